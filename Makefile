@@ -1,0 +1,33 @@
+# Every target sets up what it needs in .venv with nothing but python3 and pip, and is quick when nothing changed.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help setup run test lint clean
+
+help:
+	@echo "make run    a small augmentation ablation on the bundled sample"
+	@echo "make test   the test suite"
+	@echo "make lint   format and lint checks"
+	@echo "make setup  only create .venv and install"
+	@echo "make clean  remove .venv and build products (runs/ stays)"
+
+setup: .venv/installed
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@touch $@
+
+run: setup
+	$(BIN)/python -m pets_seg.run experiment=quickstart
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,79 @@
+"""Batches on the device: no loader processes, an order that is a function of (seed, epoch) alone."""
+
+import torch
+
+from pets_seg.data.cache import Split
+from pets_seg.seeding import derive_seed
+
+IGNORED = 255
+BOUNDARY = {"background": 0, "foreground": 1, "ignore": IGNORED}
+# Share of the free memory of a CUDA device that the pixels of a split may take.
+RESIDENT_SHARE = 0.3
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Normalise:
+    """Image in [0, 1] to network input: ImageNet's mean and standard deviation, or raw 0 to 255."""
+
+    def __init__(self, kind: str, device: torch.device) -> None:
+        self.raw = kind == "raw"
+        self.mean = torch.tensor(IMAGENET_MEAN, device=device).view(1, 3, 1, 1)
+        self.std = torch.tensor(IMAGENET_STD, device=device).view(1, 3, 1, 1)
+
+    def __call__(self, image: torch.Tensor) -> torch.Tensor:
+        """Return a (B,3,H,W) float image, normalised."""
+        return image * 255 if self.raw else (image - self.mean) / self.std
+
+
+class Batches:
+    """Takes batches out of a split: on the device if its pixels fit there, otherwise by way of pinned host memory."""
+
+    def __init__(self, split: Split, device: torch.device, boundary: str) -> None:
+        self.device = device
+        self.rows = split.rows
+        self.images, self.trimaps = split.images, split.trimaps
+        self.mask_of = torch.tensor([IGNORED, 1, 0, BOUNDARY[boundary]], dtype=torch.uint8, device=device)
+        self.resident = device.type != "cpu" and _fits(split, device)
+        if self.resident:
+            self.images = self.images.index_select(0, self.rows).to(device)
+            self.trimaps = self.trimaps.index_select(0, self.rows).to(device)
+            self.rows = torch.arange(len(split), device=device)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return image (B,3,S,S) float in [0, 1] and mask (B,S,S) long with 0, 1 and 255, on the device."""
+        rows = self.rows[indices.to(self.rows.device, non_blocking=True)]
+        image, trimap = (self._to_device(array.index_select(0, rows)) for array in (self.images, self.trimaps))
+        return image.float().div_(255), self.mask_of[trimap.int()].long()
+
+    def _to_device(self, array: torch.Tensor) -> torch.Tensor:
+        if self.resident or self.device.type == "cpu":
+            return array
+        if self.device.type == "cuda":
+            array = array.pin_memory()
+        return array.to(self.device, non_blocking=True)
+
+
+def _fits(split: Split, device: torch.device) -> bool:
+    side = split.images.shape[-1]
+    needed = len(split) * 4 * side * side
+    return device.type != "cuda" or needed < RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]
+
+
+def epoch_batches(count: int, batch_size: int, seed: int, epoch: int) -> list[torch.Tensor]:
+    """Return the indices of every batch of an epoch: all images once, in an order set by (seed, epoch).
+
+    A single left-over image joins the batch before it: batch norm cannot train on one value a channel.
+    """
+    generator = torch.Generator().manual_seed(derive_seed(seed, epoch))
+    return _cut(torch.randperm(count, generator=generator), batch_size)
+
+
+def _cut(order: torch.Tensor, batch_size: int) -> list[torch.Tensor]:
+    batches = list(order.split(batch_size))
+    if batch_size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches

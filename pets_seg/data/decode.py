@@ -1,0 +1,90 @@
+"""Read an image and its trimap from files as they are found in the wild."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps
+
+from pets_seg.data.sources import Pair
+
+# What a mask file may hold, and the trimap values (1 pet, 2 background, 3 boundary) that it then means.
+ENCODINGS = (
+    ({1, 2, 3}, {1: 1, 2: 2, 3: 3}),
+    ({0, 1}, {0: 2, 1: 1}),
+    ({0, 255}, {0: 2, 255: 1}),
+)
+# Two sizes have the same aspect ratio if rounding to whole pixels explains the rest.
+ASPECT_TOLERANCE = 0.03
+SIDEWAYS = {5, 6, 7, 8}
+
+
+class BadFileError(Exception):
+    """A pair that cannot be used; the text says why."""
+
+
+def decode_pair(pair: Pair, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the image as (3, size, size) and the trimap as (size, size), both uint8.
+
+    The image is resized with antialiasing (bilinear), the trimap to the nearest pixel; the aspect ratio is ignored.
+    Raises BadFileError if either cannot be read or the trimap does not fit the image.
+    """
+    if pair.problem:
+        raise BadFileError(pair.problem)
+    trimap = _read(pair.trimap, _trimap)
+    image = _read(pair.image, lambda file: _image(file, trimap.size))
+    if not _same_aspect(image.size, trimap.size):
+        sizes = "{} x {}, image {} x {}".format(*trimap.size, *image.size)
+        raise BadFileError(f"{pair.trimap.name}: does not fit its image (trimap {sizes})")
+    image = image.resize((size, size), Image.Resampling.BILINEAR)
+    trimap = trimap.resize((size, size), Image.Resampling.NEAREST)
+    return np.asarray(image).transpose(2, 0, 1), np.asarray(trimap)
+
+
+def _read(path: Path, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    try:
+        with Image.open(path) as file:
+            return convert(file)
+    except BadFileError as error:
+        raise BadFileError(f"{path.name}: {error}") from None
+    except FileNotFoundError:
+        raise BadFileError(f"{path.name}: is not there") from None
+    # Pillow's decoders raise many types for broken files (OSError, SyntaxError, ValueError, struct.error, ...).
+    except Exception as error:
+        reason = "not an image" if isinstance(error, Image.UnidentifiedImageError) else " ".join(str(error).split())
+        raise BadFileError(f"{path.name}: {reason}") from error
+
+
+def _image(file: Image.Image, trimap_size: tuple[int, int]) -> Image.Image:
+    """Return an RGB image, turned as its EXIF orientation says unless the trimap was drawn on the unturned pixels."""
+    orientation = file.getexif().get(ExifTags.Base.Orientation, 1)
+    drawn_unturned = orientation in SIDEWAYS and not _same_aspect(file.size[::-1], trimap_size)
+    image = file if drawn_unturned else ImageOps.exif_transpose(file)
+    if image.mode.startswith("I"):
+        image = Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+    elif "transparency" in image.info:
+        image = image.convert("RGBA")
+    return image.convert("RGB")
+
+
+def _trimap(file: Image.Image) -> Image.Image:
+    """Return the trimap as a grey image of values 1, 2, 3."""
+    values = np.asarray(file)
+    if values.ndim == 3:
+        colours = values[..., :-1] if file.mode in ("LA", "RGBA") else values
+        if (colours != colours[..., :1]).any():
+            raise BadFileError("is a colour picture, not a mask")
+        values = colours[..., 0]
+    found = set(np.unique(values).tolist())
+    for allowed, meaning in ENCODINGS:
+        if found <= allowed:
+            table = np.zeros(256, np.uint8)
+            table[list(meaning)] = list(meaning.values())
+            return Image.fromarray(table[values.astype(np.uint8)])
+    some = ", ".join(str(int(value)) for value in sorted(found)[:4])
+    raise BadFileError(f"holds the values {some}{', ...' if len(found) > 4 else ''}; a mask is 0/1, 0/255 or 1/2/3")
+
+
+def _same_aspect(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    ratio = (size[0] * other[1]) / (size[1] * other[0])
+    return abs(ratio - 1) <= ASPECT_TOLERANCE

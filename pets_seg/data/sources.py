@@ -1,0 +1,139 @@
+"""Where pairs of an image and its trimap come from: the bundled sample, the Oxford-IIIT Pet Dataset, a user's folder.
+
+A source is a function that returns, for every split, the pairs that it names; whether they can be read is found out
+when they are decoded (`pets_seg.data.cache`).
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_cache_path
+
+from pets_seg.data.download import download_oxford_pet
+from pets_seg.errors import InputError
+
+SPLITS = ("train", "valid", "test")
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An image and its trimap or mask; `problem` says why it is known to be unusable without opening it."""
+
+    stem: str
+    image: Path
+    trimap: Path
+    problem: str | None = None
+
+
+Splits = dict[str, list[Pair]]
+
+
+def list_pairs(data: Mapping[str, Any]) -> Splits:
+    """Return the pairs of each split for the `data` group of a configuration.
+
+    Raises InputError if the source is not there, or if a split would be empty.
+    """
+    sources: dict[str, Callable[[Mapping[str, Any]], Splits]] = {
+        "sample": _sample,
+        "oxford_pet": _oxford_pet,
+        "folder": _folder,
+    }
+    if data["name"] not in sources:
+        raise InputError(f"data.name={data['name']}: is one of {', '.join(sources)}")
+    splits = sources[data["name"]](data)
+    for split in SPLITS:
+        if not splits[split]:
+            raise InputError(f"data={data['name']}: no image for split={split}{_advice(splits)}")
+    return splits
+
+
+def _advice(splits: Splits) -> str:
+    stems = [pair.stem for pairs in splits.values() for pair in pairs]
+    for seed in range(1000) if len(stems) >= len(SPLITS) else ():
+        if {split_of(stem, seed) for stem in stems} == set(SPLITS):
+            return f" among {len(stems)}; add images, or deal them out anew (data=folder) with data.split_seed={seed}"
+    return f" among {len(stems)}; it takes 3 or more"
+
+
+def _sample(data: Mapping[str, Any]) -> Splits:
+    return _annotated(Path(__file__).parent / "sample" / "oxford-iiit-pet")
+
+
+def _oxford_pet(data: Mapping[str, Any]) -> Splits:
+    root = Path(data["root"]).expanduser().absolute() if data["root"] else user_cache_path("pets_seg")
+    folder = root / "oxford-iiit-pet"
+    if not folder.exists() and data["download"]:
+        download_oxford_pet(root)
+    if not folder.exists():
+        raise InputError(
+            f"data=oxford_pet: sought in {folder} and not found (data.download=false); "
+            "set data.root to the folder that holds oxford-iiit-pet/, or use data=sample, which runs now"
+        )
+    return _annotated(folder)
+
+
+def _annotated(folder: Path) -> Splits:
+    """Read the official lists; validation is every tenth line of trainval."""
+    trainval = _read_list(folder, "trainval")
+    return {
+        "train": [pair for index, pair in enumerate(trainval) if index % 10 != 0],
+        "valid": trainval[::10],
+        "test": _read_list(folder, "test"),
+    }
+
+
+def _read_list(folder: Path, name: str) -> list[Pair]:
+    path = folder / "annotations" / f"{name}.txt"
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a text file"
+        raise InputError(f"{path}: cannot be read ({reason}); data.root must hold a whole oxford-iiit-pet/") from None
+    stems = [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
+    repeated: set[str] = set()
+    pairs = []
+    for stem in stems:
+        if stem in (".", "..") or "/" in stem or "\\" in stem or "\0" in stem:
+            raise InputError(f"{path}: {stem!r} is not the name of a file; each line starts with a stem")
+        problem = "listed twice" if stem in repeated else None
+        repeated.add(stem)
+        image, trimap = folder / "images" / f"{stem}.jpg", folder / "annotations" / "trimaps" / f"{stem}.png"
+        pairs.append(Pair(stem, image, trimap, problem))
+    return pairs
+
+
+def _folder(data: Mapping[str, Any]) -> Splits:
+    root = Path(data["root"]).expanduser().absolute()
+    images, masks = _by_stem(root / "images"), _by_stem(root / "masks")
+    splits: Splits = {split: [] for split in SPLITS}
+    for stem in sorted(images.keys() | masks.keys()):
+        image, mask = images.get(stem, []), masks.get(stem, [])
+        problem = None
+        if not image or not mask:
+            problem = "has no image in images/" if mask else "has no mask in masks/"
+        elif len(image) + len(mask) > 2:
+            problem = "has more than one file: " + ", ".join(path.name for path in (image + mask))
+        first = (image or mask)[0], (mask or image)[0]
+        splits[split_of(stem, data["split_seed"])].append(Pair(stem, *first, problem))
+    return splits
+
+
+def split_of(stem: str, split_seed: int) -> str:
+    """Deal a stem out to train (80 %), valid (10 %) or test (10 %) by a hash, so that adding files moves none."""
+    digest = hashlib.sha256(f"{split_seed}/{stem}".encode()).digest()
+    tenth = int.from_bytes(digest[:8], "big") * 10 >> 64
+    return "valid" if tenth == 0 else "test" if tenth == 1 else "train"
+
+
+def _by_stem(folder: Path) -> dict[str, list[Path]]:
+    if not folder.is_dir():
+        raise InputError(f"data=folder: sought in {folder} and not found; data.root must hold images/ and masks/")
+    files: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
+            files.setdefault(path.stem, []).append(path)
+    return files

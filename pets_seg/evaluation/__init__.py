@@ -1,0 +1,1 @@
+"""The metric, and what a network scores by it."""

@@ -1,0 +1,67 @@
+"""What a network scores on a split: per image, and as means over images."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pets_seg.data import Batches, Normalise
+from pets_seg.data.batches import IGNORED
+from pets_seg.evaluation.metrics import dice_and_iou, overlap
+
+# A batch of evaluation holds about this many pixels, whatever the batch size in training.
+PIXELS = 2**20
+LARGEST_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A figure an image, each (N,) float64: Dice, IoU, mean cross-entropy over its counted pixels, and their number."""
+
+    dice: torch.Tensor
+    iou: torch.Tensor
+    loss: torch.Tensor
+    pixels: torch.Tensor
+    extra: torch.Tensor
+
+    def means(self) -> dict[str, float]:
+        """Return Dice and IoU as means over images, the cross-entropy as the mean over all counted pixels."""
+        loss = (self.loss * self.pixels).sum() / self.pixels.sum().clamp(min=1)
+        return {"dice": self.dice.mean().item(), "iou": self.iou.mean().item(), "loss": loss.item()}
+
+
+def evaluate(
+    network: nn.Module,
+    batches: Batches,
+    normalise: Normalise,
+    autocast: AbstractContextManager,
+    extra: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
+) -> Scores:
+    """Score every image of a split, in evaluation mode; the figures reach the host once, at the end.
+
+    `extra` is one more figure an image, (B,), from logits and mask. The network is left in evaluation mode.
+    """
+    network.eval()
+    size = batches.images.shape[-1]
+    count = max(1, min(LARGEST_BATCH, PIXELS // size**2))
+    counts, losses, extras = [], [], []
+    with torch.inference_mode():
+        for indices in torch.arange(len(batches)).split(count):
+            image, mask = batches.take(indices)
+            with autocast:
+                logits = network(normalise(image))
+            logits = logits.float()
+            loss = F.cross_entropy(logits, mask, ignore_index=IGNORED, reduction="none")
+            counts.append(torch.cat((overlap(logits.argmax(1) == 1, mask), _count(mask != IGNORED)), dim=1))
+            losses.append(loss.flatten(1).sum(1))
+            extras.append(extra(logits, mask) if extra else torch.zeros_like(losses[-1]))
+    counted, losses, extras = torch.cat(counts).cpu(), torch.cat(losses).cpu().double(), torch.cat(extras).cpu()
+    pixels = counted[:, 3].double()
+    return Scores(*dice_and_iou(counted[:, :3]), losses / pixels.clamp(min=1), pixels, extras.double())
+
+
+def _count(mask: torch.Tensor) -> torch.Tensor:
+    return mask.flatten(1).sum(1, keepdim=True)

@@ -1,0 +1,80 @@
+"""What happens before Hydra makes any folder, and after a sweep's last job."""
+
+import importlib
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+
+from pets_seg.config import run_name
+from pets_seg.messages import exit_code, one_line
+
+log = logging.getLogger("pets_seg")
+
+
+class Hooks(Callback):
+    """Checks every job before the first one starts; ends a sweep with the table of its jobs.
+
+    Hydra turns an Exception of a callback into a warning, so a refusal ends the process.
+    """
+
+    def __init__(self) -> None:
+        self.runs: list[str] = []
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Check the one job."""
+        _or_exit(lambda: _prepare(config))
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Check all jobs of the sweep."""
+
+        def prepare() -> None:
+            jobs = _jobs(config)
+            for job in jobs:
+                _prepare(job)
+            if config.task.name == "train":
+                self.runs = [run_name(job) for job in jobs]
+
+        _or_exit(prepare)
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Write runs.csv, show what became of every job and how they compare; exit code 1 if any failed."""
+        if config.task.name != "train":
+            return
+        from pets_seg.report.sweep import report_sweep
+
+        whole = _or_exit(lambda: report_sweep(Path(config.hydra.sweep.dir), self.runs))
+        if not whole:
+            sys.exit(1)
+
+
+def _jobs(config: DictConfig) -> list[DictConfig]:
+    """Compose the jobs of a sweep as Hydra's own sweeper will; another sweeper chooses them later, one by one."""
+    if not config.hydra.sweeper._target_.endswith("BasicSweeper"):
+        return [config]
+    loader = GlobalHydra.instance().config_loader()
+    params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
+    overrides = OverridesParser.create(config_loader=loader).parse_overrides([*params, *config.hydra.overrides.task])
+    [jobs] = BasicSweeper.split_arguments(overrides, max_batch_size=None)
+    return [loader.load_sweep_config(config, job) for job in jobs]
+
+
+def _prepare(config: DictConfig) -> None:
+    task = importlib.import_module(f"pets_seg.tasks.{config.task.name}")
+    bare = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+    task.prepare(bare, overrides=list(config.hydra.overrides.task))
+
+
+def _or_exit(call: Any) -> Any:
+    try:
+        return call()
+    except Exception as error:
+        log.debug("traceback", exc_info=True)
+        print(one_line(error), file=sys.stderr)
+        sys.exit(exit_code(error))

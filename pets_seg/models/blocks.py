@@ -1,0 +1,56 @@
+"""The parts that both networks are made of."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class DoubleConv(nn.Sequential):
+    """Two times: 3x3 convolution with reflect padding, batch norm, ReLU. (B,I,H,W) to (B,O,H,W); H, W from 2."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(
+            _conv3x3(in_channels, out_channels),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+            _conv3x3(out_channels, out_channels),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+        )
+
+
+def _conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
+    # No bias: the batch norm that follows has one.
+    return nn.Conv2d(in_channels, out_channels, 3, padding=1, padding_mode="reflect", bias=False)
+
+
+class Upsample(nn.Module):
+    """Enlarge a feature map twofold, and from there to an exact size where an odd side was halved on the way down.
+
+    `bilinear` interpolates (align_corners) and keeps the channels; `transposed` is a learned 2x2 convolution with
+    stride 2 from `in_channels` to `out_channels`.
+    """
+
+    def __init__(self, upsampling: str, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        if upsampling not in ("bilinear", "transposed"):
+            raise ValueError(f"model.upsampling={upsampling}: is one of bilinear, transposed")
+        transposed = upsampling == "transposed"
+        self.conv = nn.ConvTranspose2d(in_channels, out_channels, 2, stride=2) if transposed else None
+
+    def forward(self, x: torch.Tensor, size: torch.Size) -> torch.Tensor:
+        if self.conv is None:
+            return F.interpolate(x, size=size, mode="bilinear", align_corners=True)
+        x = self.conv(x)
+        rows, columns = size[0] - x.shape[-2], size[1] - x.shape[-1]
+        return (
+            F.pad(x, (0, columns, 0, rows), mode="replicate")
+            if rows > 0 or columns > 0
+            else x[..., : size[0], : size[1]]
+        )
+
+
+def check_input(image: torch.Tensor) -> None:
+    """Raise ValueError unless `image` is (B,3,H,W) with H and W from 32."""
+    if image.ndim != 4 or image.shape[1] != 3 or min(image.shape[-2:]) < 32:
+        raise ValueError(f"image of shape {tuple(image.shape)}: must be (B,3,H,W) with H and W of 32 or more")

@@ -1,0 +1,1 @@
+"""What run folders say: reads them, and knows nothing of training."""

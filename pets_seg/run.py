@@ -1,0 +1,54 @@
+"""The entry point, `python -m pets_seg.run`: compose a configuration and hand it to its task."""
+
+import importlib
+import logging
+import os
+import sys
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from pets_seg.config import register
+from pets_seg.messages import exit_code, one_line
+
+register()
+log = logging.getLogger("pets_seg")
+traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
+
+
+@hydra.main(version_base="1.3", config_path="pkg://pets_seg.conf", config_name="config")
+def run(cfg: DictConfig) -> None:
+    """Run one job. In a sweep a failure is logged (its task has recorded it) and the other jobs go on."""
+    alone = HydraConfig.get().mode == RunMode.RUN
+    try:
+        importlib.import_module(f"pets_seg.tasks.{cfg.task.name}").run(cfg)
+    except Exception as error:
+        log.debug("traceback", exc_info=True)
+        if alone and traceback_wanted:
+            raise
+        log.error(one_line(error))
+        if alone:
+            sys.exit(exit_code(error))
+
+
+def main() -> None:
+    """Run the command line; end with exit code 0, 1 (failed while working) or 2 (could not start)."""
+    # Makes Hydra hand its exceptions on instead of printing them in its own way.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        run()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        if traceback_wanted:
+            raise
+        # A job reports its own errors, so this one is from before any job.
+        print(one_line(error), file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""task=evaluate: score a trained run again, on its own images or on others."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from pets_seg.checks import check
+from pets_seg.data import Batches, Normalise, open_dataset
+from pets_seg.errors import InputError
+from pets_seg.evaluation.evaluate import evaluate
+from pets_seg.tracking.run_folder import RunFolder, per_image_rows
+from pets_seg.training.checkpoint import load_network, read_about
+from pets_seg.training.precision import autocast, resolve_device, resolve_precision
+
+# What may be given; everything else is the run's, and giving it would not do what it says.
+OTHER_IMAGES = ("root", "download", "split_seed")
+GIVEN = {"task", "checkpoint", "split", "data", "name", "train.device", "data.skip_bad", "data.cache_dir"}
+GIVEN |= {f"data.{key}" for key in OTHER_IMAGES}
+
+
+def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
+    """Raise InputError for a setting that the run decides, a bad checkpoint, or images that are not there."""
+    keys = _keys(overrides)
+    for key in keys:
+        if key not in GIVEN and not key.startswith(("hydra.", "tracker")):
+            raise InputError(f"{key}: is the run's own with task=evaluate; it takes {', '.join(sorted(GIVEN))}")
+    check(cfg)
+    _, weights = find_checkpoint(cfg.checkpoint)
+    open_dataset(_data(cfg, keys, read_about(weights), weights))
+
+
+def run(cfg: DictConfig) -> None:
+    """Print the figures of a split in one line, and write them to the run's evaluations/."""
+    keys = _keys(HydraConfig.get().overrides.task)
+    folder, weights = find_checkpoint(cfg.checkpoint)
+    about = read_about(weights)
+    device = resolve_device(cfg.train.device)
+    precision = resolve_precision(about["precision"], device)
+    data = _data(cfg, keys, about, weights)
+    split = getattr(open_dataset(data), cfg.split)
+
+    network = load_network(weights, device)
+    scores = evaluate(
+        network,
+        Batches(split, device, about["boundary"]),
+        Normalise(about["normalisation"], device),
+        autocast(device, precision),
+    )
+    figures = {"split": cfg.split, "images": len(split), **scores.means()}
+    name = cfg.split
+    if "data" in keys:
+        root = hashlib.sha256(str(data.get("root")).encode()).hexdigest()[:6]
+        name = f"{cfg.split}-{data['name']}-{root}"
+    written = folder.write_evaluation(
+        name,
+        {**figures, "checkpoint": weights.name, "epoch": about["epoch"], "data": data},
+        per_image_rows(cfg.split, split.stems, scores),
+    )
+    print(
+        " ".join(
+            f"{key}={value:.4f}" if isinstance(value, float) else f"{key}={value}" for key, value in figures.items()
+        )
+    )
+    print(f"written to {written}")
+
+
+def find_checkpoint(given: str | None) -> tuple[RunFolder, Path]:
+    """Return the run folder and the weights that `checkpoint` names: a run folder, or the weights in it."""
+    if not given:
+        raise InputError(
+            "checkpoint: is needed with task=evaluate: give a run folder, e.g. checkpoint=runs/default/RUN"
+        )
+    path = Path(given).expanduser()
+    if path.is_dir():
+        path = path / "checkpoints" / "best.safetensors"
+    if not path.is_file():
+        raise InputError(f"checkpoint={given}: {path} is not there; give the folder of a run that finished an epoch")
+    if path.suffix != ".safetensors":
+        raise InputError(f"checkpoint={given}: give a run folder or its checkpoints/best.safetensors")
+    return RunFolder(path.absolute().parent.parent), path
+
+
+def _keys(overrides: Sequence[str]) -> set[str]:
+    return {override.lstrip("+~").partition("=")[0] for override in overrides}
+
+
+def _data(cfg: DictConfig, keys: set[str], about: dict[str, Any], weights: Path) -> dict[str, Any]:
+    """Return the `data` settings: the run's, or those given; size and boundary rule are the run's in any case."""
+    given = OmegaConf.to_container(cfg.data, resolve=True)
+    if "data" in keys:
+        data = given
+    else:
+        config = weights.absolute().parent.parent / "config.yaml"
+        try:
+            data = dict(yaml.safe_load(config.read_text(encoding="utf-8"))["data"])
+        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+            raise InputError(f"{config}: cannot be read; give data=... and data.root=...") from None
+        data |= {key: given[key] for key in ("skip_bad", "cache_dir") if f"data.{key}" in keys}
+    return data | {key: about[key] for key in ("size", "boundary", "normalisation")}

@@ -1,0 +1,133 @@
+"""The files of a run, each written whole or not at all."""
+
+import csv
+import io
+import json
+import os
+import platform
+import shutil
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pets_seg.evaluation.evaluate import Scores
+from pets_seg.files import write_text
+
+PACKAGES = ("pets_seg", "torch", "torchvision", "kornia", "hydra-core", "omegaconf", "wandb", "numpy", "pillow")
+
+
+class RunFolder:
+    """`runs/<name>/<run>/`: writes and reads its config, status, metrics, summary and per-image scores."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.best = path / "checkpoints" / "best.safetensors"
+        self.last = path / "checkpoints" / "last.pt"
+
+    def clear(self) -> None:
+        """Remove what an earlier run wrote; Hydra's files and the log stay."""
+        for name in ("status.json", "summary.json", "metrics.csv", "per_image.csv", "config.yaml"):
+            (self.path / name).unlink(missing_ok=True)
+        for name in ("checkpoints", "evaluations", "wandb"):
+            shutil.rmtree(self.path / name, ignore_errors=True)
+
+    def write_config(self, config: Mapping[str, Any]) -> None:
+        """Write config.yaml: the resolved configuration as plain values."""
+        write_text(self.path / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
+
+    def read_status(self) -> dict[str, Any]:
+        """Return status.json, or nothing if there is none."""
+        return _read_json(self.path / "status.json")
+
+    def write_status(self, state: str, error: BaseException | None = None, message: str = "", **facts: Any) -> None:
+        """Set the state (running, finished, failed, interrupted); `facts` and what was known before are kept."""
+        status = {"started": _now(), **self.read_status(), "state": state, "ended": None, **facts}
+        if state == "running":
+            status |= {"host": socket.gethostname(), "pid": os.getpid()}
+        else:
+            status["ended"] = _now()
+        status["error"] = {"type": type(error).__name__, "message": message} if error else None
+        _write_json(self.path / "status.json", status)
+
+    def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write metrics.csv, a row an epoch."""
+        _write_csv(self.path / "metrics.csv", rows)
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write summary.json."""
+        _write_json(self.path / "summary.json", summary)
+
+    def read_summary(self) -> dict[str, Any]:
+        """Return summary.json, or nothing if there is none."""
+        return _read_json(self.path / "summary.json")
+
+    def write_per_image(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write per_image.csv, a row an image."""
+        _write_csv(self.path / "per_image.csv", rows)
+
+    def write_evaluation(self, name: str, evaluation: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Path:
+        """Write evaluations/<name>/ with evaluation.json and per_image.csv, and return that folder."""
+        folder = self.path / "evaluations" / name
+        _write_csv(folder / "per_image.csv", rows)
+        _write_json(folder / "evaluation.json", evaluation)
+        return folder
+
+
+def per_image_rows(split: str, stems: Sequence[str], scores: Scores) -> list[dict[str, Any]]:
+    """Return the rows of per_image.csv for a split."""
+    columns = [scores.dice.tolist(), scores.iou.tolist(), scores.loss.tolist(), scores.pixels.long().tolist()]
+    names = ("split", "stem", "dice", "iou", "loss", "pixels")
+    return [dict(zip(names, (split, *row), strict=True)) for row in zip(stems, *columns, strict=True)]
+
+
+def describe_machine(device: str) -> dict[str, Any]:
+    """Return what status.json says of where a run was made: device, commit of the code, versions."""
+    versions = {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+    return {"device": device, "git": git_commit(), "versions": versions}
+
+
+def git_commit() -> dict[str, Any] | None:
+    """Return the commit that the code was checked out at and whether files differ from it; None outside a checkout."""
+    folder = Path(__file__).parent
+    # Installed into an environment inside somebody's repository, the code is not of that repository.
+    if _git(folder, "ls-files", "--error-unmatch", Path(__file__).name) is None:
+        return None
+    commit = _git(folder, "rev-parse", "HEAD")
+    return {"commit": commit, "dirty": bool(_git(folder, "status", "--porcelain"))} if commit else None
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(("git", "-C", folder, *arguments), capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())

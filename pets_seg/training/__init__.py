@@ -1,0 +1,1 @@
+"""The loop that trains a run, and what it needs."""

@@ -1,0 +1,35 @@
+"""The optimizer and the schedule of its learning rate."""
+
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from torch import nn
+from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR
+
+from pets_seg.errors import InputError
+
+
+def build_optimizer(settings: DictConfig, network: nn.Module) -> torch.optim.Optimizer:
+    """Return the optimizer that an `optimizer` option describes; InputError if its settings do not fit its class."""
+    arguments = {key: value for key, value in settings.items() if key != "name"}
+    try:
+        return instantiate(arguments, network.parameters())
+    except Exception as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise InputError(f"optimizer={settings.name}: cannot be made ({reason})") from error
+
+
+def build_scheduler(settings: Any, optimizer: torch.optim.Optimizer, steps: int) -> LRScheduler:
+    """Return the schedule over `steps` updates; `optimizer.lr` is its highest rate."""
+    match settings.name:
+        case "constant":
+            return LambdaLR(optimizer, lambda step: 1.0)
+        case "cosine":
+            return CosineAnnealingLR(optimizer, steps)
+        case "onecycle":
+            highest = [group["lr"] for group in optimizer.param_groups]
+            # By default it would move the momentum too, away from what the optimizer's option says.
+            return OneCycleLR(optimizer, highest, steps, pct_start=settings.warmup, cycle_momentum=False)
+    raise InputError(f"scheduler.name={settings.name}: is one of constant, onecycle, cosine")

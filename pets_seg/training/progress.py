@@ -1,0 +1,92 @@
+"""What a run shows while it trains: a bar on a terminal, otherwise a line an epoch, and how long it will take."""
+
+import logging
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+log = logging.getLogger("pets_seg")
+LONG = 600
+WARM_UP_STEPS = 3
+MEASURED_SECONDS = 5
+
+
+class Progress:
+    """Counts steps of `steps` in `epochs`; a context manager, so that the bar is closed whatever happens."""
+
+    def __init__(self, epochs: int, steps: int, done_epochs: int, advice: str) -> None:
+        self.epochs, self.steps, self.advice = epochs, steps, advice
+        self.done = self.first = done_epochs * steps
+        self.started = None
+        self.told = False
+        self.stack = ExitStack()
+
+    def __enter__(self) -> "Progress":
+        bar = tqdm(
+            total=self.epochs * self.steps,
+            initial=self.done,
+            unit=" steps",
+            dynamic_ncols=True,
+            disable=None,
+            leave=False,
+            bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed} passed, {remaining} left{postfix}",
+        )
+        self.bar = self.stack.enter_context(bar)
+        if not self.bar.disable:
+            self.stack.enter_context(logging_redirect_tqdm())
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stack.close()
+
+    def step(self, epoch: int) -> None:
+        """Count a step; say once, as soon as it can be known, if the whole run will be long."""
+        self.bar.set_description_str(f"epoch {epoch}/{self.epochs}", refresh=False)
+        self.bar.update()
+        self.done += 1
+        if self.done - self.first == WARM_UP_STEPS:
+            self.started = time.perf_counter()
+        if self.started and not self.told and time.perf_counter() - self.started > MEASURED_SECONDS:
+            self.told = True
+            pace = (time.perf_counter() - self.started) / (self.done - self.first - WARM_UP_STEPS)
+            left = pace * (self.epochs * self.steps - self.done)
+            if left > LONG:
+                log.info(f"this run will take about {duration(left)}; {self.advice}")
+
+    def show(self, **figures: float | None) -> None:
+        """Set the figures behind the bar."""
+        self.bar.set_postfix(
+            {name: f"{value:.3f}" for name, value in figures.items() if value is not None}, refresh=False
+        )
+
+    def epoch(self, row: Mapping[str, Any], best: bool) -> None:
+        """Log the line of an epoch."""
+        log.info(
+            f"epoch {row['epoch']:>3}/{self.epochs}  train loss {row['train/loss']:.4f}  "
+            f"val loss {row['val/loss']:.4f}  val dice {row['val/dice']:.4f}{'*' if best else ' '} "
+            f"{row['seconds']:6.1f} s  {row['images_per_second']:.0f} images/s"
+        )
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time as a reader wants it."""
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours"
+
+
+def quicker(config: Mapping[str, Any], device: str) -> str:
+    """Return the advice for a long run: the setting that shortens it most."""
+    if config["model"].get("width", 0) > 16 and device == "cpu":
+        return "model.width=16 is several times quicker on a CPU"
+    if config["data"]["size"] > 128:
+        return "data.size=128 is several times quicker"
+    if config["data"]["size"] > 64 and device == "cpu":
+        return "data.size=64 is several times quicker on a CPU"
+    return f"a smaller train.epochs (now {config['train']['epochs']}) is quicker"
