@@ -128,6 +128,7 @@ class Root:
     existing: str = setting("when the run is there already", choices=("continue", "restart"))
     checkpoint: str | None = setting("task=evaluate: a run folder or a file in it")
     split: str = setting("task=evaluate: which images", choices=("test", "valid"))
+    closing: str | None = MISSING
     model: Any = MISSING
     aug: Any = MISSING
     optimizer: Any = MISSING

@@ -9,6 +9,7 @@ from typing import Any
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
@@ -26,6 +27,7 @@ class Hooks(Callback):
 
     def __init__(self) -> None:
         self.runs: list[str] = []
+        self.all_well = True
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check the one job."""
@@ -43,14 +45,19 @@ class Hooks(Callback):
 
         _or_exit(prepare)
 
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        """Remember whether a job failed: `pets_seg.run` then returns None."""
+        self.all_well &= job_return.return_value is not None
+
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Write runs.csv, show what became of every job and how they compare; exit code 1 if any failed."""
-        if config.task.name != "train":
-            return
-        from pets_seg.report.sweep import report_sweep
+        if config.task.name == "train":
+            from pets_seg.report.sweep import report_sweep
 
-        whole = _or_exit(lambda: report_sweep(Path(config.hydra.sweep.dir), self.runs))
-        if not whole:
+            self.all_well &= _or_exit(lambda: report_sweep(Path(config.hydra.sweep.dir), self.runs))
+        if config.closing:
+            print(f"\n{config.closing.strip()}")
+        if not self.all_well:
             sys.exit(1)
 
 

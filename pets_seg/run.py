@@ -19,11 +19,11 @@ traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
 
 
 @hydra.main(version_base="1.3", config_path="pkg://pets_seg.conf", config_name="config")
-def run(cfg: DictConfig) -> None:
-    """Run one job. In a sweep a failure is logged (its task has recorded it) and the other jobs go on."""
+def run(cfg: DictConfig) -> float | None:
+    """Run one job and return its figure; in a sweep a failed job is logged, returns None, and the others go on."""
     alone = HydraConfig.get().mode == RunMode.RUN
     try:
-        importlib.import_module(f"pets_seg.tasks.{cfg.task.name}").run(cfg)
+        return importlib.import_module(f"pets_seg.tasks.{cfg.task.name}").run(cfg)
     except Exception as error:
         log.debug("traceback", exc_info=True)
         if alone and traceback_wanted:
@@ -31,6 +31,7 @@ def run(cfg: DictConfig) -> None:
         log.error(one_line(error))
         if alone:
             sys.exit(exit_code(error))
+        return None
 
 
 def main() -> None:

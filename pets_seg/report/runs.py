@@ -28,7 +28,8 @@ def read_runs(sweep: Path, runs: list[str] | None = None) -> pd.DataFrame:
     rows = []
     for run, config, summary in read:
         groups = {group: config.get(f"{group}.name") for group in GROUPS}
-        rows.append({**run, **groups, **{key: config.get(key) for key in differing}, **summary})
+        differs = {key: _cell(config.get(key)) for key in differing}
+        rows.append({**run, **groups, **differs, **summary})
     return pd.DataFrame(rows)
 
 
@@ -44,6 +45,10 @@ def _read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, A
     error = (status.get("error") or {}).get("message")
     run = {"run": folder.name, "state": status["state"], "error": error, "seed": config["seed"]}
     return run, dict(_flat({key: value for key, value in config.items() if key not in NOT_COMPARED})), summary
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, list) else value
 
 
 def _flat(node: Any, prefix: str = "") -> list[tuple[str, Any]]:

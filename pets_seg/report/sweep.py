@@ -41,10 +41,7 @@ def jobs_table(jobs: pd.DataFrame) -> str:
 
 def comparison_table(finished: pd.DataFrame) -> str:
     """Return a line a group, a group being the runs that differ in nothing but the seed."""
-    keys = [key for key in finished.columns if "." in key]
-    labels = [group for group in GROUPS if finished[group].nunique() > 1]
-    other = [key for key in keys if key.partition(".")[0] not in labels]
-    by = [*labels, *other] or ["model"]
+    by = differing_keys(finished) or ["model"]
     lines = []
     for values, group in finished.groupby(by, sort=False, dropna=False):
         line = {"group": " ".join(f"{key}={value}" for key, value in zip(by, values, strict=True))}
@@ -56,6 +53,20 @@ def comparison_table(finished: pd.DataFrame) -> str:
         line["minutes a run"] = f"{group['train_seconds'].mean() / 60:.1f}"
         lines.append(line)
     return _text(pd.DataFrame(lines))
+
+
+def differing_keys(runs: pd.DataFrame) -> list[str]:
+    """Return what sets groups of runs apart: the groups whose options differ, and the keys that these do not decide."""
+    groups = [group for group in GROUPS if runs[group].nunique() > 1]
+    keys = [key for key in runs.columns if "." in key]
+    # With optimizer=adam,sgd the weight decay differs too, but the optimizer's name says so.
+    decided = [
+        key
+        for key in keys
+        if key.partition(".")[0] in groups
+        and runs.groupby(key.partition(".")[0])[key].agg(lambda values: values.astype(str).nunique()).max() == 1
+    ]
+    return [*groups, *(key for key in keys if key not in decided)]
 
 
 def _spread(values: pd.Series) -> str:

@@ -34,8 +34,8 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     open_dataset(_data(cfg, keys, read_about(weights), weights))
 
 
-def run(cfg: DictConfig) -> None:
-    """Print the figures of a split in one line, and write them to the run's evaluations/."""
+def run(cfg: DictConfig) -> float:
+    """Print the figures of a split in one line, write them to the run's evaluations/, and return the Dice."""
     keys = _keys(HydraConfig.get().overrides.task)
     folder, weights = find_checkpoint(cfg.checkpoint)
     about = read_about(weights)
@@ -67,6 +67,7 @@ def run(cfg: DictConfig) -> None:
         )
     )
     print(f"written to {written}")
+    return figures["dice"]
 
 
 def find_checkpoint(given: str | None) -> tuple[RunFolder, Path]:

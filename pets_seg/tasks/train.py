@@ -17,6 +17,7 @@ from pets_seg.tracking.run_folder import RunFolder, describe_machine, git_commit
 from pets_seg.tracking.wandb_sink import WandbSink
 from pets_seg.training.loop import train
 from pets_seg.training.precision import resolve_device, resolve_precision
+from pets_seg.training.progress import duration
 
 log = logging.getLogger("pets_seg")
 
@@ -31,8 +32,8 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     open_dataset(cfg.data)
 
 
-def run(cfg: DictConfig) -> None:
-    """Train the run of this configuration in Hydra's output folder, unless it is finished already."""
+def run(cfg: DictConfig) -> float:
+    """Train the run of this configuration, unless it is finished already; return its best validation Dice."""
     folder = RunFolder(Path(HydraConfig.get().runtime.output_dir))
     status = folder.read_status()
     if cfg.existing == "restart":
@@ -41,8 +42,9 @@ def run(cfg: DictConfig) -> None:
         _tell_commit(status)
         if status["state"] == "finished":
             log.info(f"{_shown(folder)}: finished already (existing=restart trains it again)")
-            log.info(_result(folder.read_summary()))
-            return
+            summary = folder.read_summary()
+            _show_result(summary)
+            return summary["best_val_dice"]
     sink = None
     try:
         check(cfg)
@@ -65,7 +67,8 @@ def run(cfg: DictConfig) -> None:
         raise error
     sink.finish(summary)
     folder.write_status("finished")
-    log.info(_result(summary))
+    _show_result(summary)
+    return summary["best_val_dice"]
 
 
 def _out_of_memory(error: BaseException, cfg: DictConfig) -> RunError | None:
@@ -93,10 +96,12 @@ def _describe(device: torch.device) -> str:
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
 
 
-def _result(summary: dict[str, Any]) -> str:
-    return (
-        f"best epoch {summary['best_epoch']}: val dice {summary['best_val_dice']:.4f}, "
-        f"test dice {summary['test_dice']:.4f}, iou {summary['test_iou']:.4f}, loss {summary['test_loss']:.4f}; "
+def _show_result(summary: dict[str, Any]) -> None:
+    log.info(
+        f"best epoch {summary['best_epoch']}: val dice {summary['best_val_dice']:.4f}; "
+        f"test dice {summary['test_dice']:.4f}, iou {summary['test_iou']:.4f}, loss {summary['test_loss']:.4f}"
+    )
+    log.info(
         f"{summary['parameters'] / 1e6:.2f} M parameters, {summary['macs'] / 1e9:.2f} G multiply-accumulates an image, "
-        f"peak memory {summary['peak_memory_mb']:.0f} MB"
+        f"peak memory {summary['peak_memory_mb']:.0f} MB, {duration(summary['train_seconds'])}"
     )
