@@ -1,8 +1,9 @@
 """What happens before Hydra makes any folder, and after a sweep's last job."""
 
+import copy
 import importlib
-import logging
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,10 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, open_dict, read_write
 
 from pets_seg.config import run_name
-from pets_seg.messages import exit_code, one_line
-
-log = logging.getLogger("pets_seg")
+from pets_seg.messages import exit_code, one_line, traceback_wanted
 
 
 class Hooks(Callback):
@@ -74,7 +73,9 @@ def _jobs(config: DictConfig) -> list[DictConfig]:
 
 def _prepare(config: DictConfig) -> None:
     task = importlib.import_module(f"pets_seg.tasks.{config.task.name}")
-    bare = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+    bare = copy.deepcopy(config)
+    with read_write(bare), open_dict(bare):
+        del bare["hydra"]
     task.prepare(bare, overrides=list(config.hydra.overrides.task))
 
 
@@ -82,6 +83,7 @@ def _or_exit(call: Any) -> Any:
     try:
         return call()
     except Exception as error:
-        log.debug("traceback", exc_info=True)
+        if traceback_wanted:
+            traceback.print_exc()
         print(one_line(error), file=sys.stderr)
         sys.exit(exit_code(error))

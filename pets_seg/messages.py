@@ -1,5 +1,6 @@
 """One readable line for everything that can end a command."""
 
+import os
 import re
 from difflib import get_close_matches
 
@@ -10,6 +11,8 @@ from pets_seg.config import SCHEMAS, settings
 from pets_seg.errors import InputError, RunError
 from pets_seg.help import GROUPS
 
+# Read before `pets_seg.run` sets it for its own ends.
+traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
 TYPES = {
     int: "a whole number",
     float: "a number",

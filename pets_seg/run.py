@@ -11,11 +11,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from pets_seg.config import register
-from pets_seg.messages import exit_code, one_line
+from pets_seg.messages import exit_code, one_line, traceback_wanted
 
 register()
 log = logging.getLogger("pets_seg")
-traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
 
 
 @hydra.main(version_base="1.3", config_path="pkg://pets_seg.conf", config_name="config")

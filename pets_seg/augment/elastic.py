@@ -13,15 +13,22 @@ class RandomGridElastic(AugmentationBase2D):
 
     `cells` is the number of grid cells along a side; `displacement` the standard deviation of a node's shift as a
     share of the side, so that an image deforms alike at every resolution. Beyond the border the image is reflected.
-    The image is resampled bicubically, the mask (B,1,H,W) to the nearest pixel. Ronneberger et al. 2015, section 3.1,
-    has a 3 x 3 grid and 10 of 512 pixels.
+    The image is resampled as `resample` says, the mask (B,1,H,W) to the nearest pixel. Ronneberger et al. 2015,
+    section 3.1, has a 3 x 3 grid and 10 of 512 pixels.
     """
 
-    def __init__(self, cells: int = 4, displacement: float = 0.03, p: float = 0.5, keepdim: bool = False) -> None:
+    def __init__(
+        self,
+        cells: int = 4,
+        displacement: float = 0.03,
+        resample: str = Resample.BICUBIC.name,
+        p: float = 0.5,
+        keepdim: bool = False,
+    ) -> None:
         super().__init__(p=p, p_batch=1.0, same_on_batch=False, keepdim=keepdim)
         self.cells = cells
         self.displacement = displacement
-        self.flags = {"resample": Resample.BICUBIC}
+        self.flags = {"resample": Resample.get(resample)}
 
     def generate_parameters(self, shape: tuple[int, ...]) -> dict[str, torch.Tensor]:
         """Draw the shifts (B,2,cells+1,cells+1) of the nodes in grid_sample's units, where the side is 2."""

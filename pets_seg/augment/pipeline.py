@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from kornia.augmentation import AugmentationSequential
 from kornia.constants import DataKey, Resample
@@ -27,7 +28,11 @@ class Augment:
             probability = settings.get("p")
             if "_target_" not in settings or not isinstance(probability, int | float) or not 0 <= probability <= 1:
                 raise InputError(f"aug.operations: {dict(settings)} needs a _target_ and a probability p from 0 to 1")
-            operation = instantiate(settings, p=1.0, _convert_="all")
+            try:
+                operation = instantiate(settings, p=1.0, _convert_="all")
+            except InstantiationException as error:
+                reason = error.__cause__ or error
+                raise InputError(f"aug.operations: {settings['_target_']} cannot be made ({reason})") from error
             both = AugmentationSequential(operation, data_keys=["input", "mask"], extra_args=NEAREST)
             self.operations.append((float(probability), both))
 

@@ -9,6 +9,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from pets_seg.augment import Augment
 from pets_seg.checks import check
 from pets_seg.data import open_dataset
 from pets_seg.errors import RunError
@@ -16,6 +17,7 @@ from pets_seg.messages import one_line
 from pets_seg.tracking.run_folder import RunFolder, describe_machine, git_commit
 from pets_seg.tracking.wandb_sink import WandbSink
 from pets_seg.training.loop import train
+from pets_seg.training.optimizers import build_optimizer
 from pets_seg.training.precision import resolve_device, resolve_precision
 from pets_seg.training.progress import duration
 
@@ -29,6 +31,8 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
         from pets_seg.models.resnet34_unet import imagenet_weights
 
         imagenet_weights()
+    Augment(cfg.aug.operations)
+    build_optimizer(cfg.optimizer, torch.nn.Linear(1, 1))
     open_dataset(cfg.data)
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import nn
@@ -16,7 +17,7 @@ def build_optimizer(settings: DictConfig, network: nn.Module) -> torch.optim.Opt
     arguments = {key: value for key, value in settings.items() if key != "name"}
     try:
         return instantiate(arguments, network.parameters())
-    except Exception as error:
+    except InstantiationException as error:
         reason = str(error.__cause__ or error).splitlines()[0]
         raise InputError(f"optimizer={settings.name}: cannot be made ({reason})") from error
 

@@ -1,0 +1,107 @@
+"""What the tests share: small data sets made on the spot, and the command line run as a user runs it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the user's cache, accounts and threads out of it; subprocesses inherit this."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ["WANDB_MODE"] = "offline"
+    for name in ("WANDB_API_KEY", "HYDRA_FULL_ERROR"):
+        os.environ.pop(name, None)
+
+
+def picture(index: int, size: int = 48) -> tuple[Image.Image, Image.Image]:
+    """Return an image with a bright square on a dark ground, and the trimap of that square."""
+    generator = np.random.default_rng(index)
+    image = generator.integers(0, 90, (size, size, 3), dtype=np.uint8)
+    trimap = np.full((size, size), 2, np.uint8)
+    side = size // 2
+    top, left = generator.integers(0, size - side, 2)
+    image[top : top + side, left : left + side] += 150
+    trimap[top : top + side, left : left + side] = 3
+    trimap[top + 1 : top + side - 1, left + 1 : left + side - 1] = 1
+    return Image.fromarray(image), Image.fromarray(trimap)
+
+
+def write_oxford(root: Path, trainval: int = 20, test: int = 4, size: int = 48) -> Path:
+    """Write a data set in torchvision's layout under `root` and return its oxford-iiit-pet/."""
+    folder = root / "oxford-iiit-pet"
+    (folder / "images").mkdir(parents=True)
+    (folder / "annotations" / "trimaps").mkdir(parents=True)
+    stems = [f"pet_{index}" for index in range(trainval + test)]
+    for index, stem in enumerate(stems):
+        image, trimap = picture(index, size)
+        image.save(folder / "images" / f"{stem}.jpg")
+        trimap.save(folder / "annotations" / "trimaps" / f"{stem}.png")
+    for name, part in (("trainval", stems[:trainval]), ("test", stems[trainval:])):
+        (folder / "annotations" / f"{name}.txt").write_text("".join(f"{stem} 1 1 1\n" for stem in part))
+    return folder
+
+
+@pytest.fixture
+def oxford(tmp_path: Path) -> Path:
+    """A root folder that holds a data set of 20 trainval and 4 test pairs in torchvision's layout."""
+    root = tmp_path / "data"
+    write_oxford(root)
+    return root
+
+
+def tiny(root: Path) -> list[str]:
+    """Return the overrides of a run that takes a second, on the data set under `root`."""
+    return [
+        "data=oxford_pet",
+        f"data.root={root}",
+        "data.size=32",
+        "model.width=4",
+        "train.epochs=2",
+        "aug=none",
+        "tracker.mode=disabled",
+    ]
+
+
+def command(*arguments: str, cwd: Path, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m pets_seg.run` with `arguments` in `cwd`, as a user does."""
+    return subprocess.run(
+        [sys.executable, "-m", "pets_seg.run", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+@pytest.fixture
+def in_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
+    """Run the command line in this process, in a folder `work`; returns exit code and what it printed."""
+    from pets_seg.run import main
+
+    work = tmp_path / "work"
+    work.mkdir()
+
+    def run(*arguments: str) -> tuple[int, str]:
+        monkeypatch.chdir(work)
+        monkeypatch.setattr(sys, "argv", ["run.py", *arguments])
+        capfd.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        shown = capfd.readouterr()
+        return code, shown.out + shown.err
+
+    return run

@@ -1,0 +1,116 @@
+"""The three sources: which pairs they name, in which split, and what they say when they are not there."""
+
+from pathlib import Path
+
+import pytest
+from conftest import picture, write_oxford
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pets_seg.data.sources import list_pairs, split_of
+from pets_seg.errors import InputError
+
+
+def stems(pairs: list) -> list[str]:
+    return [pair.stem for pair in pairs]
+
+
+def write_folder(root: Path, count: int = 30) -> Path:
+    (root / "images").mkdir(parents=True)
+    (root / "masks").mkdir()
+    for index in range(count):
+        image, trimap = picture(index)
+        image.save(root / "images" / f"cat {index}.png")
+        trimap.point(lambda value: 0 if value == 2 else 255).save(root / "masks" / f"cat {index}.png")
+    return root
+
+
+def folder(root: Path, split_seed: int = 0) -> dict:
+    return {"name": "folder", "root": str(root), "split_seed": split_seed}
+
+
+def test_sample_has_its_740_pairs_and_its_attribution() -> None:
+    splits = list_pairs({"name": "sample"})
+    assert {name: len(pairs) for name, pairs in splits.items()} == {"train": 532, "valid": 60, "test": 148}
+    pairs = [pair for part in splits.values() for pair in part]
+    assert len({pair.stem for pair in pairs}) == 740
+    assert all(pair.image.is_file() and pair.trimap.is_file() for pair in pairs)
+    attribution = (pairs[0].image.parents[2] / "ATTRIBUTION.md").read_text()
+    assert "CC BY-SA 4.0" in attribution
+
+
+def test_validation_is_every_tenth_line_of_trainval(tmp_path: Path) -> None:
+    write_oxford(tmp_path, trainval=21, test=3)
+    splits = list_pairs({"name": "oxford_pet", "root": str(tmp_path), "download": False})
+    assert stems(splits["valid"]) == ["pet_0", "pet_10", "pet_20"]
+    assert stems(splits["train"]) == [f"pet_{index}" for index in range(21) if index % 10]
+    assert stems(splits["test"]) == ["pet_21", "pet_22", "pet_23"]
+
+
+def test_lists_may_hold_comments_and_empty_lines(tmp_path: Path) -> None:
+    annotations = write_oxford(tmp_path) / "annotations" / "test.txt"
+    annotations.write_text("# Image CLASS-ID SPECIES BREED ID\n\n" + annotations.read_text())
+    splits = list_pairs({"name": "oxford_pet", "root": str(tmp_path), "download": False})
+    assert len(splits["test"]) == 4
+
+
+@pytest.mark.parametrize("line", ["../../etc/passwd 1 1 1", "a\\b 1 1 1", ".. 1"])
+def test_a_list_cannot_name_a_file_elsewhere(tmp_path: Path, line: str) -> None:
+    (write_oxford(tmp_path) / "annotations" / "test.txt").write_text(line)
+    with pytest.raises(InputError, match="is not the name of a file"):
+        list_pairs({"name": "oxford_pet", "root": str(tmp_path), "download": False})
+
+
+def test_what_is_not_there_is_said_with_a_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = {"name": "oxford_pet", "root": str(tmp_path), "download": False}
+    with pytest.raises(InputError, match=rf"sought in {tmp_path}/oxford-iiit-pet .* data=sample"):
+        list_pairs(data)
+    # A port that nobody listens on stands for a machine without network.
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with pytest.raises(InputError, match=r"the download failed .* data=sample"):
+        list_pairs({**data, "download": True})
+    assert [path.name for path in tmp_path.iterdir()] == ["oxford-iiit-pet.lock"]
+    (write_oxford(tmp_path) / "annotations" / "trainval.txt").unlink()
+    with pytest.raises(InputError, match=r"trainval\.txt: cannot be read"):
+        list_pairs(data)
+    with pytest.raises(InputError, match="must hold images/ and masks/"):
+        list_pairs(folder(tmp_path))
+
+
+def test_a_folder_is_matched_by_stem_and_nothing_is_lost(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    (tmp_path / "masks" / "cat 3.png").unlink()
+    (tmp_path / "images" / "cat 4.png").unlink()
+    (tmp_path / "images" / "cat 5.jpg").write_bytes(b"")
+    (tmp_path / "images" / "notes.txt").write_text("no image")
+    pairs = {pair.stem: pair for part in list_pairs(folder(tmp_path)).values() for pair in part}
+    assert len(pairs) == 30
+    assert pairs["cat 3"].problem == "has no mask in masks/"
+    assert pairs["cat 4"].problem == "has no image in images/"
+    assert "more than one file" in pairs["cat 5"].problem
+    assert pairs["cat 6"].problem is None
+
+
+def test_adding_files_to_a_folder_moves_none(tmp_path: Path) -> None:
+    first = list_pairs(folder(write_folder(tmp_path / "few", 30)))
+    more = list_pairs(folder(write_folder(tmp_path / "more", 60)))
+    for name, pairs in first.items():
+        assert set(stems(pairs)) <= set(stems(more[name]))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.text(min_size=1), min_size=300, max_size=300, unique=True), st.integers(0, 2**31))
+def test_the_split_is_about_80_10_10(names: list[str], seed: int) -> None:
+    dealt = [split_of(name, seed) for name in names]
+    assert 200 < dealt.count("train") < 280
+    assert 3 < dealt.count("valid") < 70
+
+
+def test_a_folder_too_small_for_three_splits_gets_a_seed_that_works(tmp_path: Path) -> None:
+    write_folder(tmp_path, 4)
+    seed = next(seed for seed in range(1000) if len({split_of(f"cat {i}", seed) for i in range(4)}) < 3)
+    with pytest.raises(InputError, match=r"data\.split_seed=") as refusal:
+        list_pairs(folder(tmp_path, seed))
+    advised = int(str(refusal.value).rpartition("=")[2])
+    assert all(list_pairs(folder(tmp_path, advised)).values())

@@ -1,0 +1,73 @@
+"""The name of a run: what enters it, and what must not."""
+
+import hashlib
+import json
+
+import pytest
+from hydra import compose, initialize_config_module
+from omegaconf import DictConfig
+
+import pets_seg.config
+from pets_seg.config import identity, run_name, settings
+
+pets_seg.config.register()
+
+SAME_RUN = """
+    train.device=cpu data.cache_dir=/tmp/x data.download=false name=other existing=restart
+    tracker.mode=disabled train.precision=fp32 checkpoint=x split=valid closing=x
+"""
+OTHER_RUN = """
+    seed=1 model.width=8 model.upsampling=transposed aug=none optimizer.lr=0.5 scheduler=cosine
+    loss=dice data.size=64 data.root=/d data.boundary=ignore train.epochs=3 train.batch_size=2
+    train.precision=bf16 train.compile=true data.normalisation=raw data.skip_bad=true
+"""
+
+
+def config(*overrides: str) -> DictConfig:
+    with initialize_config_module("pets_seg.conf", version_base="1.3"):
+        return compose("config", overrides=["data=oxford_pet", *overrides])
+
+
+def test_the_name_says_what_the_run_is() -> None:
+    name = run_name(config("aug=elastic", "seed=3"))
+    assert name.startswith("unet-elastic-adamw-s3-")
+    digest = hashlib.sha256(json.dumps(identity(config("aug=elastic", "seed=3")), sort_keys=True).encode()).hexdigest()
+    assert name.endswith(digest[:8])
+
+
+@pytest.mark.parametrize("override", SAME_RUN.split())
+def test_what_cannot_change_the_result_does_not_enter(override: str) -> None:
+    assert run_name(config("train.device=cpu", override)) == run_name(config("train.device=cpu"))
+
+
+@pytest.mark.parametrize("override", OTHER_RUN.split())
+def test_what_can_change_the_result_does(override: str) -> None:
+    assert run_name(config(override)) != run_name(config())
+
+
+def test_a_key_added_later_keeps_old_names_while_it_keeps_the_old_behaviour(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = identity(config())
+    monkeypatch.setattr(pets_seg.config, "ADDED_LATER", {"train.compile": False})
+    assert "compile" not in identity(config())["train"]
+    del before["train"]["compile"]
+    assert identity(config()) == before
+    assert run_name(config("train.compile=true")) != run_name(config())
+
+
+def test_every_setting_has_a_line_of_help() -> None:
+    assert all(item["help"] for item in settings().values())
+    assert len(settings()) > 30
+
+
+def test_experiments_are_the_reference_recipes() -> None:
+    for name, batch_size in (("unet", 20), ("resnet34_unet", 60)):
+        cfg = config(f"experiment=lab_{name}")
+        assert (cfg.model.name, cfg.aug.name, cfg.optimizer.name, cfg.scheduler.name) == (
+            name,
+            "none",
+            "adam",
+            "constant",
+        )
+        assert (cfg.optimizer.lr, cfg.optimizer.weight_decay) == (1e-3, 0)
+        assert (cfg.data.size, cfg.train.epochs, cfg.train.batch_size) == (256, 100, batch_size)
+        assert cfg.name == f"lab_{name}"

@@ -1,0 +1,147 @@
+"""The loop: it learns, in the right mode, stops at a NaN, goes on where it was, and repeats itself exactly."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import tiny
+
+from pets_seg.models import UNet
+from pets_seg.training import loop
+
+Command = Callable[..., tuple[int, str]]
+
+
+def only_run(folder: Path, name: str = "default") -> Path:
+    [run] = [path for path in (folder / "work" / "runs" / name).iterdir() if path.is_dir()]
+    return run
+
+
+def rows(run: Path) -> list[dict]:
+    with open(run / "metrics.csv") as file:
+        return list(csv.DictReader(file))
+
+
+def without_time(rows: list[dict]) -> list[dict]:
+    return [{key: row[key] for key in row if key not in ("seconds", "images_per_second")} for row in rows]
+
+
+def test_it_overfits_eight_images(oxford: Path, tmp_path: Path, in_process: Command) -> None:
+    (oxford / "oxford-iiit-pet" / "annotations" / "trainval.txt").write_text(
+        "".join(f"pet_{index}\n" for index in range(9))
+    )
+    arguments = [*tiny(oxford), "model.width=8", "train.epochs=60", "train.batch_size=8", "optimizer.lr=0.01"]
+    code, shown = in_process(*arguments)
+    assert code == 0, shown
+    found = rows(only_run(tmp_path))
+    assert float(found[-1]["train/loss"]) < 0.1 < float(found[0]["train/loss"])
+    # Bright squares are easy: an image never seen is found too.
+    assert json.loads((only_run(tmp_path) / "summary.json").read_text())["best_val_dice"] > 0.8
+
+
+def test_every_epoch_trains_in_training_mode_and_validates_in_evaluation_mode(
+    oxford: Path, in_process: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes: list[tuple[bool, bool]] = []
+    statistics: list[torch.Tensor] = []
+    forward = UNet.forward
+
+    def watched(self: UNet, image: torch.Tensor) -> torch.Tensor:
+        every = {module.training for module in self.modules()}
+        assert len(every) == 1
+        modes.append((every.pop(), torch.is_inference_mode_enabled()))
+        out = forward(self, image)
+        if image.device.type != "meta":
+            statistics.append(self.encoder[0][1].running_mean.clone())
+        return out
+
+    monkeypatch.setattr(UNet, "forward", watched)
+    code, shown = in_process(*tiny(oxford), "train.epochs=3", "train.batch_size=6")
+    assert code == 0, shown
+    training, validating = (True, False), (False, True)
+    # 18 training images in 3 steps and 2 validation images in one batch, three times; then valid and test.
+    assert modes[:12] == [training, training, training, validating] * 3
+    assert modes[12:14] == [validating, validating]
+    for epoch in range(3):
+        steps, validation = statistics[4 * epoch : 4 * epoch + 3], statistics[4 * epoch + 3]
+        assert not torch.equal(steps[0], steps[2])
+        assert torch.equal(steps[2], validation)
+
+
+def test_the_same_command_gives_the_same_figures(oxford: Path, tmp_path: Path, in_process: Command) -> None:
+    found = []
+    for name in ("first", "second"):
+        code, shown = in_process(*tiny(oxford), f"name={name}", "aug=elastic")
+        assert code == 0, shown
+        found.append(only_run(tmp_path, name))
+        torch.rand(5)
+    assert found[0].name == found[1].name
+    assert without_time(rows(found[0])) == without_time(rows(found[1]))
+    assert (found[0] / "per_image.csv").read_text() == (found[1] / "per_image.csv").read_text()
+
+
+def test_an_interrupted_run_goes_on_and_ends_as_if_never_stopped(
+    oxford: Path, tmp_path: Path, in_process: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = [*tiny(oxford), "train.epochs=4", "aug=hflip"]
+    assert in_process(*arguments, "name=whole")[0] == 0
+    save_state = loop.save_state
+
+    def stop_after_second(path: Path, state: dict) -> None:
+        save_state(path, state)
+        if len(state["rows"]) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "save_state", stop_after_second)
+    code, _ = in_process(*arguments)
+    assert code == 130
+    run = only_run(tmp_path)
+    assert json.loads((run / "status.json").read_text())["state"] == "interrupted"
+    assert len(rows(run)) == 2
+    assert not (run / "summary.json").exists()
+    monkeypatch.undo()
+    code, shown = in_process(*arguments)
+    assert code == 0
+    assert "continuing after epoch 2 of 4" in shown
+    assert without_time(rows(run)) == without_time(rows(only_run(tmp_path, "whole")))
+    assert (run / "per_image.csv").read_text() == (only_run(tmp_path, "whole") / "per_image.csv").read_text()
+
+
+def test_a_loss_that_is_not_finite_fails_the_run_within_a_few_steps(
+    oxford: Path, tmp_path: Path, in_process: Command
+) -> None:
+    code, shown = in_process(*tiny(oxford), "optimizer.lr=1e30", "train.batch_size=2")
+    assert code == 1
+    assert "try a lower optimizer.lr (now 1e+30)" in shown
+    assert "Traceback" not in shown
+    status = json.loads((only_run(tmp_path) / "status.json").read_text())
+    assert status["state"] == "failed"
+    assert status["error"]["type"] == "RunError"
+    assert not (only_run(tmp_path) / "checkpoints").exists()
+
+
+def test_out_of_memory_names_the_batch_size(
+    oxford: Path, tmp_path: Path, in_process: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: UNet, image: torch.Tensor) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(UNet, "forward", full)
+    code, shown = in_process(*tiny(oxford), "train.batch_size=16")
+    assert code == 1
+    assert "out of memory with train.batch_size=16 at data.size=32; try train.batch_size=8" in shown
+    assert json.loads((only_run(tmp_path) / "status.json").read_text())["state"] == "failed"
+
+
+@pytest.mark.parametrize("choice", ["loss=dice", "loss=ce_dice", "optimizer=sgd", "scheduler=cosine", "optimizer=adam"])
+def test_every_choice_trains(oxford: Path, tmp_path: Path, in_process: Command, choice: str) -> None:
+    code, shown = in_process(*tiny(oxford), choice, "data.boundary=ignore", "data.normalisation=raw")
+    assert code == 0, shown
+    found = rows(only_run(tmp_path))
+    assert ("val/objective" in found[0]) == choice.startswith("loss=")
+    summary = json.loads((only_run(tmp_path) / "summary.json").read_text())
+    assert {"best_epoch", "best_val_dice", "val_loss_at_best", "test_dice", "test_iou", "test_loss"} <= summary.keys()
+    assert {"parameters", "macs", "peak_memory_mb", "train_seconds", "epochs_to_080", "epochs_to_090"} <= summary.keys()
