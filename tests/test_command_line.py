@@ -138,10 +138,8 @@ def test_a_wheel_holds_all_that_a_run_needs(tmp_path: Path) -> None:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     copy = tmp_path / "source"
     # A copy, so that building leaves nothing in the checkout.
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split(
-        "\n"
-    )
-    for name in filter(None, tracked):
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in tracked.splitlines():
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         os.link(ROOT / name, copy / name)
     build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--quiet", "--wheel-dir", str(tmp_path), str(copy)]
@@ -150,31 +148,18 @@ def test_a_wheel_holds_all_that_a_run_needs(tmp_path: Path) -> None:
     venv.create(tmp_path / "env", with_pip=False)
     python = tmp_path / "env" / "bin" / "python"
     site = sysconfig.get_path("purelib", vars={"base": str(tmp_path / "env")})
-    subprocess.run(
-        [*pip, "--python", str(python), "install", "--no-deps", "--quiet", str(wheel)], check=True, timeout=200
-    )
+    install = [*pip, "--python", str(python), "install", "--no-deps", "--quiet", str(wheel)]
+    subprocess.run(install, check=True, timeout=200)
     # Dependencies come from this environment; its editable pets_seg does not, for that takes a hook.
     (Path(site) / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
     work = tmp_path / "work"
     work.mkdir()
-    run = [
-        str(python),
-        "-m",
-        "pets_seg.run",
-        "model.width=2",
-        "data.size=32",
-        "train.epochs=1",
-        "tracker.mode=disabled",
-    ]
+    small = ["model.width=2", "data.size=32", "train.epochs=1", "tracker.mode=disabled"]
+    run = [str(python), "-m", "pets_seg.run", *small]
     done = subprocess.run(run, cwd=work, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
-    where = subprocess.run(
-        [str(python), "-c", "import pets_seg; print(pets_seg.__file__)"],
-        cwd=work,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert Path(where.stdout.strip()).is_relative_to(tmp_path / "env")
+    ask = [str(python), "-c", "import pets_seg; print(pets_seg.__file__)"]
+    where = subprocess.run(ask, cwd=work, capture_output=True, text=True, check=True).stdout
+    assert Path(where.strip()).is_relative_to(tmp_path / "env")
     status = json.loads(next((work / "runs").glob("*/*/status.json")).read_text())
     assert status["git"] is None

@@ -21,7 +21,7 @@ class Progress:
     def __init__(self, epochs: int, steps: int, done_epochs: int, advice: str) -> None:
         self.epochs, self.steps, self.advice = epochs, steps, advice
         self.done = self.first = done_epochs * steps
-        self.started = None
+        self.started: float | None = None
         self.told = False
         self.stack = ExitStack()
 
@@ -50,7 +50,8 @@ class Progress:
         self.done += 1
         if self.done - self.first == WARM_UP_STEPS:
             self.started = time.perf_counter()
-        if self.started and not self.told and time.perf_counter() - self.started > MEASURED_SECONDS:
+        measuring = self.started is not None and not self.told
+        if measuring and time.perf_counter() - self.started > MEASURED_SECONDS:
             self.told = True
             pace = (time.perf_counter() - self.started) / (self.done - self.first - WARM_UP_STEPS)
             left = pace * (self.epochs * self.steps - self.done)

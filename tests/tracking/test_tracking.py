@@ -1,0 +1,78 @@
+"""The run folder is the truth; W&B gets a copy and can end nothing."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import tiny
+
+from pets_seg.tracking.run_folder import RunFolder, git_commit
+from pets_seg.tracking.wandb_sink import WandbSink
+
+CONFIG = {"name": "sweep", "task": {"name": "train"}, "tracker": {"mode": "offline", "project": "p"}}
+CONFIG |= {group: {"name": group} for group in ("model", "aug", "optimizer")}
+
+
+def test_wandb_that_fails_is_a_warning(tmp_path: Path, caplog, monkeypatch: pytest.MonkeyPatch) -> None:
+    import wandb
+
+    def refuse(**settings: object) -> None:
+        raise wandb.errors.CommError("no server\nat all")
+
+    monkeypatch.setattr(wandb, "init", refuse)
+    sink = WandbSink(CONFIG, tmp_path)
+    sink.log({"epoch": 1})
+    sink.finish({})
+    assert [record.message for record in caplog.records] == ["W&B: no server at all; the run goes on without it"]
+
+
+def test_wandb_without_a_key_is_offline_and_asks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    sink = WandbSink({**CONFIG, "tracker": {"mode": "auto", "project": "p"}}, tmp_path)
+    assert sink.run.settings._offline
+    assert sink.run.group == "sweep"
+    sink.log({"epoch": 1, "val/dice": 0.5})
+    sink.finish({"test_dice": 0.5})
+    assert list(tmp_path.glob("wandb/offline-run-*"))
+
+
+def test_disabled_makes_nothing(tmp_path: Path) -> None:
+    sink = WandbSink({**CONFIG, "tracker": {"mode": "disabled"}}, tmp_path)
+    sink.log({"epoch": 1})
+    sink.finish({})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_status_keeps_when_it_began_and_what_ended_it(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.write_status("running", device="cpu")
+    started = folder.read_status()["started"]
+    folder.write_status("failed", ValueError("x"), "one line")
+    status = folder.read_status()
+    assert (status["state"], status["started"], status["device"]) == ("failed", started, "cpu")
+    assert status["error"] == {"type": "ValueError", "message": "one line"}
+    folder.write_status("running")
+    assert folder.read_status()["error"] is None
+    assert [path.name for path in tmp_path.iterdir()] == ["status.json"]
+
+
+def test_another_commit_is_pointed_out(
+    oxford: Path, tmp_path: Path, in_process: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits = iter("ab")
+    now = {"commit": "a" * 40, "dirty": False}
+    monkeypatch.setattr("pets_seg.tracking.run_folder.git_commit", lambda: now)
+    monkeypatch.setattr("pets_seg.tasks.train.git_commit", lambda: {"commit": next(commits) * 40, "dirty": False})
+    assert in_process(*tiny(oxford), "train.epochs=1")[0] == 0
+    [run] = (tmp_path / "work" / "runs" / "default").iterdir()
+    assert json.loads((run / "status.json").read_text())["git"] == now
+    assert "begun with commit" not in in_process(*tiny(oxford), "train.epochs=1")[1]
+    shown = in_process(*tiny(oxford), "train.epochs=1")[1]
+    assert f"begun with commit {'a' * 10}, the code is now at {'b' * 10}" in shown
+
+
+def test_the_commit_is_that_of_the_code() -> None:
+    found = git_commit()
+    assert found is None or len(found["commit"]) == 40
