@@ -207,12 +207,6 @@ def _scratch_folder() -> str:
     return folder
 
 
-def _help_text(*, _root_: DictConfig) -> str:
-    from pets_seg.help import help_text
-
-    return help_text(_root_)
-
-
 def register() -> None:
     """Tell Hydra the schemas, and OmegaConf the resolvers that conf/ uses."""
     store = ConfigStore.instance()
@@ -220,5 +214,4 @@ def register() -> None:
         for name, schema in variants.items():
             store.store(group="schema", name=name, node=schema, provider="pets_seg")
     OmegaConf.register_new_resolver("run_name", lambda *, _root_: run_name(_root_), replace=True)
-    OmegaConf.register_new_resolver("help_text", _help_text, replace=True)
     OmegaConf.register_new_resolver("scratch_folder", _scratch_folder, use_cache=True, replace=True)

@@ -28,6 +28,11 @@ pets_seg: segment pets, and find out which network, augmentation or optimizer he
   python -m pets_seg.run task=evaluate checkpoint=runs/NAME/RUN  test a run again"""
 
 
+def register_help() -> None:
+    """Tell OmegaConf the resolver that conf/config.yaml uses for the help."""
+    OmegaConf.register_new_resolver("help_text", lambda *, _root_: help_text(_root_), replace=True)
+
+
 def options(group: str) -> list[str]:
     """Return the options of a group, those of a user's own search path included."""
     return GlobalHydra.instance().config_loader().get_group_options(group, results_filter=ObjectType.CONFIG)

@@ -21,7 +21,7 @@ class Progress:
     def __init__(self, epochs: int, steps: int, done_epochs: int, advice: str) -> None:
         self.epochs, self.steps, self.advice = epochs, steps, advice
         self.done = self.first = done_epochs * steps
-        self.started: float | None = None
+        self.started = 0.0
         self.told = False
         self.stack = ExitStack()
 
@@ -48,13 +48,15 @@ class Progress:
         self.bar.set_description_str(f"epoch {epoch}/{self.epochs}", refresh=False)
         self.bar.update()
         self.done += 1
-        if self.done - self.first == WARM_UP_STEPS:
-            self.started = time.perf_counter()
-        measuring = self.started is not None and not self.told
-        if measuring and time.perf_counter() - self.started > MEASURED_SECONDS:
+        if self.told:
+            return
+        measured = self.done - self.first - WARM_UP_STEPS
+        now = time.perf_counter()
+        if measured <= 0:
+            self.started = now
+        elif now - self.started > MEASURED_SECONDS:
             self.told = True
-            pace = (time.perf_counter() - self.started) / (self.done - self.first - WARM_UP_STEPS)
-            left = pace * (self.epochs * self.steps - self.done)
+            left = (now - self.started) / measured * (self.epochs * self.steps - self.done)
             if left > LONG:
                 log.info(f"this run will take about {duration(left)}; {self.advice}")
 
