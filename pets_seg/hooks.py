@@ -55,7 +55,9 @@ class Hooks(Callback):
 
             self.all_well &= _or_exit(lambda: report_sweep(Path(config.hydra.sweep.dir), self.runs))
         if config.closing:
-            print(f"\n{config.closing.strip()}")
+            python = Path(sys.executable)
+            python = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
+            print(f"\n{config.closing.strip()}".replace("{python}", str(python)))
         if not self.all_well:
             sys.exit(1)
 

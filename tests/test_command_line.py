@@ -124,6 +124,7 @@ def test_quickstart_sweeps_without_a_flag_and_says_what_to_do_next(tmp_path: Pat
     assert "full data set" in last[0]
     assert "data=oxford_pet" in last[0]
     assert "GPU" in last[1]
+    assert all(f"{sys.executable} -m pets_seg.run experiment=quickstart data=oxford_pet" in line for line in last)
 
 
 def test_a_wrong_command_line_is_one_line_on_stderr(tmp_path: Path) -> None:
