@@ -49,7 +49,23 @@ class Dataset:
 
 
 def open_dataset(data: Mapping[str, Any]) -> Dataset:
-    """Return the pixels for the `data` group of a configuration, decoding them first if they are not in the cache.
+    """Return the pixels for the `data` group of a configuration, decoded first if they are not in the cache.
+
+    Raises InputError as `ensure_decoded` does; pairs that `data.skip_bad` leaves out are named in a warning.
+    """
+    folder = ensure_decoded(data)
+    index = _read_index(folder)
+    if index["bad"]:
+        log.warning(f"left out: {_describe_bad(index)}")
+    # Copy on write: torch wants an array that it may write to, and the files must stay as they are.
+    images = torch.from_numpy(np.load(folder / "images.npy", mmap_mode="c"))
+    trimaps = torch.from_numpy(np.load(folder / "trimaps.npy", mmap_mode="c"))
+    splits = {name: (index[name]["stems"], torch.tensor(index[name]["rows"])) for name in SPLITS}
+    return Dataset(**{name: Split(stems, rows, images, trimaps) for name, (stems, rows) in splits.items()})
+
+
+def ensure_decoded(data: Mapping[str, Any]) -> Path:
+    """Return the cache folder for the `data` group of a configuration, decoding its pairs if they are not there.
 
     Processes that ask for the same pixels together decode them once. Raises InputError if the source is not there, if
     the cache cannot be written, or, unless `data.skip_bad`, if any pair cannot be used.
@@ -61,11 +77,17 @@ def open_dataset(data: Mapping[str, Any]) -> Dataset:
         try:
             _build_once(folder, splits, data["size"])
         except OSError as error:
+            reason = error.strerror or error
             raise InputError(
-                f"the pixel cache {root} cannot be written ({error.strerror or error}); set data.cache_dir to a folder "
-                "that can"
+                f"the pixel cache {root} cannot be written ({reason}); set data.cache_dir to a folder that can"
             ) from error
-    return _open(folder, skip_bad=data["skip_bad"])
+    index = _read_index(folder)
+    if index["bad"] and not data["skip_bad"]:
+        raise InputError(f"{_describe_bad(index)}; mend or remove them, or leave them out with data.skip_bad=true")
+    for split in SPLITS:
+        if not index[split]["stems"]:
+            raise InputError(f"no usable image is left for split={split}: {_describe_bad(index)}")
+    return folder
 
 
 def cache_key(splits: Splits, size: int) -> str:
@@ -153,28 +175,14 @@ def _sync(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _open(folder: Path, skip_bad: bool) -> Dataset:
-    index = json.loads((folder / "index.json").read_text())
-    if index["bad"]:
-        total = len(index["bad"]) + sum(len(index[split]["stems"]) for split in SPLITS)
-        message = describe_bad(index["bad"], total)
-        if not skip_bad:
-            raise InputError(f"{message}; mend or remove them, or leave them out with data.skip_bad=true")
-        log.warning(f"left out: {message}")
-    # Copy on write: torch wants an array that it may write to, and the files must stay as they are.
-    images = torch.from_numpy(np.load(folder / "images.npy", mmap_mode="c"))
-    trimaps = torch.from_numpy(np.load(folder / "trimaps.npy", mmap_mode="c"))
-    splits = {}
-    for split in SPLITS:
-        stems = index[split]["stems"]
-        if not stems:
-            raise InputError(f"no usable image is left for split={split}")
-        splits[split] = Split(stems, torch.tensor(index[split]["rows"]), images, trimaps)
-    return Dataset(**splits)
+def _read_index(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "index.json").read_text())
 
 
-def describe_bad(bad: list[list[str]], total: int) -> str:
+def _describe_bad(index: Mapping[str, Any]) -> str:
     """Return one line that names the first ten bad pairs and counts the others."""
+    bad = index["bad"]
+    total = len(bad) + sum(len(index[split]["stems"]) for split in SPLITS)
     named = ", ".join(f"{stem} ({why})" for stem, why in bad[:10])
     more = f" and {len(bad) - 10} more" if len(bad) > 10 else ""
     return f"{len(bad)} of {total} pairs cannot be used: {named}{more}"

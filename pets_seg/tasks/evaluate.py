@@ -10,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from pets_seg.checks import check
-from pets_seg.data import Batches, Normalise, open_dataset
+from pets_seg.data import Batches, Normalise, ensure_decoded, open_dataset
 from pets_seg.errors import InputError
 from pets_seg.evaluation.evaluate import evaluate
 from pets_seg.tracking.run_folder import RunFolder, per_image_rows
@@ -31,7 +31,7 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
             raise InputError(f"{key}: is the run's own with task=evaluate; it takes {', '.join(sorted(GIVEN))}")
     check(cfg)
     _, weights = find_checkpoint(cfg.checkpoint)
-    open_dataset(_data(cfg, keys, read_about(weights), weights))
+    ensure_decoded(_data(cfg, keys, read_about(weights), weights))
 
 
 def run(cfg: DictConfig) -> float:

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pets_seg.augment import Augment
 from pets_seg.checks import check
-from pets_seg.data import open_dataset
+from pets_seg.data import ensure_decoded, open_dataset
 from pets_seg.errors import RunError
 from pets_seg.messages import one_line
 from pets_seg.tracking.run_folder import RunFolder, describe_machine, git_commit
@@ -33,7 +33,7 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
         imagenet_weights()
     Augment(cfg.aug.operations)
     build_optimizer(cfg.optimizer, torch.nn.Linear(1, 1))
-    open_dataset(cfg.data)
+    ensure_decoded(cfg.data)
 
 
 def run(cfg: DictConfig) -> float:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 import platform
 import shutil
@@ -60,8 +61,9 @@ class RunFolder:
         _write_csv(self.path / "metrics.csv", rows)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """Write summary.json."""
-        _write_json(self.path / "summary.json", summary)
+        """Write summary.json; JSON knows no NaN, so that a loss that was not finite becomes null."""
+        finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in summary.items()}
+        _write_json(self.path / "summary.json", finite)
 
     def read_summary(self) -> dict[str, Any]:
         """Return summary.json, or nothing if there is none."""
