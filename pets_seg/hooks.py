@@ -15,6 +15,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, open_dict, read_write
 
 from pets_seg.config import run_name
+from pets_seg.errors import InputError
 from pets_seg.messages import exit_code, one_line, traceback_wanted
 
 
@@ -37,6 +38,8 @@ class Hooks(Callback):
 
         def prepare() -> None:
             jobs = _jobs(config)
+            if len({job.name for job in jobs}) > 1:
+                raise InputError("name: is that of the whole sweep and cannot be swept over; give one name")
             for job in jobs:
                 _prepare(job)
             if config.task.name == "train":

@@ -62,12 +62,16 @@ def _explain(error: BaseException) -> str:
         return _wrong_value(match[1], cause)
     if match := re.search(r"Could not (?:override|append to config[^']*|delete[^']*) '?\+*([\w@/.-]+)", text):
         return _unknown_key(match[1].partition("=")[0], cause)
+    if match := re.search(r"In '(.+?)'.*Key '.+?' not in .*full_key: ([\w.]+)", text, re.DOTALL):
+        return f"{_unknown_key(match[2], cause)} (set in {match[1]})"
     if match := re.search(r"Missing mandatory value: ([\w.]+)", text):
         return f"{match[1]}: is needed: give {match[1]}=..."
     return text
 
 
 def _wrong_value(override: str, cause: str) -> str:
+    if override.startswith("~"):
+        return f"{override}: a setting can be changed, not removed"
     key, _, value = override.partition("=")
     key = key.lstrip("+")
     if match := re.search(r"Key '(.+?)' (?:is )?not in", cause):

@@ -20,11 +20,12 @@ def report_sweep(sweep: Path, runs: list[str]) -> bool:
         write_text(sweep / "runs.csv", table.to_csv(index=False))
     jobs = read_runs(sweep, runs) if runs else table
     print(f"\n{len(jobs)} runs in {sweep}, listed in {sweep / 'runs.csv'}\n")
-    if not jobs.empty:
-        print(jobs_table(jobs))
-        finished = jobs[jobs["state"] == "finished"]
-        if not finished.empty:
-            print(f"\nmean ± standard deviation over seeds\n\n{comparison_table(finished)}")
+    if jobs.empty:
+        return False
+    print(jobs_table(jobs))
+    finished = jobs[jobs["state"] == "finished"]
+    if not finished.empty:
+        print(f"\nmean ± standard deviation over seeds\n\n{comparison_table(finished)}")
     for _, job in jobs[jobs["state"] != "finished"].iterrows():
         print(f"\n{job['run']} {job['state']}: {job['error'] or 'no reason recorded'}")
     return len(jobs) == len(runs or jobs) and bool((jobs["state"] == "finished").all())

@@ -91,3 +91,16 @@ def test_macs_are_counted_by_hand_for_one_layer_and_leave_the_model_alone() -> N
 def test_a_model_that_is_not_ours_is_not_built() -> None:
     with pytest.raises(ValueError, match="is one of unet, resnet34_unet"):
         build_model("os.system")
+
+
+def test_pretrained_starts_the_encoder_from_torchvisions_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision.models import ResNet34_Weights, resnet34
+
+    torch.manual_seed(5)
+    published = resnet34().state_dict()
+    # Stands for the download: what torchvision does with the file is its own business.
+    monkeypatch.setattr(ResNet34_Weights, "get_state_dict", lambda self, *_, **__: published)
+    model = build_model("resnet34_unet", pretrained=True)
+    assert torch.equal(model.stem[0].weight, published["conv1.weight"])
+    assert torch.equal(model.stages[3][2].conv2.weight, published["layer4.2.conv2.weight"])
+    assert not torch.equal(build_model("resnet34_unet").stem[0].weight, published["conv1.weight"])

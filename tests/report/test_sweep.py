@@ -75,3 +75,4 @@ def test_failures_are_shown_and_broken_folders_left_out(tmp_path: Path, capsys: 
     assert runs.loc["good", "test_dice"] == 0.81
     assert report_sweep(tmp_path, ["good"])
     assert not report_sweep(tmp_path, ["good", "never made"])
+    assert not report_sweep(tmp_path / "empty", ["never made"])
