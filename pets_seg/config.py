@@ -39,26 +39,24 @@ class Aug:
 
 
 @dataclass
-class Adam:
+class Optimizer:
     name: str = MISSING
     _target_: str = MISSING
     _convert_: str = MISSING
     lr: float = setting("learning rate", low=0)
     weight_decay: float = setting("weight decay", low=0)
-    betas: list[float] = setting("decay of the two moment estimates (adam, adamw)")
     fused: bool = setting("one kernel for all parameters")
 
 
 @dataclass
-class SGD:
-    name: str = MISSING
-    _target_: str = MISSING
-    _convert_: str = MISSING
-    lr: float = setting("learning rate", low=0)
-    weight_decay: float = setting("weight decay", low=0)
+class Adam(Optimizer):
+    betas: list[float] = setting("decay of the two moment estimates (adam, adamw)")
+
+
+@dataclass
+class SGD(Optimizer):
     momentum: float = setting("momentum (sgd)", low=0, high=1)
     nesterov: bool = setting("Nesterov's form of momentum (sgd)")
-    fused: bool = setting("one kernel for all parameters")
 
 
 @dataclass

@@ -116,16 +116,21 @@ def test_eight_processes_that_start_together_decode_once(oxford: Path, tmp_path:
     assert len(entries(tmp_path / "cache")) == 1
 
 
+def _start_decoding(wanted: dict, decoded: Path) -> multiprocessing.Process:
+    context = multiprocessing.get_context("fork")
+    barrier = context.Barrier(2)
+    other = context.Process(target=_open_and_count, args=(wanted, str(decoded), barrier))
+    other.start()
+    barrier.wait()
+    while not decoded.exists():
+        time.sleep(0.005)
+    return other
+
+
 def test_who_waits_says_so(oxford: Path, tmp_path: Path, caplog) -> None:
     wanted = data(oxford, tmp_path / "cache")
     caplog.set_level("INFO", logger="pets_seg")
-    context = multiprocessing.get_context("fork")
-    barrier = context.Barrier(2)
-    other = context.Process(target=_open_and_count, args=(wanted, str(tmp_path / "decoded"), barrier))
-    other.start()
-    barrier.wait()
-    while not (tmp_path / "decoded").exists():
-        time.sleep(0.005)
+    other = _start_decoding(wanted, tmp_path / "decoded")
     open_dataset(wanted)
     other.join(30)
     assert "another process is decoding these images; waiting for it" in caplog.text
@@ -133,13 +138,7 @@ def test_who_waits_says_so(oxford: Path, tmp_path: Path, caplog) -> None:
 
 def test_killed_while_building_it_is_built_anew(oxford: Path, tmp_path: Path) -> None:
     wanted = data(oxford, tmp_path / "cache")
-    context = multiprocessing.get_context("fork")
-    barrier = context.Barrier(2)
-    other = context.Process(target=_open_and_count, args=(wanted, str(tmp_path / "decoded"), barrier))
-    other.start()
-    barrier.wait()
-    while not (tmp_path / "decoded").exists():
-        time.sleep(0.005)
+    other = _start_decoding(wanted, tmp_path / "decoded")
     os.kill(other.pid, signal.SIGKILL)
     other.join(30)
     assert [Path(name).suffix for name in entries(tmp_path / "cache")] == [".part"]
