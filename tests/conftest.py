@@ -94,6 +94,8 @@ def in_process(
 
     def run(*arguments: str) -> tuple[int, str]:
         monkeypatch.chdir(work)
+        # The entry point sets it; this restores it for the tests after this one.
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
         monkeypatch.setattr(sys, "argv", ["run.py", *arguments])
         capfd.readouterr()
         code = 0

@@ -2,7 +2,7 @@
 
 import csv
 import json
-import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -142,7 +142,7 @@ def test_a_wheel_holds_all_that_a_run_needs(tmp_path: Path) -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in tracked.splitlines():
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        os.link(ROOT / name, copy / name)
+        shutil.copy2(ROOT / name, copy / name)
     build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--quiet", "--wheel-dir", str(tmp_path), str(copy)]
     subprocess.run(build, check=True, timeout=200)
     [wheel] = tmp_path.glob("*.whl")

@@ -1,6 +1,6 @@
 """The augmentation of a batch: for every operation a draw per image, and only the drawn images are transformed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -8,6 +8,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from kornia.augmentation import AugmentationSequential
 from kornia.constants import DataKey, Resample
+from omegaconf import DictConfig
 
 from pets_seg.errors import InputError
 
@@ -25,6 +26,8 @@ class Augment:
     def __init__(self, operations: Sequence[Any]) -> None:
         self.operations = []
         for settings in operations:
+            if not isinstance(settings, Mapping | DictConfig):
+                raise InputError(f"aug.operations: {settings} is not a mapping with a _target_ and a probability p")
             probability = settings.get("p")
             if "_target_" not in settings or not isinstance(probability, int | float) or not 0 <= probability <= 1:
                 raise InputError(f"aug.operations: {dict(settings)} needs a _target_ and a probability p from 0 to 1")

@@ -22,7 +22,7 @@ from pets_seg.data.sources import SPLITS, Splits, list_pairs
 from pets_seg.errors import InputError
 
 # Part of the key: a change of what decoding gives must change it.
-RESIZE_RULE = "image antialiased bilinear, trimap nearest, square; 1"
+RESIZE_RULE = "image antialiased bilinear, trimap nearest, square; 2"
 log = logging.getLogger("pets_seg")
 
 

@@ -70,6 +70,11 @@ def _image(file: Image.Image, trimap_size: tuple[int, int]) -> Image.Image:
 def _trimap(file: Image.Image) -> Image.Image:
     """Return the trimap as a grey image of values 1, 2, 3."""
     values = np.asarray(file)
+    if file.mode == "P":
+        # A black and white palette may have either colour first; other palettes only paint the values.
+        painted = np.asarray(file.convert("RGB"))
+        if np.isin(painted, (0, 255)).all() and (painted == painted[..., :1]).all():
+            values = painted[..., 0]
     if values.ndim == 3:
         colours = values[..., :-1] if file.mode in ("LA", "RGBA") else values
         if (colours != colours[..., :1]).any():

@@ -10,7 +10,8 @@ import yaml
 # Groups whose option is named in every row, whether it differs or not.
 GROUPS = ("model", "aug", "optimizer", "scheduler", "loss", "data")
 # Part of a configuration, but not of what a run is.
-NOT_COMPARED = ("name", "task", "existing", "tracker", "checkpoint", "split", "seed")
+NOT_COMPARED = ("name", "task", "existing", "tracker", "checkpoint", "split", "closing", "seed")
+NOT_COMPARED_KEYS = ("train.device", "data.cache_dir", "data.download")
 
 
 def read_runs(sweep: Path, runs: list[str] | None = None) -> pd.DataFrame:
@@ -44,7 +45,8 @@ def _read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, A
         return None
     error = (status.get("error") or {}).get("message")
     run = {"run": folder.name, "state": status["state"], "error": error, "seed": config["seed"]}
-    return run, dict(_flat({key: value for key, value in config.items() if key not in NOT_COMPARED})), summary
+    flat = dict(_flat({key: value for key, value in config.items() if key not in NOT_COMPARED}))
+    return run, {key: value for key, value in flat.items() if key not in NOT_COMPARED_KEYS}, summary
 
 
 def _cell(value: Any) -> Any:

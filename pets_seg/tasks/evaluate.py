@@ -1,6 +1,7 @@
 """task=evaluate: score a trained run again, on its own images or on others."""
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from pets_seg.errors import InputError
 from pets_seg.evaluation.evaluate import evaluate
 from pets_seg.tracking.run_folder import RunFolder, per_image_rows
 from pets_seg.training.checkpoint import load_network, read_about
-from pets_seg.training.precision import autocast, resolve_device, resolve_precision
+from pets_seg.training.precision import autocast, resolve_device, use_device
 
+log = logging.getLogger("pets_seg")
 # What may be given; everything else is the run's, and giving it would not do what it says.
 OTHER_IMAGES = ("root", "download", "split_seed")
 GIVEN = {"task", "checkpoint", "split", "data", "name", "train.device", "data.skip_bad", "data.cache_dir"}
@@ -40,7 +42,11 @@ def run(cfg: DictConfig) -> float:
     folder, weights = find_checkpoint(cfg.checkpoint)
     about = read_about(weights)
     device = resolve_device(cfg.train.device)
-    precision = resolve_precision(about["precision"], device)
+    use_device(device)
+    precision = about["precision"]
+    if precision == "fp16" and device.type != "cuda":
+        log.warning(f"the run was in fp16, which {device.type} cannot compute; evaluating in fp32")
+        precision = "fp32"
     data = _data(cfg, keys, about, weights)
     split = getattr(open_dataset(data), cfg.split)
 

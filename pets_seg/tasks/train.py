@@ -12,12 +12,13 @@ from omegaconf import DictConfig, OmegaConf
 from pets_seg.augment import Augment
 from pets_seg.checks import check
 from pets_seg.data import ensure_decoded, open_dataset
-from pets_seg.errors import RunError
+from pets_seg.errors import InputError, RunError
 from pets_seg.messages import one_line
+from pets_seg.models import NETWORKS
 from pets_seg.tracking.run_folder import RunFolder, describe_machine, git_commit
 from pets_seg.tracking.wandb_sink import WandbSink
 from pets_seg.training.loop import train
-from pets_seg.training.optimizers import build_optimizer
+from pets_seg.training.optimizers import build_optimizer, build_scheduler
 from pets_seg.training.precision import resolve_device, resolve_precision
 from pets_seg.training.progress import duration
 
@@ -32,7 +33,9 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
 
         imagenet_weights()
     Augment(cfg.aug.operations)
-    build_optimizer(cfg.optimizer, torch.nn.Linear(1, 1))
+    if cfg.model.name not in NETWORKS:
+        raise InputError(f"model.name={cfg.model.name}: is one of {', '.join(NETWORKS)}")
+    build_scheduler(cfg.scheduler, build_optimizer(cfg.optimizer, torch.nn.Linear(1, 1)), steps=100)
     ensure_decoded(cfg.data)
 
 
@@ -76,7 +79,9 @@ def run(cfg: DictConfig) -> float:
 
 
 def _out_of_memory(error: BaseException, cfg: DictConfig) -> RunError | None:
-    on_host = isinstance(error, MemoryError) or "can't allocate memory" in str(error)
+    on_host = isinstance(error, MemoryError) or any(
+        text in str(error) for text in ("can't allocate memory", "out of memory")
+    )
     if not on_host and not isinstance(error, torch.OutOfMemoryError):
         return None
     fewer = max(1, cfg.train.batch_size // 2)

@@ -14,6 +14,7 @@ from torch import nn
 from pets_seg.errors import InputError
 from pets_seg.files import write_whole
 from pets_seg.models import build_model
+from pets_seg.training.precision import memory_format
 
 log = logging.getLogger("pets_seg")
 
@@ -50,7 +51,8 @@ def load_network(path: Path, device: torch.device) -> nn.Module:
         raise InputError(
             f"checkpoint={path}: its weights do not fit its network ({str(error).splitlines()[0]})"
         ) from None
-    return network.to(device)
+    # The layout decides which kernels run: an evaluation must have the one of the run to give its figures.
+    return network.to(device, memory_format=memory_format(device))
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:

@@ -23,7 +23,7 @@ from pets_seg.training.checkpoint import load_network, load_state, save_state, s
 from pets_seg.training.losses import Objective, soft_dice
 from pets_seg.training.memory import peak_memory_mb, reset_peak
 from pets_seg.training.optimizers import build_optimizer, build_scheduler
-from pets_seg.training.precision import autocast, resolve_device, resolve_precision
+from pets_seg.training.precision import autocast, memory_format, resolve_device, resolve_precision, use_device
 from pets_seg.training.progress import Progress, quicker
 from pets_seg.training.running_loss import RunningLoss
 
@@ -40,12 +40,12 @@ def train(cfg: DictConfig, dataset: Dataset, folder: RunFolder, sink: WandbSink)
     """
     device = resolve_device(cfg.train.device)
     precision = resolve_precision(cfg.train.precision, device)
+    use_device(device)
     reset_peak(device)
     torch.manual_seed(cfg.seed)
 
     network = build_model(**cfg.model).to(device)
-    # Convolutions on tensor cores want the channels innermost.
-    layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
+    layout = memory_format(device)
     network = network.to(memory_format=layout)
     forward = torch.compile(network) if cfg.train.compile else network
     objective = Objective(cfg.loss.cross_entropy, cfg.loss.dice)
@@ -59,7 +59,6 @@ def train(cfg: DictConfig, dataset: Dataset, folder: RunFolder, sink: WandbSink)
     normalise = Normalise(cfg.data.normalisation, device)
     batches = Batches(dataset.train, device, cfg.data.boundary)
     valid = Batches(dataset.valid, device, cfg.data.boundary)
-    # The network's side of an evaluation must be the same here, at the end, and in task=evaluate.
     extra = soft_dice if cfg.loss.dice else None
 
     rows: list[dict[str, Any]] = []
@@ -98,14 +97,16 @@ def train(cfg: DictConfig, dataset: Dataset, folder: RunFolder, sink: WandbSink)
                 progress.step(epoch)
                 if step % LOOK_EVERY == 0:
                     seen = losses.look()
-                    _stop_unless_finite(seen, epoch, cfg)
+                    _stop_unless_finite("training", seen, epoch, cfg, precision)
                     progress.show(loss=seen, dice=best if best >= 0 else None)
             mean_loss, mean_entropy = losses.means()
-            _stop_unless_finite(mean_loss, epoch, cfg)
+            _stop_unless_finite("training", mean_loss, epoch, cfg, precision)
             train_seconds = time.perf_counter() - started
 
             scores = evaluate(network, valid, normalise, autocast(device, precision), extra)
             means = scores.means()
+            # The last update of an epoch can spoil the weights without a training loss that shows it.
+            _stop_unless_finite("validation", means["loss"], epoch, cfg, precision)
             row = {
                 "epoch": epoch,
                 "train/loss": mean_entropy,
@@ -137,7 +138,7 @@ def train(cfg: DictConfig, dataset: Dataset, folder: RunFolder, sink: WandbSink)
             sink.log(row)
             progress.epoch(row, best=row["val/dice"] == best)
 
-    network = load_network(folder.best, device).to(memory_format=layout)
+    network = load_network(folder.best, device)
     test = Batches(dataset.test, device, cfg.data.boundary)
     splits = {"valid": (dataset.valid, valid), "test": (dataset.test, test)}
     scores = {
@@ -171,9 +172,9 @@ def summarise(rows: Sequence[dict[str, Any]], test: Scores) -> dict[str, Any]:
     return summary
 
 
-def _stop_unless_finite(loss: float, epoch: int, cfg: DictConfig) -> None:
+def _stop_unless_finite(kind: str, loss: float, epoch: int, cfg: DictConfig, precision: str) -> None:
     if not math.isfinite(loss):
         raise RunError(
-            f"the training loss is {loss} in epoch {epoch}; try a lower optimizer.lr (now {cfg.optimizer.lr:g})"
-            + (" or train.precision=fp32" if cfg.train.precision not in ("auto", "fp32") else "")
+            f"the {kind} loss is {loss} in epoch {epoch}; try a lower optimizer.lr (now {cfg.optimizer.lr:g})"
+            + (" or train.precision=fp32" if precision != "fp32" else "")
         )

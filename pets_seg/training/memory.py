@@ -1,5 +1,6 @@
 """The peak memory of a run."""
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -11,7 +12,9 @@ def reset_peak(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif Path("/proc/self/clear_refs").exists():
-        Path("/proc/self/clear_refs").write_text("5")
+        # A sandbox may forbid it; the peak is then that of the process so far.
+        with contextlib.suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak_memory_mb(device: torch.device) -> float:

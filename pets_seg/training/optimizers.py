@@ -1,5 +1,6 @@
 """The optimizer and the schedule of its learning rate."""
 
+import math
 from typing import Any
 
 import torch
@@ -32,5 +33,7 @@ def build_scheduler(settings: Any, optimizer: torch.optim.Optimizer, steps: int)
         case "onecycle":
             highest = [group["lr"] for group in optimizer.param_groups]
             # By default it would move the momentum too, away from what the optimizer's option says.
-            return OneCycleLR(optimizer, highest, steps, pct_start=settings.warmup, cycle_momentum=False)
+            # PyTorch divides by zero when the way up is exactly one step; without a way up it does not.
+            warmup = 0.0 if math.isclose(settings.warmup * steps, 1) else settings.warmup
+            return OneCycleLR(optimizer, highest, steps, pct_start=warmup, cycle_momentum=False)
     raise InputError(f"scheduler.name={settings.name}: is one of constant, onecycle, cosine")

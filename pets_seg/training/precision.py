@@ -37,6 +37,17 @@ def resolve_precision(name: str, device: torch.device) -> str:
     return name
 
 
+def use_device(device: torch.device) -> None:
+    """Make a numbered CUDA device the current one, to which events and pinned memory belong."""
+    if device.type == "cuda" and device.index is not None:
+        torch.cuda.set_device(device)
+
+
+def memory_format(device: torch.device) -> torch.memory_format:
+    """Return the layout of the network: convolutions on tensor cores want the channels innermost."""
+    return torch.channels_last if device.type == "cuda" else torch.contiguous_format
+
+
 def autocast(device: torch.device, precision: str) -> AbstractContextManager:
     """Return the context in which the network computes in `precision`."""
     formats = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

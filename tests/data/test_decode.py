@@ -113,6 +113,16 @@ def test_masks_of_every_kind_give_the_same_trimap(tmp_path: Path, pet: int, grou
     assert (trimap == np.where(np.asarray(picture(0, 64)[1]) == 1, 1, 2)).all()
 
 
+@pytest.mark.parametrize("form", ["PNG", "GIF"])
+def test_black_and_white_palettes_are_not_inverted(tmp_path: Path, form: str) -> None:
+    def save(trimap: Image.Image, path: Path) -> None:
+        white = trimap.point(lambda value: 255 if value == 1 else 0).convert("RGB")
+        white.quantize(2).save(path, form)
+
+    _, trimap = decode_pair(pair(tmp_path, save_trimap=save), 64)
+    assert (trimap == np.where(np.asarray(picture(0, 64)[1]) == 1, 1, 2)).all()
+
+
 def test_a_trimap_without_a_pet_is_kept(tmp_path: Path) -> None:
     for ground in (2, 0):
         empty = Image.new("L", (64, 64), ground)

@@ -123,6 +123,14 @@ def test_a_loss_that_is_not_finite_fails_the_run_within_a_few_steps(
     assert not (only_run(tmp_path) / "checkpoints").exists()
 
 
+def test_weights_spoilt_by_the_last_step_fail_the_run(oxford: Path, tmp_path: Path, in_process: Command) -> None:
+    one_step = ["train.epochs=1", "train.batch_size=18", "scheduler=constant", "optimizer.lr=1e30"]
+    code, shown = in_process(*tiny(oxford), *one_step)
+    assert code == 1
+    assert "the validation loss is" in shown
+    assert json.loads((only_run(tmp_path) / "status.json").read_text())["state"] == "failed"
+
+
 def test_out_of_memory_names_the_batch_size(
     oxford: Path, tmp_path: Path, in_process: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

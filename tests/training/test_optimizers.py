@@ -56,3 +56,13 @@ def test_settings_that_do_not_fit_their_class_are_refused() -> None:
     cfg = config("optimizer=sgd", "optimizer.momentum=0", "optimizer.nesterov=true")
     with pytest.raises(InputError, match="Nesterov"):
         build_optimizer(cfg.optimizer, torch.nn.Linear(2, 2))
+
+
+def test_one_cycle_with_one_step_of_warm_up() -> None:
+    cfg = config("scheduler.warmup=0.1")
+    optimizer = build_optimizer(cfg.optimizer, torch.nn.Linear(2, 2))
+    schedule = build_scheduler(cfg.scheduler, optimizer, steps=10)
+    for _ in range(10):
+        optimizer.step()
+        schedule.step()
+    assert optimizer.param_groups[0]["lr"] < 1e-4
