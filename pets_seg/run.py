@@ -14,8 +14,8 @@ from pets_seg.config import register
 from pets_seg.help import register_help
 from pets_seg.messages import exit_code, one_line, traceback_wanted
 
-# OpenMP's threads wait for work by spinning; two runs on the same cores then block each other and are thirty times
-# slower. A short spin costs a single run a few per cent. It must be set before torch is imported.
+# OpenMP's threads wait for work by spinning; two runs on the same cores then block each other and come to a near
+# standstill. A short spin prevents that and costs a single run little. It must be set before torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 register()
 register_help()

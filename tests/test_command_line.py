@@ -86,7 +86,7 @@ def test_train_then_again_then_evaluate(oxford: Path, tmp_path: Path) -> None:
 def test_evaluating_on_other_images_takes_size_and_rule_from_the_run(oxford: Path, tmp_path: Path) -> None:
     assert command(*tiny(oxford), "data.boundary=background", cwd=tmp_path).returncode == 0
     [run] = (tmp_path / "runs" / "default").iterdir()
-    done = command("task=evaluate", f"checkpoint={run}/checkpoints/best.safetensors", "data=sample", cwd=tmp_path)
+    done = command("task=evaluate", f"checkpoint={run}/metrics.csv", "data=sample", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("split=test images=148 dice=")
     [written] = (run / "evaluations").iterdir()

@@ -64,6 +64,7 @@ def test_wrong_settings(override: str, in_process: Callable[..., tuple[int, str]
         (["data=folder", "data.root=/nope"], "sought in /nope/images and not found"),
         (["data=oxford_pet", "data.root=/nope", "data.download=false"], "sought in /nope/oxford-iiit-pet"),
         (["task=evaluate", "checkpoint=/nope"], "checkpoint=/nope: /nope is not there"),
+        (["task=evaluate", "checkpoint=."], "holds no checkpoints/best.safetensors"),
         (["task=evaluate", "checkpoint=.", "model=unet"], "model: is the run's own"),
         (["task=evaluate", "checkpoint=.", "data.size=64"], "data.size: is the run's own"),
         (["-m", "train.epochs=1,0"], "train.epochs=0: must be 1 or more"),

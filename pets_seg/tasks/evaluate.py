@@ -77,19 +77,19 @@ def run(cfg: DictConfig) -> float:
 
 
 def find_checkpoint(given: str | None) -> tuple[RunFolder, Path]:
-    """Return the run folder and the weights that `checkpoint` names: a run folder, or the weights in it."""
+    """Return the run folder that `checkpoint` names, itself or by a file in it, and the weights of its best epoch."""
     if not given:
         raise InputError(
             "checkpoint: is needed with task=evaluate: give a run folder, e.g. checkpoint=runs/default/RUN"
         )
-    path = Path(given).expanduser()
-    if path.is_dir():
-        path = path / "checkpoints" / "best.safetensors"
-    if not path.is_file():
-        raise InputError(f"checkpoint={given}: {path} is not there; give the folder of a run that finished an epoch")
-    if path.suffix != ".safetensors":
-        raise InputError(f"checkpoint={given}: give a run folder or its checkpoints/best.safetensors")
-    return RunFolder(path.absolute().parent.parent), path
+    path = Path(given).expanduser().absolute()
+    if not path.exists():
+        raise InputError(f"checkpoint={given}: {path} is not there; give a run folder or a file in it")
+    for folder in (path, *path.parents[:2]):
+        weights = folder / "checkpoints" / "best.safetensors"
+        if weights.is_file():
+            return RunFolder(folder), weights
+    raise InputError(f"checkpoint={given}: holds no checkpoints/best.safetensors; give a run that finished an epoch")
 
 
 def _keys(overrides: Sequence[str]) -> set[str]:
