@@ -12,9 +12,16 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 
-def setting(text: str, *, choices: tuple[str, ...] = (), low: float | None = None, high: float | None = None) -> Any:
+def setting(
+    text: str,
+    *,
+    choices: tuple[str, ...] = (),
+    low: float | None = None,
+    high: float | None = None,
+    default: Any = MISSING,
+) -> Any:
     """Declare a setting: its line of help and what it may be (one of `choices`, or from `low` to `high`)."""
-    return field(default=MISSING, metadata={"help": text, "choices": choices, "low": low, "high": high})
+    return field(default=default, metadata={"help": text, "choices": choices, "low": low, "high": high})
 
 
 @dataclass
@@ -36,6 +43,7 @@ class ResNet34UNet:
 class Aug:
     name: str = MISSING
     operations: list[Any] = MISSING
+    keep_original: bool = setting("append augmented copies to the batch instead of replacing images", default=False)
 
 
 @dataclass
@@ -156,7 +164,7 @@ IDENTITY = ("model", "aug", "optimizer", "scheduler", "loss", "data", "train", "
 NO_IDENTITY = ("train.device", "data.cache_dir", "data.download")
 # A key that is added later goes here with the value that keeps the former behaviour: while it holds that value it
 # does not enter the name, so that runs made before the key existed keep theirs.
-ADDED_LATER: dict[str, Any] = {}
+ADDED_LATER: dict[str, Any] = {"aug.keep_original": False}
 
 
 def settings() -> dict[str, dict[str, Any]]:

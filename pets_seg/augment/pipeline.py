@@ -1,54 +1,64 @@
-"""The augmentation of a batch: for every operation a draw per image, and only the drawn images are transformed."""
+"""The augmentation of a batch: for every step a draw per image, and only the drawn images are transformed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
-from kornia.augmentation import AugmentationSequential
-from kornia.constants import DataKey, Resample
-from omegaconf import DictConfig
 
-from pets_seg.errors import InputError
-
-NEAREST = {DataKey.MASK: {"resample": Resample.NEAREST, "align_corners": False}}
+from pets_seg.augment.operations import build_steps
 
 
 class Augment:
-    """The operations of an `aug` option, each applied to an image with its probability `p`.
+    """The operations of an `aug` option, one after the other, each applied to an image with its probability `p`.
 
     Image and mask get the same random parameters; the image is resampled as the operation says, the mask to the
     nearest pixel. What is drawn depends on the seed given with the batch, not on torch's global generators, and
-    leaves those as they were.
+    leaves those as they were. With `keep_original` the batch stays as it is and grows by an augmented copy of every
+    image that was drawn for anything. Raises InputError for operations that cannot be understood.
     """
 
-    def __init__(self, operations: Sequence[Any]) -> None:
-        self.operations = []
-        for settings in operations:
-            if not isinstance(settings, Mapping | DictConfig):
-                raise InputError(f"aug.operations: {settings} is not a mapping with a _target_ and a probability p")
-            probability = settings.get("p")
-            if "_target_" not in settings or not isinstance(probability, int | float) or not 0 <= probability <= 1:
-                raise InputError(f"aug.operations: {dict(settings)} needs a _target_ and a probability p from 0 to 1")
-            try:
-                operation = instantiate(settings, p=1.0, _convert_="all")
-            except InstantiationException as error:
-                reason = error.__cause__ or error
-                raise InputError(f"aug.operations: {settings['_target_']} cannot be made ({reason})") from error
-            both = AugmentationSequential(operation, data_keys=["input", "mask"], extra_args=NEAREST)
-            self.operations.append((float(probability), both))
+    def __init__(self, operations: Sequence[Any], keep_original: bool = False) -> None:
+        self.steps = build_steps(operations)
+        self.keep_original = keep_original
 
     @torch.no_grad()
     def __call__(self, image: torch.Tensor, mask: torch.Tensor, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return image (B,3,H,W) float in [0, 1] and mask (B,H,W), augmented in place as `seed` says."""
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
-            for probability, operation in self.operations:
-                drawn = (torch.rand(len(image)) < probability).nonzero().squeeze(1)
-                if len(drawn):
-                    rows = drawn.to(image.device, non_blocking=True)
-                    new_image, new_mask = operation(image[rows], mask[rows].unsqueeze(1).float())
-                    image[rows] = new_image.clamp(0, 1)
-                    mask[rows] = new_mask.squeeze(1).to(mask.dtype)
-        return image, mask
+        """Return image (B,3,H,W) float in [0, 1] and mask (B,H,W), augmented in place as `seed` says.
+
+        With `keep_original` they are (B+K,...): the batch, then the K copies in the order of their originals.
+        """
+        with _seeded(seed, image.device):
+            choices = [step.draw(len(image)) for step in self.steps]
+            if not self.keep_original:
+                self._transform(image, mask, choices)
+                return image, mask
+            drawn = sum((choice >= 0 for choice in choices), torch.zeros(len(image), dtype=torch.bool))
+            rows = drawn.nonzero().squeeze(1)
+            on_device = rows.to(image.device, non_blocking=True)
+            new_image, new_mask = image[on_device], mask[on_device]
+            self._transform(new_image, new_mask, [choice[rows] for choice in choices])
+            return torch.cat((image, new_image)), torch.cat((mask, new_mask))
+
+    def _transform(self, image: torch.Tensor, mask: torch.Tensor, choices: list[torch.Tensor]) -> None:
+        for step, choice in zip(self.steps, choices, strict=True):
+            for index, operation in enumerate(step.members):
+                drawn = (choice == index).nonzero().squeeze(1)
+                if len(drawn) == 0:
+                    continue
+                # All images need no gathering.
+                rows = drawn.to(image.device, non_blocking=True) if len(drawn) < len(image) else slice(None)
+                new_image, new_mask = operation(image[rows], mask[rows].unsqueeze(1).float())
+                image[rows] = new_image.clamp_(0, 1)
+                mask[rows] = new_mask.squeeze(1).to(mask.dtype)
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    # Kornia draws on the CPU; an operation of a user's own may draw on the device.
+    cuda = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(cuda, device_type="cuda"):
+        torch.default_generator.manual_seed(seed)
+        if cuda:
+            torch.cuda.manual_seed(seed)
+        yield

@@ -7,6 +7,8 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from pets_seg.config import ADDED_LATER
+
 # Groups whose option is named in every row, whether it differs or not.
 GROUPS = ("model", "aug", "optimizer", "scheduler", "loss", "data")
 # Part of a configuration, but not of what a run is.
@@ -45,7 +47,7 @@ def _read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, A
         return None
     error = (status.get("error") or {}).get("message")
     run = {"run": folder.name, "state": status["state"], "error": error, "seed": config["seed"]}
-    flat = dict(_flat({key: value for key, value in config.items() if key not in NOT_COMPARED}))
+    flat = ADDED_LATER | dict(_flat({key: value for key, value in config.items() if key not in NOT_COMPARED}))
     return run, {key: value for key, value in flat.items() if key not in NOT_COMPARED_KEYS}, summary
 
 

@@ -9,7 +9,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from pets_seg.augment import Augment
+from pets_seg.augment import check_operations
 from pets_seg.checks import check
 from pets_seg.data import ensure_decoded, open_dataset
 from pets_seg.errors import InputError, RunError
@@ -32,7 +32,7 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
         from pets_seg.models.resnet34_unet import imagenet_weights
 
         imagenet_weights()
-    Augment(cfg.aug.operations)
+    check_operations(cfg.aug.operations, cfg.data.size)
     if cfg.model.name not in NETWORKS:
         raise InputError(f"model.name={cfg.model.name}: is one of {', '.join(NETWORKS)}")
     build_scheduler(cfg.scheduler, build_optimizer(cfg.optimizer, torch.nn.Linear(1, 1)), steps=100)

@@ -55,7 +55,7 @@ def train(cfg: DictConfig, dataset: Dataset, folder: RunFolder, sink: WandbSink)
     scheduler = build_scheduler(cfg.scheduler, optimizer, steps * cfg.train.epochs)
     scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
 
-    augment = Augment(cfg.aug.operations)
+    augment = Augment(cfg.aug.operations, cfg.aug.get("keep_original", False))
     normalise = Normalise(cfg.data.normalisation, device)
     batches = Batches(dataset.train, device, cfg.data.boundary)
     valid = Batches(dataset.valid, device, cfg.data.boundary)
@@ -93,7 +93,7 @@ def train(cfg: DictConfig, dataset: Dataset, folder: RunFolder, sink: WandbSink)
                 scaler.update()
                 optimizer.zero_grad(set_to_none=True)
                 scheduler.step()
-                losses.add(loss, entropy, len(indices))
+                losses.add(loss, entropy, len(mask))
                 progress.step(epoch)
                 if step % LOOK_EVERY == 0:
                     seen = losses.look()
@@ -115,7 +115,9 @@ def train(cfg: DictConfig, dataset: Dataset, folder: RunFolder, sink: WandbSink)
                 "val/iou": means["iou"],
                 "lr": scheduler.get_last_lr()[0],
                 "seconds": time.perf_counter() - started,
-                "images_per_second": images / train_seconds,
+                "images_per_second": losses.images / train_seconds,
+                "images_seen": losses.images + (rows[-1]["images_seen"] if rows else 0),
+                "updates": steps * epoch,
             }
             if not objective.is_cross_entropy:
                 validation = objective.combine(means["loss"], scores.extra.mean().item())
@@ -166,6 +168,8 @@ def summarise(rows: Sequence[dict[str, Any]], test: Scores) -> dict[str, Any]:
         "test_iou": means["iou"],
         "test_loss": means["loss"],
         "train_seconds": sum(row["seconds"] for row in rows),
+        "images_seen": rows[-1]["images_seen"],
+        "updates": rows[-1]["updates"],
     }
     for key, mark in DICE_MARKS.items():
         summary[key] = next((row["epoch"] for row in rows if row["val/dice"] >= mark), None)
