@@ -25,6 +25,7 @@ pets_seg: segment pets, and find out which network, augmentation or optimizer he
   python -m pets_seg.run model=unet aug=elastic                  one run
   python -m pets_seg.run -m aug=none,elastic seed=0,1,2          a sweep: six runs
   python -m pets_seg.run experiment=quickstart                   a small study, minutes on a laptop
+  python -m pets_seg.run task=preview aug=elastic                a picture of what an augmentation does
   python -m pets_seg.run task=evaluate checkpoint=runs/NAME/RUN  test a run again"""
 
 

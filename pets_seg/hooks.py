@@ -57,7 +57,7 @@ class Hooks(Callback):
             from pets_seg.report.sweep import report_sweep
 
             self.all_well &= _or_exit(lambda: report_sweep(Path(config.hydra.sweep.dir), self.runs))
-        if config.closing and self.all_well:
+        if config.closing and self.all_well and config.task.name == "train":
             python = Path(sys.executable)
             python = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
             print(f"\n{config.closing.strip()}".replace("{python}", str(python)))

@@ -35,6 +35,7 @@ class RandomGridElastic(AugmentationBase2D):
         self.cells = cells
         self.displacement = displacement
         self.flags = {"resample": Resample.get(resample)}
+        self._place: tuple[Any, ...] = ()
 
     def generate_parameters(self, shape: tuple[int, ...]) -> dict[str, torch.Tensor]:
         """Draw the shifts (B,2,cells+1,cells+1) of the nodes in grid_sample's units, where the side is 2."""
@@ -50,8 +51,7 @@ class RandomGridElastic(AugmentationBase2D):
         transform: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return the deformed image."""
-        mode = flags["resample"].name.lower()
-        return F.grid_sample(input, _grid(input, params["shifts"]), mode, "reflection", align_corners=False)
+        return self._warp(input, params["shifts"], flags["resample"].name.lower())
 
     def apply_transform_mask(
         self,
@@ -61,7 +61,7 @@ class RandomGridElastic(AugmentationBase2D):
         transform: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return the mask deformed as the image was."""
-        return F.grid_sample(input, _grid(input, params["shifts"]), "nearest", "reflection", align_corners=False)
+        return self._warp(input, params["shifts"], "nearest")
 
     def apply_non_transform_mask(
         self,
@@ -73,9 +73,17 @@ class RandomGridElastic(AugmentationBase2D):
         """Return the mask of an image that was not drawn."""
         return input
 
+    def _warp(self, input: torch.Tensor, shifts: torch.Tensor, mode: str) -> torch.Tensor:
+        # Image and mask come one after the other with the same shifts, which Kornia has copied in between.
+        place = (input.shape[-2:], input.device, input.dtype)
+        if place != self._place or not torch.equal(shifts, self._shifts):
+            self._place, self._shifts, self._grid = place, shifts, _grid(input, shifts)
+        # The grid is reflected already, once a pixel; grid_sample would do it for each of the 16 that bicubic reads.
+        return F.grid_sample(input, self._grid, mode, "border", align_corners=False)
+
 
 def _grid(image: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
-    """Return where every pixel is taken from, (B,H,W,2): its own place, shifted as the nodes around it are."""
+    """Return where every pixel is taken from, (B,H,W,2): its own place, shifted as the nodes around it, reflected."""
     count, _, nodes, _ = shifts.shape
     height, width = image.shape[-2:]
     along_y, along_x, still = _bases(nodes, height, width, image.device, image.dtype)
@@ -83,7 +91,9 @@ def _grid(image: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
     # and the second leaves x and y of a pixel side by side, as grid_sample reads them.
     rows = along_y @ shifts.to(image.device, image.dtype, non_blocking=True)
     rows = rows.permute(0, 2, 3, 1).reshape(count * height, 2 * nodes)
-    return (rows @ along_x).view(count, height, width, 2).add_(still)
+    grid = (rows @ along_x).view(count, height, width, 2).add_(still)
+    # What lies beyond an edge is taken from as far inside it.
+    return grid.clamp(-1, 1).mul_(2).sub_(grid)
 
 
 @lru_cache(maxsize=4)

@@ -46,11 +46,16 @@ class Augment:
                 drawn = (choice == index).nonzero().squeeze(1)
                 if len(drawn) == 0:
                     continue
-                # All images need no gathering.
-                rows = drawn.to(image.device, non_blocking=True) if len(drawn) < len(image) else slice(None)
-                new_image, new_mask = operation(image[rows], mask[rows].unsqueeze(1).float())
-                image[rows] = new_image.clamp_(0, 1)
-                mask[rows] = new_mask.squeeze(1).to(mask.dtype)
+                if len(drawn) == len(image):
+                    new_image, new_mask = operation(image, mask.unsqueeze(1).float())
+                    image.copy_(new_image.clamp_(0, 1))
+                    mask.copy_(new_mask.squeeze(1))
+                    continue
+                rows = drawn.to(image.device, non_blocking=True)
+                some_masks = mask.index_select(0, rows).unsqueeze(1).float()
+                new_image, new_mask = operation(image.index_select(0, rows), some_masks)
+                image.index_copy_(0, rows, new_image.clamp_(0, 1))
+                mask.index_copy_(0, rows, new_mask.squeeze(1).to(mask.dtype))
 
 
 @contextmanager

@@ -102,7 +102,9 @@ def draw_figure(rows: Sequence[Sequence[tuple[torch.Tensor, torch.Tensor]]], tit
     picture.text(
         0.06 / width, 1 - 0.36 / height, "\n".join(wrapped), fontsize=7.5, va="top", color="0.25", linespacing=1.35
     )
-    note = "Outline: mask of the pet. Only draws that changed the image are shown; in training their share is p."
+    note = "Outline: mask of the pet."
+    if lines:
+        note += " Only draws that changed the image are shown; in training p is the share of images that are drawn."
     picture.text(0.06 / width, 0.08 / height, note, fontsize=6.5, color="0.4")
     grid = picture.add_gridspec(
         len(rows),
@@ -129,10 +131,6 @@ def draw_figure(rows: Sequence[Sequence[tuple[torch.Tensor, torch.Tensor]]], tit
 
 
 def _plain(value: Any) -> str:
-    return (
-        f"[{', '.join(map(_plain, value))}]"
-        if isinstance(value, list)
-        else f"{value:g}"
-        if isinstance(value, float)
-        else str(value)
-    )
+    if isinstance(value, list):
+        return f"[{', '.join(map(_plain, value))}]"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,76 @@
+"""How the benchmarks measure, and what they say of the machine."""
+
+import json
+import platform
+import re
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+RESULTS = Path(__file__).parent / "results"
+# A device clocks up, allocators fill and kernels are chosen before anything is counted.
+WARM_UP = 3
+
+
+def milliseconds(call: Callable[[int], object], device: torch.device, seconds: float) -> float:
+    """Return the mean time of `call(i)` in ms, over at least 3 calls and `seconds`; CUDA events on a GPU.
+
+    The mean, not the median: with a probability of 0.2 the calls do unequal work, and training pays for all of it.
+    """
+    for index in range(WARM_UP):
+        call(index)
+    times: list[float] = []
+    while sum(times) < seconds * 1000 or len(times) < 3:
+        times.append(once(call, WARM_UP + len(times), device))
+    return sum(times) / len(times)
+
+
+def once(call: Callable[[int], object], index: int, device: torch.device) -> float:
+    """Return the time of `call(index)` in ms."""
+    if device.type == "cuda":
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        torch.cuda.synchronize(device)
+        start.record()
+        call(index)
+        end.record()
+        torch.cuda.synchronize(device)
+        return start.elapsed_time(end)
+    started = time.perf_counter()
+    call(index)
+    return (time.perf_counter() - started) * 1000
+
+
+def describe_machine(device: torch.device) -> dict[str, str]:
+    """Return what was measured on: processor or GPU, threads, versions."""
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        "threads": str(torch.get_num_threads()),
+        "python": platform.python_version(),
+        **{name: __import__(name).__version__ for name in ("torch", "torchvision", "kornia")},
+    }
+
+
+def keep(name: str, machine: dict[str, str], rows: Sequence[dict[str, str]]) -> Path:
+    """Write a table and its machine to results/<name>-<machine>.json and return the path."""
+    slug = re.sub(r"[^a-z0-9]+", "-", f"{machine['device']} {machine['threads']} threads".lower()).strip("-")
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}-{slug}.json"
+    path.write_text(json.dumps({"machine": machine, "rows": list(rows)}, indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def table(rows: Sequence[dict[str, str]]) -> str:
+    """Return rows as a Markdown table."""
+    heads = list(rows[0])
+    lines = [heads, ["---"] * len(heads), *([row[head] for head in heads] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
