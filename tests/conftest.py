@@ -5,10 +5,18 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from hydra import compose, initialize_config_module
+from omegaconf import OmegaConf
 from PIL import Image
+
+import pets_seg.config
+
+pets_seg.config.register()
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -67,6 +75,21 @@ def tiny(root: Path) -> list[str]:
         "aug=none",
         "tracker.mode=disabled",
     ]
+
+
+def aug_operations(option: str, size: int) -> list[dict[str, Any]]:
+    """Return the operations of conf/aug/<option>.yaml as plain values."""
+    with initialize_config_module("pets_seg.conf", version_base="1.3"):
+        cfg = compose("config", overrides=[f"aug={option}", f"data.size={size}"])
+    return OmegaConf.to_container(cfg.aug.operations, resolve=True)
+
+
+def blocks(count: int = 8, size: int = 40, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return random images (B,3,size,size) and masks (B,size,size) with blocks of 0, 1 and 255."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.randint(3, (count, 1, 5, 5), generator=generator).float()
+    index = torch.nn.functional.interpolate(coarse, size=(size, size), mode="nearest").long().squeeze(1)
+    return torch.rand(count, 3, size, size, generator=generator), torch.tensor([0, 1, 255])[index]
 
 
 def command(*arguments: str, cwd: Path, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -5,16 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from kornia.augmentation import AugmentationBase2D, AugmentationSequential, IntensityAugmentationBase2D
 from kornia.constants import DataKey, Resample
 from omegaconf import DictConfig, OmegaConf
 
 from pets_seg.errors import InputError
-
-# It replaces Kornia's own rule for masks, so it must name everything.
-NEAREST = {DataKey.MASK: {"resample": Resample.NEAREST, "align_corners": False}}
 
 
 @dataclass
@@ -79,9 +75,11 @@ def _members(entry: dict[str, Any], where: str) -> list[tuple[str, AugmentationB
 def _make(settings: Mapping[str, Any], where: str) -> AugmentationBase2D:
     target = settings["_target_"]
     try:
-        made = instantiate({**settings, "p": 1.0}, _convert_="all")
-    except InstantiationException as error:
-        raise InputError(f"{where}: {target} cannot be made ({error.__cause__ or error})") from error
+        partial = instantiate({**settings, "_partial_": True}, _convert_="all")
+        made = partial.func(**{**_tuples(partial.keywords), "p": 1.0})
+    except Exception as error:
+        reason = " ".join(str(error.__cause__ or error).split())
+        raise InputError(f"{where}: {target} cannot be made ({reason})") from error
     if not isinstance(made, AugmentationBase2D):
         raise InputError(
             f"{where}: {target} works on more than one image and its mask; only a subclass of "
@@ -92,8 +90,18 @@ def _make(settings: Mapping[str, Any], where: str) -> AugmentationBase2D:
     return made
 
 
+def _tuples(value: Any) -> Any:
+    # YAML has no tuples, and some of Kornia's operations take nothing else.
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
 def _both(operation: AugmentationBase2D) -> AugmentationSequential:
-    return AugmentationSequential(operation, data_keys=["input", "mask"], extra_args=NEAREST)
+    # Kornia's own rule samples masks with align_corners=False even where the image is sampled with True, half a pixel
+    # beside it.
+    rule = {"resample": Resample.NEAREST, "align_corners": operation.flags.get("align_corners", False)}
+    return AugmentationSequential(operation, data_keys=["input", "mask"], extra_args={DataKey.MASK: rule})
 
 
 def _try(operation: AugmentationBase2D, size: int) -> str | None:

@@ -1,0 +1,140 @@
+"""What `aug.operations` may hold, and what is refused with a reason."""
+
+from typing import Any
+
+import pytest
+import torch
+from conftest import aug_operations
+from kornia.augmentation import GeometricAugmentationBase2D
+from omegaconf import OmegaConf
+
+from pets_seg.augment import Augment, check_operations
+from pets_seg.errors import InputError
+
+K = "kornia.augmentation."
+FLIP = {"_target_": f"{K}RandomHorizontalFlip"}
+
+
+class ForgetsTheMask(GeometricAugmentationBase2D):
+    """Mirrors the image and leaves the mask."""
+
+    def __init__(self, p: float = 0.5) -> None:
+        super().__init__(p=p)
+        self.flags = {}
+
+    def compute_transformation(self, input: torch.Tensor, params: Any, flags: Any) -> torch.Tensor:
+        """Claim to leave everything where it is."""
+        return self.identity_matrix(input)
+
+    def apply_transform(self, input: torch.Tensor, params: Any, flags: Any, transform: Any = None) -> torch.Tensor:
+        """Mirror the image."""
+        return input.flip(-1)
+
+    def apply_transform_mask(self, input: torch.Tensor, params: Any, flags: Any, transform: Any = None) -> torch.Tensor:
+        """Return the mask as it is."""
+        return input
+
+
+class BlursTheMask(ForgetsTheMask):
+    """Averages neighbouring mask values."""
+
+    def apply_transform_mask(self, input: torch.Tensor, params: Any, flags: Any, transform: Any = None) -> torch.Tensor:
+        """Return means of two mask values."""
+        return (input + input.roll(1, -1)) / 2
+
+
+REFUSED = {
+    "RandomFisheye": (
+        {"center_x": [-0.3, 0.3], "center_y": [-0.3, 0.3], "gamma": [0.9, 1.0]},
+        "aug.operations.0: kornia.augmentation.RandomFisheye",
+    ),
+    "RandomThinPlateSpline": ({}, "cannot move a mask: Kornia has no rule for masks in it"),
+    "CenterCrop": ({"size": [20, 20]}, "turns images of 48 x 48 into 20 x 20; they must keep data.size"),
+    "RandomCrop": ({"size": [64, 64]}, "RandomCrop"),
+    "RandomMosaic": ({}, "more than one image and its mask"),
+    "RandomMixUpV2": ({}, "more than one image and its mask"),
+    "RandomAffine3D": ({"degrees": 10}, "more than one image and its mask"),
+    "PadTo": ({"size": [64, 64]}, "cannot be made"),
+    "NoSuchOperation": ({}, "cannot be made"),
+    "RandomRotation": ({"degres": 10}, "cannot be made"),
+    "RandomGamma": ({"gamma": "much"}, "cannot be made"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_an_operation_that_cannot_be_used_is_refused_with_the_reason(name: str) -> None:
+    settings, reason = REFUSED[name]
+    with pytest.raises(InputError) as refusal:
+        check_operations([{**FLIP, "p": 0.5}, {"_target_": f"{K}{name}", "p": 0.2, **settings}], size=48)
+    # The message counts from 0, as aug.operations.1.p=0.3 on the command line does.
+    assert str(refusal.value).startswith(f"aug.operations.1: {K}{name}")
+    assert reason.replace("operations.0", "operations.1") in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("ForgetsTheMask", "moves the mask otherwise than the image"), ("BlursTheMask", "interpolates the mask")],
+)
+def test_an_operation_that_parts_image_and_mask_is_found_out(name: str, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        check_operations([{"_target_": f"{__name__}.{name}", "p": 0.2}], size=48)
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        ("hflip", "needs a _target_"),
+        ({"p": 0.5}, "needs a _target_"),
+        (FLIP, r"p=None must be a probability"),
+        ({**FLIP, "p": 1.5}, r"p=1.5 must be a probability"),
+        ({**FLIP, "p": True}, r"p=True must be a probability"),
+        ({**FLIP, "p": 0.5, "one_of": [FLIP]}, "needs a _target_, or a list one_of"),
+        ({"p": 0.5, "one_of": []}, "a list one_of"),
+        ({"p": 0.5, "one_of": FLIP}, "a list one_of"),
+        ({"p": 0.5, "one_of": [FLIP], "weights": [1]}, "and nothing else"),
+        ({"p": 0.5, "one_of": [{**FLIP, "p": 0.5}]}, "no p"),
+        ({**FLIP, "p": 0.5, "_target_": "torch.nn.Identity"}, "more than one image and its mask"),
+        ({"_target_": f"{K}RandomErasing", "p": 0.5, "p_batch": 0.5}, "cannot be made"),
+        ({"_target_": f"{K}RandomGaussianBlur", "p": 0.5, "kernel_size": [3, 3], "sigma": [0.1, 1.0], "p_batch": 0.5},
+         "cannot be made|draw for the whole batch"),
+    ],
+)  # fmt: skip
+def test_an_entry_that_cannot_be_understood_is_refused(entry: Any, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        check_operations([entry], size=48)
+    with pytest.raises(InputError, match=reason):
+        Augment([entry])
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["none", "hflip", "vflip", "elastic", "crop", "elastic_or_crop", "rotate", "color", "strong", "elastic_stock"],
+)
+@pytest.mark.parametrize("size", [32, 57])
+def test_every_option_passes(option: str, size: int) -> None:
+    check_operations(aug_operations(option, size), size)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"_target_": f"{K}RandomPerspective"},
+        {"_target_": f"{K}RandomErasing"},
+        {"_target_": f"{K}RandomRotation90", "times": [1, 3]},
+        {"_target_": f"{K}RandomCrop", "size": [48, 48], "padding": 6},
+        {"_target_": f"{K}RandomResizedCrop", "size": [48, 48], "cropping_mode": "slice"},
+        {"_target_": f"{K}RandomRotation", "degrees": 20.0},
+        {"_target_": f"{K}RandomShear", "shear": 20.0},
+        {"_target_": f"{K}RandomEqualize"},
+        {"_target_": f"{K}RandomJPEG"},
+        {"_target_": f"{K}RandomClahe"},
+    ],
+)
+def test_operations_that_no_option_names_can_be_composed(settings: dict[str, Any]) -> None:
+    entries = OmegaConf.create([{**settings, "p": 0.5}, {"p": 0.5, "one_of": [settings, FLIP]}])
+    check_operations(entries, size=48)
+    image, mask = torch.rand(6, 3, 48, 48), torch.randint(2, (6, 48, 48))
+    moved, moved_mask = Augment(entries)(image.clone(), mask.clone(), seed=1)
+    assert not torch.equal(moved, image)
+    assert set(moved_mask.unique().tolist()) <= {0, 1}
