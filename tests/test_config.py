@@ -45,13 +45,10 @@ def test_what_can_change_the_result_does(override: str) -> None:
     assert run_name(config(override)) != run_name(config())
 
 
-def test_a_key_added_later_keeps_old_names_while_it_keeps_the_old_behaviour(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = identity(config())
-    monkeypatch.setattr(pets_seg.config, "ADDED_LATER", {"train.compile": False})
-    assert "compile" not in identity(config())["train"]
-    del before["train"]["compile"]
-    assert identity(config()) == before
-    assert run_name(config("train.compile=true")) != run_name(config())
+def test_a_key_added_later_enters_the_name_only_when_it_changes_the_behaviour() -> None:
+    assert "keep_original" not in identity(config())["aug"]
+    assert run_name(config("aug.keep_original=false")) == run_name(config())
+    assert run_name(config("aug.keep_original=true")) != run_name(config())
 
 
 def test_every_setting_has_a_line_of_help() -> None:

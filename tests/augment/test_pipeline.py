@@ -113,13 +113,11 @@ def test_same_seed_same_batch_whatever_others_draw(option: str) -> None:
     augment = Augment(aug_operations(option, 40))
     image, mask = blocks()
     first = augment(image.clone(), mask.clone(), seed=7)
-    torch.manual_seed(random.randrange(1000))
-    random.seed(5)
-    np.random.seed(5)
-    before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
+    for others in (torch.manual_seed, random.seed, np.random.seed):
+        others(5)
+    before = torch.get_rng_state().tolist(), random.getstate(), np.random.get_state()[1].tolist()
     second = augment(image.clone(), mask.clone(), seed=7)
-    assert torch.equal(torch.get_rng_state(), before[0])
-    assert random.getstate() == before[1]
+    assert (torch.get_rng_state().tolist(), random.getstate(), np.random.get_state()[1].tolist()) == before
     other = augment(image.clone(), mask.clone(), seed=8)
     # Another object, as after a restart.
     third = Augment(aug_operations(option, 40))(image.clone(), mask.clone(), seed=7)

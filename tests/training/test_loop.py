@@ -86,7 +86,7 @@ def test_the_same_command_gives_the_same_figures(oxford: Path, tmp_path: Path, i
 def test_an_interrupted_run_goes_on_and_ends_as_if_never_stopped(
     oxford: Path, tmp_path: Path, in_process: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arguments = [*tiny(oxford), "train.epochs=4", "aug=hflip"]
+    arguments = [*tiny(oxford), "train.epochs=4", "aug=strong", "aug.keep_original=true"]
     assert in_process(*arguments, "name=whole")[0] == 0
     save_state = loop.save_state
 
@@ -153,3 +153,20 @@ def test_every_choice_trains(oxford: Path, tmp_path: Path, in_process: Command, 
     summary = json.loads((only_run(tmp_path) / "summary.json").read_text())
     assert {"best_epoch", "best_val_dice", "val_loss_at_best", "test_dice", "test_iou", "test_loss"} <= summary.keys()
     assert {"parameters", "macs", "peak_memory_mb", "train_seconds", "epochs_to_080", "epochs_to_090"} <= summary.keys()
+
+
+def test_with_keep_original_a_run_sees_more_images_in_as_many_updates(
+    oxford: Path, tmp_path: Path, in_process: Command
+) -> None:
+    summaries, runs = {}, {}
+    for choice in ("false", "true"):
+        code, shown = in_process(*tiny(oxford), "aug=hflip", f"aug.keep_original={choice}", f"name=kept_{choice}")
+        assert code == 0, shown
+        runs[choice] = only_run(tmp_path, f"kept_{choice}")
+        summaries[choice] = json.loads((runs[choice] / "summary.json").read_text())
+    # 18 training images in batches of 16 and 2, in 2 epochs.
+    assert [summaries[choice]["updates"] for choice in summaries] == [4, 4]
+    assert summaries["false"]["images_seen"] == 36
+    assert 36 < summaries["true"]["images_seen"] < 72
+    assert [int(row["images_seen"]) for row in rows(runs["true"])][-1] == summaries["true"]["images_seen"]
+    assert runs["false"].name != runs["true"].name
