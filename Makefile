@@ -2,12 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup run test lint clean
+.PHONY: help setup run test lint bench clean
 
 help:
 	@echo "make run    a small augmentation ablation on the bundled sample"
 	@echo "make test   the test suite"
 	@echo "make lint   format and lint checks"
+	@echo "make bench  what augmentation costs on this machine (3 minutes)"
 	@echo "make setup  only create .venv and install"
 	@echo "make clean  remove .venv and build products (runs/ stays)"
 
@@ -27,6 +28,9 @@ test: setup
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+bench: setup
+	$(BIN)/python experiments/speed/augmentation.py
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -21,10 +21,11 @@ def milliseconds(call: Callable[[int], object], device: torch.device, seconds: f
     """
     for index in range(WARM_UP):
         call(index)
-    times: list[float] = []
-    while sum(times) < seconds * 1000 or len(times) < 3:
-        times.append(once(call, WARM_UP + len(times), device))
-    return sum(times) / len(times)
+    total, count = 0.0, 0
+    while total < seconds * 1000 or count < 3:
+        total += once(call, WARM_UP + count, device)
+        count += 1
+    return total / count
 
 
 def once(call: Callable[[int], object], index: int, device: torch.device) -> float:
