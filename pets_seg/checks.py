@@ -60,8 +60,16 @@ def _check_together(cfg: DictConfig) -> None:
         raise InputError(f"optimizer={cfg.optimizer.name}: has no _target_; name a class, e.g. torch.optim.RMSprop")
     if cfg.loss.cross_entropy == cfg.loss.dice == 0:
         raise InputError("loss.cross_entropy=0 loss.dice=0: nothing to minimise; give one of them a weight")
-    if cfg.train.batch_size == 1 and cfg.data.size == 32 and cfg.model.name == "resnet34_unet":
-        raise InputError("train.batch_size=1: batch norm has one value a channel at data.size=32; use 2 or more")
+    parts = cfg.train.accumulate
+    if parts > cfg.train.batch_size:
+        raise InputError(f"train.accumulate={parts}: train.batch_size={cfg.train.batch_size} has not as many images")
+    if -(-cfg.train.batch_size // parts) == 1 and cfg.data.size == 32 and cfg.model.name == "resnet34_unet":
+        raise InputError(
+            f"train.batch_size={cfg.train.batch_size} train.accumulate={parts}: batch norm has one value a channel of "
+            "one image at data.size=32; use 2 or more images at once"
+        )
+    if cfg.train.checkpoint_activations and cfg.model.name != "unet":
+        raise InputError(f"train.checkpoint_activations=true: is built for model=unet, not for model={cfg.model.name}")
     betas = cfg.optimizer.get("betas")
     if betas is not None and (len(betas) != 2 or not all(0 <= beta < 1 for beta in betas)):
         raise InputError(f"optimizer.betas={list(betas)}: must be two numbers from 0 to below 1")

@@ -115,6 +115,9 @@ class Train:
         "of the network; auto: bf16 (or fp16) on CUDA, else fp32", choices=("auto", "fp32", "bf16", "fp16")
     )
     compile: bool = setting("compile the network with torch.compile")
+    accumulate: int = setting("parts that a batch is computed in, one after the other, for small memories", low=1)
+    checkpoint_activations: bool = setting("compute UNet's activations again in the backward pass, for small memories")
+    deterministic: bool = setting("only algorithms that repeat themselves exactly (the CPU's always do)")
     device: str = setting("auto, cpu, cuda, cuda:N or mps")
 
 
@@ -164,7 +167,12 @@ IDENTITY = ("model", "aug", "optimizer", "scheduler", "loss", "data", "train", "
 NO_IDENTITY = ("train.device", "data.cache_dir", "data.download")
 # A key that is added later goes here with the value that keeps the former behaviour: while it holds that value it
 # does not enter the name, so that runs made before the key existed keep theirs.
-ADDED_LATER: dict[str, Any] = {"aug.keep_original": False}
+ADDED_LATER: dict[str, Any] = {
+    "aug.keep_original": False,
+    "train.accumulate": 1,
+    "train.checkpoint_activations": False,
+    "train.deterministic": False,
+}
 
 
 def settings() -> dict[str, dict[str, Any]]:

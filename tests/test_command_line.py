@@ -22,7 +22,12 @@ def test_help_is_quick_and_shows_groups_options_and_settings(tmp_path: Path) -> 
     # About a second; the bound leaves room for a busy machine and still fails if torch is imported.
     assert time.perf_counter() - started < 10
     assert done.returncode == 0
-    for shown in ("aug        color  crop  elastic  elastic_or_crop", "train.epochs=10", "model.width=64", "experiment"):
+    for shown in (
+        "aug        color  crop  elastic  elastic_or_crop",
+        "train.epochs=10",
+        "model.width=64",
+        "experiment",
+    ):
         assert shown in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 120
 

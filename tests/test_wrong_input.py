@@ -83,6 +83,9 @@ def test_wrong_settings(override: str, in_process: Callable[..., tuple[int, str]
         (["optimizer=sgd", "optimizer.momentum=0", "optimizer.nesterov=true"], "optimizer=sgd: cannot be made"),
         (["model=resnet34_unet", "model.pretrained=true", "data.normalisation=raw"], "need normalisation=imagenet"),
         (["model=resnet34_unet", "data.size=32", "train.batch_size=1"], "use 2 or more"),
+        (["model=resnet34_unet", "data.size=32", "train.accumulate=16"], "use 2 or more"),
+        (["train.accumulate=17"], "train.batch_size=16 has not as many images"),
+        (["model=resnet34_unet", "train.checkpoint_activations=true"], "is built for model=unet"),
     ],
 )
 def test_wrong_combinations(

@@ -64,16 +64,17 @@ def _fits(split: Split, device: torch.device) -> bool:
 
 
 def epoch_batches(count: int, batch_size: int, seed: int, epoch: int) -> list[torch.Tensor]:
-    """Return the indices of every batch of an epoch: all images once, in an order set by (seed, epoch).
-
-    A single left-over image joins the batch before it: batch norm cannot train on one value a channel.
-    """
+    """Return the indices of every batch of an epoch: all images once, in an order set by (seed, epoch)."""
     generator = torch.Generator().manual_seed(derive_seed(seed, epoch))
-    return _cut(torch.randperm(count, generator=generator), batch_size)
+    return cut(torch.randperm(count, generator=generator), batch_size)
 
 
-def _cut(order: torch.Tensor, batch_size: int) -> list[torch.Tensor]:
-    batches = list(order.split(batch_size))
-    if batch_size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
-        batches[-2:] = [torch.cat(batches[-2:])]
-    return batches
+def cut(order: torch.Tensor, size: int) -> list[torch.Tensor]:
+    """Cut indices into parts of `size`.
+
+    A single left-over image joins the part before it: batch norm cannot train on one value a channel.
+    """
+    parts = list(order.split(size))
+    if size > 1 and len(parts) > 1 and len(parts[-1]) == 1:
+        parts[-2:] = [torch.cat(parts[-2:])]
+    return parts

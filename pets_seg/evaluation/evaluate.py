@@ -5,12 +5,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from pets_seg.data import Batches, Normalise
 from pets_seg.data.batches import IGNORED
-from pets_seg.evaluation.metrics import dice_and_iou, overlap
+from pets_seg.evaluation.metrics import dice_and_iou, overlap, pixel_cross_entropy
 
 # A batch of evaluation holds about this many pixels, whatever the batch size in training.
 PIXELS = 2**20
@@ -38,11 +37,13 @@ def evaluate(
     batches: Batches,
     normalise: Normalise,
     autocast: AbstractContextManager,
+    layout: torch.memory_format = torch.contiguous_format,
     extra: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
 ) -> Scores:
     """Score every image of a split, in evaluation mode; the figures reach the host once, at the end.
 
-    `extra` is one more figure an image, (B,), from logits and mask. The network is left in evaluation mode.
+    `layout` is that of the network; `extra` is one more figure an image, (B,), from logits and mask. The network is
+    left in evaluation mode.
     """
     network.eval()
     size = batches.images.shape[-1]
@@ -52,9 +53,9 @@ def evaluate(
         for indices in torch.arange(len(batches)).split(count):
             image, mask = batches.take(indices)
             with autocast:
-                logits = network(normalise(image))
+                logits = network(normalise(image).contiguous(memory_format=layout))
             logits = logits.float()
-            loss = F.cross_entropy(logits, mask, ignore_index=IGNORED, reduction="none")
+            loss = pixel_cross_entropy(logits, mask)
             counts.append(torch.cat((overlap(logits.argmax(1) == 1, mask), _count(mask != IGNORED)), dim=1))
             losses.append(loss.flatten(1).sum(1))
             extras.append(extra(logits, mask) if extra else torch.zeros_like(losses[-1]))

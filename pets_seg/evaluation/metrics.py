@@ -1,8 +1,22 @@
 """Dice and IoU of the pet class, per image."""
 
 import torch
+import torch.nn.functional as F
+
+from pets_seg.data.batches import IGNORED
 
 EPSILON = 1e-6
+
+
+def pixel_cross_entropy(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Return the cross-entropy of every pixel (B,H,W), 0 where it is not counted.
+
+    With two classes it is the binary cross-entropy of the difference of their logits, which is deterministic on CUDA;
+    PyTorch's own for several classes is not.
+    """
+    margin = logits[:, 1] - logits[:, 0]
+    counted = (mask != IGNORED).to(margin.dtype)
+    return F.binary_cross_entropy_with_logits(margin, (mask == 1).to(margin.dtype), counted, reduction="none")
 
 
 def overlap(predicted: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -11,7 +25,7 @@ def overlap(predicted: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     `predicted` (B,H,W) bool is what is taken for pet; `mask` (B,H,W) holds 0, 1 (pet) and 255, which is not counted.
     """
     pet = mask == 1
-    predicted = predicted & (mask != 255)
+    predicted = predicted & (mask != IGNORED)
     return torch.stack([part.flatten(1).sum(1) for part in (predicted & pet, predicted, pet)], dim=1)
 
 

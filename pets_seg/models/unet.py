@@ -1,8 +1,12 @@
 """U-Net (Ronneberger, Fischer, Brox 2015, arXiv:1505.04597), same size in and out."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from pets_seg.models.blocks import DoubleConv, Upsample, check_input
 
@@ -30,15 +34,37 @@ class UNet(nn.Module):
             self.decoder.append(DoubleConv(raised + skip, out))
             below = out
         self.head = nn.Conv2d(below, 2, 1)
+        # Set while training with little memory.
+        self.checkpoint_activations = False
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         check_input(image)
         x, skips = image, []
         for level, block in enumerate(self.encoder):
-            x = block(F.max_pool2d(x, 2) if level else x)
+            x = self._run(block, F.max_pool2d(x, 2) if level else x)
             skips.append(x)
         skips.pop()
         for upsample, block in zip(self.upsamplers, self.decoder, strict=True):
             skip = skips.pop()
-            x = block(torch.cat((skip, upsample(x, skip.shape[-2:])), dim=1))
+            x = self._run(block, torch.cat((skip, upsample(x, skip.shape[-2:])), dim=1))
         return self.head(x)
+
+    def _run(self, block: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        if not (self.checkpoint_activations and self.training):
+            return block(x)
+        return checkpoint(block, x, use_reentrant=False, context_fn=lambda: (nullcontext(), frozen_statistics(block)))
+
+
+@contextmanager
+def frozen_statistics(block: nn.Module) -> Iterator[None]:
+    """Keep the running statistics of batch norm: a block computed again must not count its batch twice."""
+    norms = [module for module in block.modules() if isinstance(module, nn.BatchNorm2d)]
+    before = [(norm.momentum, norm.num_batches_tracked.clone()) for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, (momentum, batches) in zip(norms, before, strict=True):
+            norm.momentum = momentum
+            norm.num_batches_tracked.copy_(batches)

@@ -16,7 +16,7 @@ from pets_seg.errors import InputError
 from pets_seg.evaluation.evaluate import evaluate
 from pets_seg.tracking.run_folder import RunFolder, per_image_rows
 from pets_seg.training.checkpoint import load_network, read_about
-from pets_seg.training.precision import autocast, resolve_device, use_device
+from pets_seg.training.precision import autocast, memory_format, resolve_device, use_device
 
 log = logging.getLogger("pets_seg")
 # What may be given; everything else is the run's, and giving it would not do what it says.
@@ -56,6 +56,7 @@ def run(cfg: DictConfig) -> float:
         Batches(split, device, about["boundary"]),
         Normalise(about["normalisation"], device),
         autocast(device, precision),
+        memory_format(device, network),
     )
     figures = {"split": cfg.split, "images": len(split), **scores.means()}
     name = cfg.split

@@ -52,7 +52,7 @@ def load_network(path: Path, device: torch.device) -> nn.Module:
             f"checkpoint={path}: its weights do not fit its network ({str(error).splitlines()[0]})"
         ) from None
     # The layout decides which kernels run: an evaluation must have the one of the run to give its figures.
-    return network.to(device, memory_format=memory_format(device))
+    return network.to(device, memory_format=memory_format(device, network))
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:

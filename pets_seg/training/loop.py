@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from pets_seg.augment import Augment
 from pets_seg.data import Batches, Dataset, Normalise
-from pets_seg.data.batches import epoch_batches
+from pets_seg.data.batches import cut, epoch_batches
 from pets_seg.errors import RunError
 from pets_seg.evaluation.evaluate import Scores, evaluate
 from pets_seg.models import build_model
@@ -40,13 +40,15 @@ def train(cfg: DictConfig, dataset: Dataset, folder: RunFolder, sink: WandbSink)
     """
     device = resolve_device(cfg.train.device)
     precision = resolve_precision(cfg.train.precision, device)
-    use_device(device)
+    use_device(device, cfg.train.deterministic)
     reset_peak(device)
     torch.manual_seed(cfg.seed)
 
     network = build_model(**cfg.model).to(device)
-    layout = memory_format(device)
+    layout = memory_format(device, network)
     network = network.to(memory_format=layout)
+    if cfg.train.checkpoint_activations:
+        network.checkpoint_activations = True
     forward = torch.compile(network) if cfg.train.compile else network
     objective = Objective(cfg.loss.cross_entropy, cfg.loss.dice)
     images = len(dataset.train)
@@ -59,6 +61,7 @@ def train(cfg: DictConfig, dataset: Dataset, folder: RunFolder, sink: WandbSink)
     normalise = Normalise(cfg.data.normalisation, device)
     batches = Batches(dataset.train, device, cfg.data.boundary)
     valid = Batches(dataset.valid, device, cfg.data.boundary)
+    at_once = math.ceil(cfg.train.batch_size / cfg.train.accumulate)
     extra = soft_dice if cfg.loss.dice else None
 
     rows: list[dict[str, Any]] = []
@@ -85,10 +88,14 @@ def train(cfg: DictConfig, dataset: Dataset, folder: RunFolder, sink: WandbSink)
             for step, indices in enumerate(epoch_batches(images, cfg.train.batch_size, cfg.seed, epoch)):
                 image, mask = batches.take(indices)
                 image, mask = augment(image, mask, derive_seed(cfg.seed, epoch, step))
-                with autocast(device, precision):
-                    logits = forward(normalise(image).contiguous(memory_format=layout))
-                loss, entropy = objective(logits.float(), mask)
-                scaler.scale(loss).backward()
+                loss = entropy = torch.zeros((), device=device)
+                parts = [len(part) for part in cut(torch.arange(len(mask)), at_once)]
+                for some_images, some_masks in zip(image.split(parts), mask.split(parts), strict=True):
+                    with autocast(device, precision):
+                        logits = forward(normalise(some_images).contiguous(memory_format=layout))
+                    share, share_of_entropy = objective(logits.float(), some_masks, mask)
+                    scaler.scale(share).backward()
+                    loss, entropy = loss + share.detach(), entropy + share_of_entropy.detach()
                 scaler.step(optimizer)
                 scaler.update()
                 optimizer.zero_grad(set_to_none=True)
@@ -103,7 +110,7 @@ def train(cfg: DictConfig, dataset: Dataset, folder: RunFolder, sink: WandbSink)
             _stop_unless_finite("training", mean_loss, epoch, cfg, precision)
             train_seconds = time.perf_counter() - started
 
-            scores = evaluate(network, valid, normalise, autocast(device, precision), extra)
+            scores = evaluate(network, valid, normalise, autocast(device, precision), layout, extra)
             means = scores.means()
             # The last update of an epoch can spoil the weights without a training loss that shows it.
             _stop_unless_finite("validation", means["loss"], epoch, cfg, precision)
@@ -144,7 +151,8 @@ def train(cfg: DictConfig, dataset: Dataset, folder: RunFolder, sink: WandbSink)
     test = Batches(dataset.test, device, cfg.data.boundary)
     splits = {"valid": (dataset.valid, valid), "test": (dataset.test, test)}
     scores = {
-        name: evaluate(network, part, normalise, autocast(device, precision)) for name, (_, part) in splits.items()
+        name: evaluate(network, part, normalise, autocast(device, precision), layout)
+        for name, (_, part) in splits.items()
     }
     folder.write_per_image(
         [row for name in splits for row in per_image_rows(name, splits[name][0].stems, scores[name])]

@@ -1,18 +1,12 @@
 """What training minimises: a weighted sum of cross-entropy and soft Dice loss."""
 
 import torch
-import torch.nn.functional as F
 
 from pets_seg.data.batches import IGNORED
+from pets_seg.evaluation.metrics import pixel_cross_entropy
 
 # Keeps the soft Dice loss and its gradient finite on masks without a pet.
 SMOOTHING = 1.0
-
-
-def cross_entropy(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Return the mean over counted pixels, a scalar, of logits (B,2,H,W) against mask (B,H,W) with 0, 1 and 255."""
-    total = F.cross_entropy(logits, mask, ignore_index=IGNORED, reduction="sum")
-    return total / (mask != IGNORED).sum().clamp(min=1)
 
 
 def soft_dice(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -37,12 +31,19 @@ class Objective:
         """Whether the objective is the plain cross-entropy, which is logged anyway."""
         return (self.cross_entropy_weight, self.dice_weight) == (1, 0)
 
-    def __call__(self, logits: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the scalar to minimise, the soft Dice term as its mean over images, and the cross-entropy alone."""
-        entropy = cross_entropy(logits, mask)
+    def __call__(
+        self, logits: torch.Tensor, mask: torch.Tensor, whole: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the scalar to minimise, the soft Dice term as its mean over images, and the cross-entropy alone.
+
+        With `whole`, the mask (N,H,W) of a batch of which this is a part, both are the part's share: the sums over the
+        parts are the figures of the batch.
+        """
+        whole = mask if whole is None else whole
+        entropy = pixel_cross_entropy(logits, mask).sum() / (whole != IGNORED).sum().clamp(min=1)
         if not self.dice_weight:
             return self.cross_entropy_weight * entropy, entropy
-        return self.combine(entropy, soft_dice(logits, mask).mean()), entropy
+        return self.combine(entropy, soft_dice(logits, mask).sum() / len(whole)), entropy
 
     def combine(self, entropy: torch.Tensor | float, dice: torch.Tensor | float) -> torch.Tensor | float:
         """Return the weighted sum of the two terms."""

@@ -170,3 +170,40 @@ def test_with_keep_original_a_run_sees_more_images_in_as_many_updates(
     assert 36 < summaries["true"]["images_seen"] < 72
     assert [int(row["images_seen"]) for row in rows(runs["true"])][-1] == summaries["true"]["images_seen"]
     assert runs["false"].name != runs["true"].name
+
+
+def test_activations_computed_again_and_exact_algorithms_change_no_figure(
+    oxford: Path, tmp_path: Path, in_process: Command
+) -> None:
+    found = {}
+    for key in ("compile", "checkpoint_activations", "deterministic"):
+        name = f"with_{key}"
+        code, shown = in_process(*tiny(oxford), f"train.{key}={str(key != 'compile').lower()}", f"name={name}")
+        assert code == 0, shown
+        found[key] = only_run(tmp_path, name)
+    torch.use_deterministic_algorithms(False)
+    plain = found.pop("compile")
+    for run in found.values():
+        assert run.name != plain.name
+        assert without_time(rows(run)) == without_time(rows(plain))
+        assert (run / "per_image.csv").read_text() == (plain / "per_image.csv").read_text()
+
+
+def test_a_batch_in_parts_gives_the_same_update_but_for_batch_norm(
+    oxford: Path, tmp_path: Path, in_process: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In evaluation mode batch norm knows nothing of the batch.
+    monkeypatch.setattr(UNet, "train", lambda self, mode=True: torch.nn.Module.train(self, False))
+    sizes = []
+    forward = UNet.forward
+    monkeypatch.setattr(UNet, "forward", lambda self, image: sizes.append(len(image)) or forward(self, image))
+    losses = {}
+    for parts in (1, 3):
+        sizes.clear()
+        arguments = ["train.batch_size=7", f"train.accumulate={parts}", f"name=parts{parts}", "loss=ce_dice"]
+        code, shown = in_process(*tiny(oxford), *arguments, "data.boundary=ignore")
+        assert code == 0, shown
+        losses[parts] = [float(row["train/objective"]) for row in rows(only_run(tmp_path, f"parts{parts}"))]
+        # 18 images are batches of 7, 7 and 4; no part is a single image.
+        assert sizes[: 3 if parts == 1 else 5] == ([7, 7, 4] if parts == 1 else [3, 4, 3, 4, 4])
+    assert losses[1] == pytest.approx(losses[3], rel=1e-4)

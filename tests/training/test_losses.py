@@ -5,7 +5,7 @@ import segmentation_models_pytorch as smp
 import torch
 import torch.nn.functional as F
 
-from pets_seg.training.losses import Objective, cross_entropy, soft_dice
+from pets_seg.training.losses import Objective, soft_dice
 
 
 @pytest.fixture
@@ -16,8 +16,15 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_cross_entropy_is_pytorchs_and_zero_where_nothing_counts(batch: tuple) -> None:
-    torch.testing.assert_close(cross_entropy(*batch), F.cross_entropy(*batch, ignore_index=255))
-    assert cross_entropy(batch[0], torch.full_like(batch[1], 255)).item() == 0
+    objective = Objective(1, 0)
+    loss, logged = objective(*batch)
+    torch.testing.assert_close(loss, F.cross_entropy(*batch, ignore_index=255))
+    assert torch.equal(loss, logged)
+    assert objective(batch[0], torch.full_like(batch[1], 255))[0].item() == 0
+    # Where a softmax would overflow.
+    torch.testing.assert_close(
+        objective(batch[0] * 1e4, batch[1])[0], F.cross_entropy(batch[0] * 1e4, batch[1], ignore_index=255)
+    )
 
 
 def test_soft_dice_is_smps_image_by_image(batch: tuple) -> None:
@@ -29,12 +36,26 @@ def test_soft_dice_is_smps_image_by_image(batch: tuple) -> None:
 
 
 def test_the_objective_weighs_its_terms(batch: tuple) -> None:
-    entropy, dice = cross_entropy(*batch), soft_dice(*batch).mean()
+    entropy, dice = F.cross_entropy(*batch, ignore_index=255), soft_dice(*batch).mean()
     loss, logged = Objective(cross_entropy=0.5, dice=2.0)(*batch)
     torch.testing.assert_close(loss, 0.5 * entropy + 2 * dice)
     torch.testing.assert_close(logged, entropy)
     assert Objective(1, 0).is_cross_entropy
     assert not Objective(1, 1).is_cross_entropy
+
+
+@pytest.mark.parametrize("weights", [(1, 0), (0.5, 2.0)])
+def test_the_shares_of_parts_add_up_to_the_batch(batch: tuple, weights: tuple[float, float]) -> None:
+    logits, mask = batch
+    mask[0, :10] = 255
+    objective = Objective(*weights)
+    logits.requires_grad_()
+    whole, entropy = objective(logits, mask)
+    [gradient] = torch.autograd.grad(whole, logits)
+    parts = [objective(logits[rows], mask[rows], mask) for rows in (slice(0, 1), slice(1, 4))]
+    torch.testing.assert_close(sum(loss for loss, _ in parts), whole)
+    torch.testing.assert_close(sum(share for _, share in parts), entropy)
+    torch.testing.assert_close(torch.autograd.grad(sum(loss for loss, _ in parts), logits)[0], gradient)
 
 
 def test_gradients_are_finite_on_masks_without_a_pet() -> None:
