@@ -1,8 +1,7 @@
-"""What does augmentation on the device cost? Run by `make bench`; on a GPU it measures the same there."""
+"""What does augmentation on the device cost?"""
 
-import argparse
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from statistics import median
 from typing import Any
@@ -11,40 +10,29 @@ import torch
 from hydra import compose, initialize_config_module
 from kornia.augmentation import AugmentationSequential, RandomElasticTransform
 from kornia.constants import DataKey, Resample
-from timing import describe_machine, keep, milliseconds, once, table
+from timing import Rows, in_turns, milliseconds
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from pets_seg.augment import Augment
-from pets_seg.config import register
 from pets_seg.data import Normalise
 from pets_seg.models import build_model
 from pets_seg.training.losses import Objective
 from pets_seg.training.optimizers import build_optimizer
-from pets_seg.training.precision import autocast, memory_format, resolve_device, resolve_precision, use_device
+from pets_seg.training.precision import autocast, memory_format, resolve_precision
 
 BATCH = 16
 ELASTIC_SIZE = 256
 STEP_SIZE = 128
 
 
-def main() -> None:
-    """Print both tables and keep them."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--seconds", type=float, default=10.0, help="to spend on each row")
-    arguments = parser.parse_args()
-    device = resolve_device(arguments.device)
-    use_device(device)
-    register()
-    machine = describe_machine(device)
-    print("\n".join(f"{key}: {value}" for key, value in machine.items()))
-    for name, measure in (("elastic", elastic), ("step", training_step)):
-        rows = measure(device, arguments.seconds)
-        print(f"\n{table(rows)}\n\nkept in {keep(name, machine, rows)}", flush=True)
+def tables(device: torch.device, seconds: float) -> Iterator[tuple[str, Rows]]:
+    """Yield the titles and rows of both tables."""
+    yield f"Elastic deformation of {BATCH} images of {ELASTIC_SIZE} px with their masks", elastic(device, seconds)
+    yield f"A training step of ResNet34-UNet, {BATCH} images of {STEP_SIZE} px", training_step(device, seconds)
 
 
-def elastic(device: torch.device, seconds: float) -> list[dict[str, str]]:
+def elastic(device: torch.device, seconds: float) -> Rows:
     """Time elastic deformation of a batch of images with masks: ours, Kornia's, torchvision's a sample at a time."""
     image, mask = pairs(ELASTIC_SIZE, device)
     floats = mask.unsqueeze(1).float()
@@ -71,7 +59,7 @@ def elastic(device: torch.device, seconds: float) -> list[dict[str, str]]:
     }
     return [
         {
-            f"{BATCH} x 3 x {ELASTIC_SIZE} x {ELASTIC_SIZE} and masks": name,
+            "operation": name,
             "ms a batch": f"{time:.1f}",
             "times ours at p 1": f"{time / times['ours, p 1']:.1f}",
             "times ours at p 0.2": f"{time / times['ours, p 0.2']:.1f}",
@@ -80,7 +68,7 @@ def elastic(device: torch.device, seconds: float) -> list[dict[str, str]]:
     ]
 
 
-def training_step(device: torch.device, seconds: float) -> list[dict[str, str]]:
+def training_step(device: torch.device, seconds: float) -> Rows:
     """Time a training step of ResNet34-UNet without and with augmentation, in turns, and augmentation alone.
 
     The steps are medians, and what augmentation adds is the median of the differences within a turn.
@@ -89,8 +77,9 @@ def training_step(device: torch.device, seconds: float) -> list[dict[str, str]]:
     with initialize_config_module("pets_seg.conf", version_base="1.3"):
         cfg = compose("config", overrides=["model=resnet34_unet"])
     torch.manual_seed(0)
-    layout = memory_format(device)
-    network = build_model(**cfg.model).to(device).to(memory_format=layout)
+    network = build_model(**cfg.model).to(device)
+    layout = memory_format(device, network)
+    network = network.to(memory_format=layout)
     optimizer = build_optimizer(cfg.optimizer, network)
     objective = Objective(cross_entropy=1.0, dice=0.0)
     normalise = Normalise("imagenet", device)
@@ -106,20 +95,13 @@ def training_step(device: torch.device, seconds: float) -> list[dict[str, str]]:
         optimizer.zero_grad(set_to_none=True)
 
     augments = {name: Augment(operations(name, STEP_SIZE)) for name in ("none", "elastic", "strong")}
-    for augment in augments.values():
-        step(augment, 0)
-    steps: dict[str, list[float]] = {name: [] for name in augments}
-    # In turns, so that a change of the machine's pace falls on all of them alike.
-    while sum(map(sum, steps.values())) < 3 * seconds * 1000 * len(steps) or len(steps["none"]) < 3:
-        for name, augment in augments.items():
-            index = len(steps[name]) + 1
-            steps[name].append(once(partial(step, augment), index, device))
+    steps = in_turns({name: partial(step, augment) for name, augment in augments.items()}, device, 3 * seconds)
     alone = {name: milliseconds(partial(augment, image, mask), device, seconds) for name, augment in augments.items()}
     more = {name: median(map(operator.sub, times, steps["none"])) for name, times in steps.items()}
     bare = median(steps["none"])
     return [
         {
-            f"ResNet34-UNet, {BATCH} x 3 x {STEP_SIZE} x {STEP_SIZE}, {precision}": f"aug={name}",
+            f"in {precision}": f"aug={name}",
             "ms a step": f"{bare + more[name]:.0f}",
             "more than aug=none": f"{more[name] / bare * 100:.1f} %",
             "ms of augmentation alone": f"{alone[name]:.1f}",
@@ -139,7 +121,3 @@ def operations(option: str, size: int) -> list[dict[str, Any]]:
     """Return the operations of conf/aug/<option>.yaml."""
     with initialize_config_module("pets_seg.conf", version_base="1.3"):
         return compose("config", overrides=[f"aug={option}", f"data.size={size}"]).aug.operations
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,5 @@
 """How the benchmarks measure, and what they say of the machine."""
 
-import json
 import platform
 import re
 import time
@@ -9,13 +8,13 @@ from pathlib import Path
 
 import torch
 
-RESULTS = Path(__file__).parent / "results"
+Rows = list[dict[str, str]]
 # A device clocks up, allocators fill and kernels are chosen before anything is counted.
 WARM_UP = 3
 
 
 def milliseconds(call: Callable[[int], object], device: torch.device, seconds: float) -> float:
-    """Return the mean time of `call(i)` in ms, over at least 3 calls and `seconds`; CUDA events on a GPU.
+    """Return the mean time of `call(i)` in ms, over at least 3 calls and `seconds`.
 
     The mean, not the median: with a probability of 0.2 the calls do unequal work, and training pays for all of it.
     """
@@ -28,8 +27,23 @@ def milliseconds(call: Callable[[int], object], device: torch.device, seconds: f
     return total / count
 
 
+def in_turns(calls: dict[str, Callable[[int], object]], device: torch.device, seconds: float) -> dict[str, list[float]]:
+    """Return the times of each call in ms; they take turns, so that a change of the machine's pace falls on all."""
+    for index in range(WARM_UP):
+        for call in calls.values():
+            call(index)
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    started = time.perf_counter()
+    index = WARM_UP
+    while time.perf_counter() - started < seconds * len(calls) or index < WARM_UP + 3:
+        for name, call in calls.items():
+            times[name].append(once(call, index, device))
+        index += 1
+    return times
+
+
 def once(call: Callable[[int], object], index: int, device: torch.device) -> float:
-    """Return the time of `call(index)` in ms."""
+    """Return the time of `call(index)` in ms, by CUDA events on a GPU."""
     if device.type == "cuda":
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         torch.cuda.synchronize(device)
@@ -48,18 +62,15 @@ def describe_machine(device: torch.device) -> dict[str, str]:
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
         "threads": str(torch.get_num_threads()),
+        "vector instructions": torch.backends.cpu.get_cpu_capability(),
         "python": platform.python_version(),
         **{name: __import__(name).__version__ for name in ("torch", "torchvision", "kornia")},
     }
 
 
-def keep(name: str, machine: dict[str, str], rows: Sequence[dict[str, str]]) -> Path:
-    """Write a table and its machine to results/<name>-<machine>.json and return the path."""
-    slug = re.sub(r"[^a-z0-9]+", "-", f"{machine['device']} {machine['threads']} threads".lower()).strip("-")
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}-{slug}.json"
-    path.write_text(json.dumps({"machine": machine, "rows": list(rows)}, indent=2) + "\n", encoding="utf-8")
-    return path
+def slug(machine: dict[str, str]) -> str:
+    """Return a file's name for a machine."""
+    return re.sub(r"[^a-z0-9]+", "-", f"{machine['device']} {machine['threads']} threads".lower()).strip("-")
 
 
 def table(rows: Sequence[dict[str, str]]) -> str:

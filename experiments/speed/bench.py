@@ -1,0 +1,44 @@
+"""Run by `make bench`: measures everything and writes one page of results for this machine."""
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+
+from timing import describe_machine, slug, table
+
+from pets_seg.config import register
+from pets_seg.training.precision import resolve_device, use_device
+
+RESULTS = Path(__file__).parent / "results"
+PARTS = ("augmentation", "step", "epoch", "evaluation", "input", "memory")
+
+
+def main() -> None:
+    """Print every table and keep them all on one page; with `--only`, print alone."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--seconds", type=float, default=10.0, help="to spend on each row")
+    parser.add_argument("--only", choices=PARTS, help="measure one part, and leave the page as it is")
+    arguments = parser.parse_args()
+    device = resolve_device(arguments.device)
+    use_device(device)
+    register()
+    machine = describe_machine(device)
+    page = ["# What this machine measured", "    make bench", ", ".join(f"{k} {v}" for k, v in machine.items())]
+    print("\n\n".join(page), flush=True)
+    for part in [arguments.only] if arguments.only else PARTS:
+        measure = importlib.import_module(part)
+        for title, rows in measure.tables(device, arguments.seconds):
+            section = f"## {title}\n\n{table(rows)}"
+            page.append(section)
+            print(f"\n{section}", flush=True)
+    if not arguments.only:
+        RESULTS.mkdir(exist_ok=True)
+        path = RESULTS / f"{slug(machine)}.md"
+        path.write_text("\n\n".join(page) + "\n", encoding="utf-8")
+        print(f"\nkept in {path}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""What does validation cost beside its forward passes?"""
+
+from collections.abc import Iterator
+from statistics import median
+
+import torch
+from timing import Rows, in_turns
+
+from pets_seg.data import Batches, Normalise
+from pets_seg.data.cache import Split
+from pets_seg.evaluation.evaluate import evaluate
+from pets_seg.models import build_model
+from pets_seg.training.precision import autocast, memory_format, resolve_precision
+
+IMAGES = 368
+CASES = {"UNet width 16, 64 px": ("unet", {"width": 16}, 64), "ResNet34-UNet, 128 px": ("resnet34_unet", {}, 128)}
+
+
+def tables(device: torch.device, seconds: float) -> Iterator[tuple[str, Rows]]:
+    """Yield the title and rows of the one table."""
+    precision = resolve_precision("auto", device)
+    rows = []
+    for case, (name, arguments, size) in CASES.items():
+        network = build_model(name, **arguments).to(device).eval()
+        layout = memory_format(device, network)
+        network = network.to(memory_format=layout)
+        images = torch.randint(256, (IMAGES, 3, size, size), dtype=torch.uint8)
+        trimaps = torch.randint(1, 4, (IMAGES, size, size), dtype=torch.uint8)
+        split = Split([str(index) for index in range(IMAGES)], torch.arange(IMAGES), images, trimaps)
+        batches, normalise = Batches(split, device, "foreground"), Normalise("imagenet", device)
+        ready = [
+            normalise(batches.take(rows_of)[0]).contiguous(memory_format=layout)
+            for rows_of in torch.arange(IMAGES).split(64)
+        ]
+
+        def bare(index: int, network: torch.nn.Module = network, ready: list[torch.Tensor] = ready) -> None:
+            with torch.inference_mode(), autocast(device, precision):
+                for image in ready:
+                    network(image)
+
+        def real(
+            index: int,
+            network: torch.nn.Module = network,
+            batches: Batches = batches,
+            layout: torch.memory_format = layout,
+        ) -> None:
+            evaluate(network, batches, Normalise("imagenet", device), autocast(device, precision), layout)
+
+        times = {key: median(found) for key, found in in_turns({"bare": bare, "real": real}, device, seconds).items()}
+        rows.append(
+            {
+                "network": case,
+                "ms, bare forward passes": f"{times['bare']:.0f}",
+                "ms, validation": f"{times['real']:.0f}",
+                "ratio": f"{times['real'] / times['bare']:.3f}",
+            }
+        )
+    yield f"Validation of {IMAGES} images against bare forward passes", rows
