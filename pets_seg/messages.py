@@ -21,6 +21,8 @@ TYPES = {
     list[float]: "a list of numbers",
 }
 
+OPERATIONS = "is not in this option; --cfg job shows its entries; a parameter that its file does not name takes a +"
+
 
 def exit_code(error: BaseException) -> int:
     """Return 2 for what is known before work starts, 1 for what fails during it."""
@@ -70,6 +72,8 @@ def _explain(error: BaseException) -> str:
 
 
 def _wrong_value(override: str, cause: str) -> str:
+    if override.lstrip("+~").startswith("aug.operations."):
+        return f"{override}: {OPERATIONS}"
     if override.startswith("~"):
         return f"{override}: a setting can be changed, not removed"
     key, _, value = override.partition("=")
@@ -81,6 +85,8 @@ def _wrong_value(override: str, cause: str) -> str:
 
 
 def _unknown_key(key: str, cause: str) -> str:
+    if key.startswith("aug.operations."):
+        return f"{key}: {OPERATIONS}"
     known = settings()
     if key in known:
         group, _, name = key.rpartition(".")

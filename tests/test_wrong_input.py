@@ -74,6 +74,8 @@ def test_wrong_settings(override: str, in_process: Callable[..., tuple[int, str]
         (["aug.operations=[foo]"], "aug.operations.0: foo needs a _target_"),
         (["aug.operations=[{_target_:kornia.augmentation.RandomFisheye,p:0.5}]"], "cannot be made"),
         (["aug.operations=[{_target_:kornia.augmentation.RandomThinPlateSpline,p:0.5}]"], "no rule for masks in it"),
+        (["aug.operations.0.displacment=0.01"], "--cfg job shows its entries"),
+        (["aug.operations.7.p=0.1"], "--cfg job shows its entries"),
         (["aug=strong", "aug.operations.1.one_of.0.cells=0"], "RandomGridElastic cannot be made (cells=0"),
         (["-m", "aug=hflip", "aug.operations.0.p=0.5,2"], "aug.operations.0: p=2 must be a probability"),
         (["~train.epochs"], "can be changed, not removed"),

@@ -6,11 +6,21 @@ from typing import Any
 
 import torch
 from hydra.utils import instantiate
-from kornia.augmentation import AugmentationBase2D, AugmentationSequential, IntensityAugmentationBase2D
+from kornia.augmentation import (
+    AugmentationBase2D,
+    AugmentationSequential,
+    Denormalize,
+    IntensityAugmentationBase2D,
+    Normalize,
+)
 from kornia.constants import DataKey, Resample
 from omegaconf import DictConfig, OmegaConf
 
 from pets_seg.errors import InputError
+
+# In pixels: how far bicubic resampling reads, and the distance of a nearest pixel, with room for rounding.
+BORDER = 3
+NEAREST_IS_WITHIN = 0.52
 
 
 @dataclass
@@ -76,14 +86,18 @@ def _make(settings: Mapping[str, Any], where: str) -> AugmentationBase2D:
     target = settings["_target_"]
     try:
         partial = instantiate({**settings, "_partial_": True}, _convert_="all")
-        made = partial.func(**{**_tuples(partial.keywords), "p": 1.0})
+        made = partial.func(*_tuples(list(partial.args)), **{**_tuples(partial.keywords), "p": 1.0})
     except Exception as error:
         reason = " ".join(str(error.__cause__ or error).split())
         raise InputError(f"{where}: {target} cannot be made ({reason})") from error
     if not isinstance(made, AugmentationBase2D):
         raise InputError(
-            f"{where}: {target} works on more than one image and its mask; only a subclass of "
-            "kornia.augmentation.AugmentationBase2D can be composed"
+            f"{where}: {target} cannot be composed: it is not a subclass of kornia.augmentation.AugmentationBase2D, "
+            "which transforms single images and their masks"
+        )
+    if isinstance(made, Normalize | Denormalize):
+        raise InputError(
+            f"{where}: {target} leaves the range of images, 0 to 1; data.normalisation normalises after it"
         )
     if made.p_batch != 1:
         raise InputError(f"{where}: {target} has p_batch={made.p_batch}, a draw for the whole batch; p is per image")
@@ -98,34 +112,43 @@ def _tuples(value: Any) -> Any:
 
 
 def _both(operation: AugmentationBase2D) -> AugmentationSequential:
-    # Kornia's own rule samples masks with align_corners=False even where the image is sampled with True, half a pixel
-    # beside it.
+    # extra_args replaces Kornia's own rule; without align_corners, RandomElasticTransform would sample the mask with
+    # False even where it samples the image with True.
     rule = {"resample": Resample.NEAREST, "align_corners": operation.flags.get("align_corners", False)}
     return AugmentationSequential(operation, data_keys=["input", "mask"], extra_args={DataKey.MASK: rule})
 
 
 def _try(operation: AugmentationBase2D, size: int) -> str | None:
-    """Return why `operation` cannot be used, or None: it is tried on a mask and on the same mask as an image."""
+    """Return why `operation` cannot be used, or None: it is tried on images of `size` whose masks are known."""
     generator = torch.Generator().manual_seed(0)
-    blocks = torch.randint(3, (4, 1, 8, 8), generator=generator)
-    mask = torch.tensor([0.0, 1.0, 255.0])[
-        blocks.repeat_interleave(-(-size // 8), 2).repeat_interleave(-(-size // 8), 3)
-    ]
-    mask = mask[..., :size, :size].contiguous()
-    if "resample" in operation.flags:
-        operation.flags["resample"] = Resample.NEAREST
+    classes = torch.tensor([0.0, 1.0, 255.0])[torch.randint(3, (4, 1, size, size), generator=generator)]
+    # Every pixel's place, x and y, as a mask and as an image: an interpolated place is still a place.
+    along = torch.arange(size, dtype=torch.float).expand(8, 1, size, size)
+    places = torch.cat((along, along.mT), dim=1)
+    both = _both(operation)
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            image, moved = _both(operation)((mask / 255).repeat(1, 3, 1, 1), mask.clone())
+            torch.default_generator.manual_seed(0)
+            image, moved = both((classes / 255).repeat(1, 3, 1, 1), classes.clone())
+            image_places, mask_places = both(torch.cat((places, along), dim=1) / (size - 1), places.clone())
     except NotImplementedError:
         return "cannot move a mask: Kornia has no rule for masks in it"
     except Exception as error:
         return f"cannot move an image and its mask at data.size={size} ({type(error).__name__}: {error})"
-    if image.shape[-2:] != mask.shape[-2:] or moved.shape != mask.shape:
+    if image.shape[-2:] != classes.shape[-2:] or moved.shape != classes.shape:
         return f"turns images of {size} x {size} into {image.shape[-2]} x {image.shape[-1]}; they must keep data.size"
-    if not torch.isin(moved, mask.unique()).all():
-        return "interpolates the mask: it must keep the values 0, 1 and 255"
-    seen = (image[:, :1] * 255).round()
-    # An operation that interpolates in its own way cannot be compared; one that only moves pixels must agree.
-    moves_only = not isinstance(operation, IntensityAugmentationBase2D) and torch.isin(seen, mask.unique()).all()
-    return "moves the mask otherwise than the image" if moves_only and not torch.equal(seen, moved) else None
+    if not torch.isin(moved, classes.unique()).all():
+        return "gives masks other values than 0, 1 and 255"
+    if not image.isfinite().all():
+        return "gives images values that are not finite"
+    if isinstance(operation, IntensityAugmentationBase2D):
+        return None
+    # Near the border the image is mixed with what the operation puts beyond it.
+    inside = ((mask_places > BORDER) & (mask_places < size - 1 - BORDER)).all(dim=1)
+    apart = (image_places[:, :2] * (size - 1) - mask_places).abs().amax(dim=1)[inside]
+    if len(apart) and apart.max() > NEAREST_IS_WITHIN:
+        return (
+            f"moves the mask otherwise than the image, {apart.max():.2f} pixels apart where the nearest pixel is "
+            "within 0.5 (RandomResizedCrop needs align_corners: false)"
+        )
+    return None

@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from pets_seg.augment import Augment, check_operations
 from pets_seg.checks import check
+from pets_seg.config import identity
 from pets_seg.data import Batches, ensure_decoded, open_dataset
 from pets_seg.files import write_whole
 from pets_seg.seeding import derive_seed
 
 IMAGES = 4
 DRAWS = 5
-# An image is drawn again, this many times at once and at most so often, until DRAWS draws have changed it.
+# So many copies of an image are tried at once, and at most so often, until DRAWS of them were drawn.
 AT_ONCE = 8
 ROUNDS = 200
 CELL_INCHES = 1.3
@@ -42,7 +43,8 @@ def run(cfg: DictConfig) -> float:
         [(image, mask), *draw(augment, image, mask, derive_seed(cfg.seed, index))]
         for index, (image, mask) in enumerate(zip(images, masks, strict=True))
     ]
-    settings = {key: OmegaConf.to_container(cfg[key], resolve=True) for key in ("aug", "data")}
+    settings = {key: identity(cfg)[key] for key in ("aug", "data")}
+    settings["aug"].pop("keep_original", None)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
     path = Path("runs") / cfg.name / "preview" / f"{cfg.aug.name}-s{cfg.seed}-{digest}.png"
     picture = draw_figure(rows, f"aug={cfg.aug.name}", describe(settings["aug"]["operations"]))
@@ -54,7 +56,7 @@ def run(cfg: DictConfig) -> float:
 def draw(
     augment: Augment, image: torch.Tensor, mask: torch.Tensor, seed: int
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Return DRAWS augmented copies of an image (3,H,W) and its mask (H,W), of the draws that changed it.
+    """Return DRAWS augmented copies of an image (3,H,W) and its mask (H,W), of those that were drawn.
 
     What is missing (nothing can be drawn, or hardly ever) is filled up with the image as it is.
     """
@@ -98,13 +100,20 @@ def draw_figure(rows: Sequence[Sequence[tuple[torch.Tensor, torch.Tensor]]], tit
     head = 0.55 + LINE_INCHES * len(wrapped)
     height = len(rows) * CELL_INCHES + head + 0.25
     picture = Figure(figsize=(width, height))
-    picture.text(0.06 / width, 1 - 0.1 / height, title, fontsize=12, fontweight="bold", va="top")
+    picture.text(0.06 / width, 1 - 0.1 / height, title, fontsize=12, fontweight="bold", va="top", parse_math=False)
     picture.text(
-        0.06 / width, 1 - 0.36 / height, "\n".join(wrapped), fontsize=7.5, va="top", color="0.25", linespacing=1.35
+        0.06 / width,
+        1 - 0.36 / height,
+        "\n".join(wrapped),
+        fontsize=7.5,
+        va="top",
+        color="0.25",
+        linespacing=1.35,
+        parse_math=False,
     )
     note = "Outline: mask of the pet."
     if lines:
-        note += " Only draws that changed the image are shown; in training p is the share of images that are drawn."
+        note += " Only images that were drawn are shown; in training p is their share."
     picture.text(0.06 / width, 0.08 / height, note, fontsize=6.5, color="0.4")
     grid = picture.add_gridspec(
         len(rows),

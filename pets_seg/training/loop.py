@@ -72,6 +72,10 @@ def train(cfg: DictConfig, dataset: Dataset, folder: RunFolder, sink: WandbSink)
         scheduler.load_state_dict(state["scheduler"])
         scaler.load_state_dict(state["scaler"])
         rows = state["rows"]
+        for row in rows:
+            # A run begun before these were counted saw every image once an epoch.
+            row.setdefault("images_seen", images * row["epoch"])
+            row.setdefault("updates", steps * row["epoch"])
         log.info(f"continuing after epoch {len(rows)} of {cfg.train.epochs}")
         for row in rows:
             sink.log(row)

@@ -31,7 +31,8 @@ def geometric(draw: st.DrawFn, size: int) -> dict[str, Any]:
                  "scale": [0.7, 1.4], "shear": draw(st.floats(0, 30)), **near, **padding},
                 {"_target_": f"{K}RandomPerspective", "distortion_scale": draw(shares), **near},
                 {"_target_": f"{K}RandomResizedCrop", "size": [size, size], "scale": [0.3, 1.0], **near,
-                 "cropping_mode": draw(st.sampled_from(["slice", "resample"]))},
+                 "cropping_mode": draw(st.sampled_from(["slice", "resample"])), "align_corners": False},
+                {"_target_": f"{K}RandomElasticTransform", "alpha": [5.0, 5.0], **near, **align},
                 {"_target_": "pets_seg.augment.RandomGridElastic", "cells": draw(st.integers(1, 8)),
                  "displacement": draw(st.floats(0, 0.3)), **near},
             ]

@@ -76,7 +76,14 @@ def test_the_same_draw_is_replayed_on_another_size_and_image() -> None:
     assert torch.equal(operation(image, params=params), again)
 
 
-@pytest.mark.parametrize(("setting", "message"), [({"cells": 0}, "cells=0"), ({"displacement": -1}, "displacement=-1")])
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"cells": 0}, "cells=0"),
+        ({"displacement": -1}, "displacement=-1"),
+        ({"displacement": 10}, "a share of the side"),
+    ],
+)
 def test_settings_out_of_range_are_refused(setting: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         RandomGridElastic(**setting)

@@ -172,6 +172,22 @@ def test_with_keep_original_a_run_sees_more_images_in_as_many_updates(
     assert runs["false"].name != runs["true"].name
 
 
+def test_a_run_begun_before_images_were_counted_goes_on(oxford: Path, tmp_path: Path, in_process: Command) -> None:
+    arguments = [*tiny(oxford), "scheduler=constant"]
+    assert in_process(*arguments)[0] == 0
+    run = only_run(tmp_path)
+    state = torch.load(run / "checkpoints" / "last.pt", weights_only=True)
+    del state["rows"][1]
+    for key in ("images_seen", "updates"):
+        del state["rows"][0][key]
+    torch.save(state, run / "checkpoints" / "last.pt")
+    status = json.loads((run / "status.json").read_text())
+    (run / "status.json").write_text(json.dumps({**status, "state": "interrupted"}))
+    code, shown = in_process(*arguments)
+    assert code == 0, shown
+    assert [(row["images_seen"], row["updates"]) for row in rows(run)] == [("18", "2"), ("36", "4")]
+
+
 def test_activations_computed_again_and_exact_algorithms_change_no_figure(
     oxford: Path, tmp_path: Path, in_process: Command
 ) -> None:
