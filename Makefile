@@ -8,7 +8,7 @@ help:
 	@echo "make run    a small augmentation ablation on the bundled sample"
 	@echo "make test   the test suite"
 	@echo "make lint   format and lint checks"
-	@echo "make bench  what augmentation costs on this machine (3 minutes)"
+	@echo "make bench  what training costs on this machine, against other code (10 minutes)"
 	@echo "make setup  only create .venv and install"
 	@echo "make clean  remove .venv and build products (runs/ stays)"
 
@@ -30,7 +30,7 @@ lint: setup
 	$(BIN)/ruff check .
 
 bench: setup
-	$(BIN)/python experiments/speed/augmentation.py
+	$(BIN)/python experiments/speed/bench.py
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

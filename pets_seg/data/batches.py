@@ -23,7 +23,7 @@ class Normalise:
 
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
         """Return a (B,3,H,W) float image, normalised."""
-        return image * 255 if self.raw else (image - self.mean) / self.std
+        return image * 255 if self.raw else (image - self.mean).div_(self.std)
 
 
 class Batches:

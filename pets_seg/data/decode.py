@@ -59,12 +59,16 @@ def _image(file: Image.Image, trimap_size: tuple[int, int]) -> Image.Image:
     """Return an RGB image, turned as its EXIF orientation says unless the trimap was drawn on the unturned pixels."""
     orientation = file.getexif().get(ExifTags.Base.Orientation, 1)
     drawn_unturned = orientation in SIDEWAYS and not _same_aspect(file.size[::-1], trimap_size)
-    image = file if drawn_unturned else ImageOps.exif_transpose(file)
+    image = file if drawn_unturned or orientation == 1 else ImageOps.exif_transpose(file)
     if image.mode.startswith("I"):
         image = Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
     elif "transparency" in image.info:
         image = image.convert("RGBA")
-    return image.convert("RGB")
+    if image.mode != "RGB":
+        return image.convert("RGB")
+    # The file is closed before the pixels are used.
+    image.load()
+    return image
 
 
 def _trimap(file: Image.Image) -> Image.Image:
@@ -80,12 +84,15 @@ def _trimap(file: Image.Image) -> Image.Image:
         if (colours != colours[..., :1]).any():
             raise BadFileError("is a colour picture, not a mask")
         values = colours[..., 0]
-    found = set(np.unique(values).tolist())
+    grey = file if file.mode == "L" else Image.fromarray(values) if values.dtype == np.uint8 else None
+    # Pillow counts and maps bytes several times faster than NumPy.
+    found = (
+        {value for value, count in enumerate(grey.histogram()) if count} if grey else set(np.unique(values).tolist())
+    )
     for allowed, meaning in ENCODINGS:
         if found <= allowed:
-            table = np.zeros(256, np.uint8)
-            table[list(meaning)] = list(meaning.values())
-            return Image.fromarray(table[values.astype(np.uint8)])
+            grey = grey or Image.fromarray(values.astype(np.uint8))
+            return grey.point([meaning.get(value, 0) for value in range(256)])
     some = ", ".join(str(int(value)) for value in sorted(found)[:4])
     raise BadFileError(f"holds the values {some}{', ...' if len(found) > 4 else ''}; a mask is 0/1, 0/255 or 1/2/3")
 

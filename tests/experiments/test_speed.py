@@ -1,32 +1,105 @@
-"""`make bench` measures and keeps what it measured."""
+"""`make bench` measures and keeps what it measured; the networks that it compares with are ours, plainly written."""
 
-import json
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+import torch
+import torch.nn.functional as F
+
+from pets_seg.models import build_model
 
 SPEED = Path(__file__).parents[2] / "experiments" / "speed"
+CPU = torch.device("cpu")
 
 
-def test_the_augmentation_benchmark_prints_and_keeps_its_tables(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch) -> object:
+    """Import a benchmark as `bench.py` does, and forget it afterwards."""
     monkeypatch.syspath_prepend(str(SPEED))
-    import augmentation
-    import timing
+    names = {path.stem for path in SPEED.glob("*.py")}
+    for name in names:
+        monkeypatch.delitem(sys.modules, name, raising=False)
 
-    monkeypatch.setattr(timing, "RESULTS", tmp_path)
-    monkeypatch.setattr(augmentation, "ELASTIC_SIZE", 64)
-    monkeypatch.setattr(augmentation, "STEP_SIZE", 32)
-    monkeypatch.setattr(sys, "argv", ["augmentation.py", "--device", "cpu", "--seconds", "0"])
-    augmentation.main()
-    shown = capsys.readouterr().out
-    kept = {path.name.split("-")[0]: json.loads(path.read_text()) for path in tmp_path.iterdir()}
-    assert set(kept) == {"elastic", "step"}
-    for table in kept.values():
-        assert {"device", "threads", "torch", "kornia"} <= table["machine"].keys()
-        for row in table["rows"]:
-            assert f"| {' | '.join(row.values())} |" in shown
-    assert len(kept["elastic"]["rows"]) == 5
-    assert [next(iter(row.values())) for row in kept["step"]["rows"]] == ["aug=none", "aug=elastic", "aug=strong"]
+    def load(name: str, **constants: object) -> ModuleType:
+        module = __import__(name)
+        for key, value in constants.items():
+            monkeypatch.setattr(module, key, value)
+        return module
+
+    yield load
+    for name in names:
+        sys.modules.pop(name, None)
+
+
+SMALL = {
+    "augmentation": {"ELASTIC_SIZE": 64, "STEP_SIZE": 32},
+    "evaluation": {"IMAGES": 9, "CASES": {"small": ("unet", {"width": 2}, 32)}},
+    "input": {"FILES": 6, "SIZE": 32, "BATCH": 3},
+    "epoch": {"CASES": {"small": ["model=unet", "model.width=2", "data.size=32", "train.batch_size=200"]}},
+}
+
+
+@pytest.mark.parametrize("part", SMALL)
+def test_a_part_fills_its_tables(part: str, load: object) -> None:
+    tables = list(load(part, **SMALL[part]).tables(CPU, 0.01))
+    assert tables
+    for title, rows in tables:
+        assert title
+        assert rows
+        assert len({tuple(row) for row in rows}) == 1
+        assert all(cell for cell in rows[0].values())
+
+
+def test_the_page_holds_the_machine_and_every_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], load: object
+) -> None:
+    load("augmentation", **SMALL["augmentation"])
+    bench = load("bench", RESULTS=tmp_path, PARTS=("augmentation",))
+    monkeypatch.setattr(sys, "argv", ["bench.py", "--device", "cpu", "--seconds", "0"])
+    bench.main()
+    [page] = tmp_path.iterdir()
+    text = page.read_text()
+    assert f"torch {torch.__version__}" in text
+    assert text.count("\n## ") == 2
+    assert "| aug=strong |" in text
+    assert text.strip() in capsys.readouterr().out.strip()
+
+
+@pytest.mark.parametrize(("name", "width", "size"), [("unet", 4, 48), ("resnet34_unet", 32, 64)])
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_ours_equals_the_plain_network(
+    name: str, width: int, size: int, layout: torch.memory_format, load: object
+) -> None:
+    torch.manual_seed(0)
+    plain = load("step")._theirs("plain", name, width)
+    ours = build_model(name, **({"width": width} if name == "unet" else {"decoder_width": width}))
+    ours = ours.to(memory_format=layout)
+    pairs = list(zip(ours.parameters(), plain.parameters(), strict=True))
+    with torch.no_grad():
+        for mine, theirs in pairs:
+            theirs.copy_(mine)
+    image, mask = torch.randn(4, 3, size, size), torch.randint(2, (4, size, size))
+    # In double precision rounding cannot hide a difference.
+    logits = []
+    for network in (ours, plain):
+        network.double()
+        logits.append(network(image.double().contiguous(memory_format=layout)))
+        F.cross_entropy(logits[-1], mask).backward()
+    torch.testing.assert_close(*logits)
+    for mine, theirs in pairs:
+        torch.testing.assert_close(mine.grad, theirs.grad)
+
+
+def test_a_step_is_measured_for_every_variant(load: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = load("step", BATCH=2)
+    for variant, case in (("plain", "unet 2"), ("ours", "unet 2"), ("smp", "resnet34_unet 32")):
+        assert step.measure(variant, case, 32 if variant != "smp" else 64, CPU, 0.0) > 0
+
+
+def test_memory_is_measured_with_the_settings_given(load: object) -> None:
+    memory = load("memory", SIZE=32, STEPS=1)
+    found = memory.measure(["model=unet", "model.width=2", "train.accumulate=4", "train.batch_size=4"])
+    assert found["peak_memory_mb"] > 0
+    assert found["images_per_second"] > 0
