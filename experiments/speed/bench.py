@@ -8,7 +8,7 @@ from pathlib import Path
 from timing import describe_machine, slug, table
 
 from pets_seg.config import register
-from pets_seg.training.precision import resolve_device, use_device
+from pets_seg.training.precision import resolve_device
 
 RESULTS = Path(__file__).parent / "results"
 PARTS = ("augmentation", "step", "epoch", "evaluation", "input", "memory")
@@ -22,7 +22,6 @@ def main() -> None:
     parser.add_argument("--only", choices=PARTS, help="measure one part, and leave the page as it is")
     arguments = parser.parse_args()
     device = resolve_device(arguments.device)
-    use_device(device)
     register()
     machine = describe_machine(device)
     page = ["# What this machine measured", "    make bench", ", ".join(f"{k} {v}" for k, v in machine.items())]

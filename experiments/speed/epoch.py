@@ -17,7 +17,7 @@ from pets_seg.tracking.wandb_sink import WandbSink
 from pets_seg.training.loop import train
 from pets_seg.training.losses import Objective
 from pets_seg.training.optimizers import build_optimizer
-from pets_seg.training.precision import autocast, memory_format, resolve_precision
+from pets_seg.training.precision import autocast, memory_format, resolve_precision, use_device
 
 CASES = {
     "ResNet34-UNet, 128 px, aug=elastic": ["model=resnet34_unet", "data.size=128", "aug=elastic"],
@@ -27,6 +27,7 @@ CASES = {
 
 def tables(device: torch.device, seconds: float) -> Iterator[tuple[str, Rows]]:
     """Yield the title and rows of the one table."""
+    use_device(device)
     rows = []
     for case, overrides in CASES.items():
         epochs = max(2, round(seconds / 5))

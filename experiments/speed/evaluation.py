@@ -10,7 +10,7 @@ from pets_seg.data import Batches, Normalise
 from pets_seg.data.cache import Split
 from pets_seg.evaluation.evaluate import evaluate
 from pets_seg.models import build_model
-from pets_seg.training.precision import autocast, memory_format, resolve_precision
+from pets_seg.training.precision import autocast, memory_format, resolve_precision, use_device
 
 IMAGES = 368
 CASES = {"UNet width 16, 64 px": ("unet", {"width": 16}, 64), "ResNet34-UNet, 128 px": ("resnet34_unet", {}, 128)}
@@ -18,6 +18,7 @@ CASES = {"UNet width 16, 64 px": ("unet", {"width": 16}, 64), "ResNet34-UNet, 12
 
 def tables(device: torch.device, seconds: float) -> Iterator[tuple[str, Rows]]:
     """Yield the title and rows of the one table."""
+    use_device(device)
     precision = resolve_precision("auto", device)
     rows = []
     for case, (name, arguments, size) in CASES.items():
@@ -27,11 +28,8 @@ def tables(device: torch.device, seconds: float) -> Iterator[tuple[str, Rows]]:
         images = torch.randint(256, (IMAGES, 3, size, size), dtype=torch.uint8)
         trimaps = torch.randint(1, 4, (IMAGES, size, size), dtype=torch.uint8)
         split = Split([str(index) for index in range(IMAGES)], torch.arange(IMAGES), images, trimaps)
-        batches, normalise = Batches(split, device, "foreground"), Normalise("imagenet", device)
-        ready = [
-            normalise(batches.take(rows_of)[0]).contiguous(memory_format=layout)
-            for rows_of in torch.arange(IMAGES).split(64)
-        ]
+        batches, normalise = Batches(split, device, "foreground"), Normalise("imagenet", device, layout)
+        ready = [normalise(batches.take(rows_of)[0]) for rows_of in torch.arange(IMAGES).split(64)]
 
         def bare(index: int, network: torch.nn.Module = network, ready: list[torch.Tensor] = ready) -> None:
             with torch.inference_mode(), autocast(device, precision):
@@ -39,12 +37,9 @@ def tables(device: torch.device, seconds: float) -> Iterator[tuple[str, Rows]]:
                     network(image)
 
         def real(
-            index: int,
-            network: torch.nn.Module = network,
-            batches: Batches = batches,
-            layout: torch.memory_format = layout,
+            index: int, network: torch.nn.Module = network, batches: Batches = batches, normalise: Normalise = normalise
         ) -> None:
-            evaluate(network, batches, Normalise("imagenet", device), autocast(device, precision), layout)
+            evaluate(network, batches, normalise, autocast(device, precision))
 
         times = {key: median(found) for key, found in in_turns({"bare": bare, "real": real}, device, seconds).items()}
         rows.append(

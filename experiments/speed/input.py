@@ -14,6 +14,7 @@ from torchvision.transforms import v2
 
 from pets_seg.data import Batches, Normalise, open_dataset
 from pets_seg.data.sources import list_pairs
+from pets_seg.training.precision import use_device
 
 SIZE = 256
 BATCH = 32
@@ -24,6 +25,7 @@ NATIVE = (500, 375)
 
 def tables(device: torch.device, seconds: float) -> Iterator[tuple[str, Rows]]:
     """Yield the title and rows of the one table."""
+    use_device(device)
     with tempfile.TemporaryDirectory() as folder:
         root = native_files(Path(folder))
         settings = {"name": "oxford_pet", "root": str(root), "download": False, "size": SIZE, "skip_bad": False}

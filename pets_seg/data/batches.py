@@ -16,14 +16,16 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class Normalise:
     """Image in [0, 1] to network input: ImageNet's mean and standard deviation, or raw 0 to 255."""
 
-    def __init__(self, kind: str, device: torch.device) -> None:
+    def __init__(self, kind: str, device: torch.device, layout: torch.memory_format = torch.contiguous_format) -> None:
         self.raw = kind == "raw"
+        self.layout = layout
         self.mean = torch.tensor(IMAGENET_MEAN, device=device).view(1, 3, 1, 1)
         self.std = torch.tensor(IMAGENET_STD, device=device).view(1, 3, 1, 1)
 
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
-        """Return a (B,3,H,W) float image, normalised."""
-        return image * 255 if self.raw else (image - self.mean).div_(self.std)
+        """Return a (B,3,H,W) float image, normalised, in the layout of the network."""
+        out = torch.empty_like(image, memory_format=self.layout)
+        return torch.mul(image, 255, out=out) if self.raw else torch.sub(image, self.mean, out=out).div_(self.std)
 
 
 class Batches:

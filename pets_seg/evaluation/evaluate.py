@@ -37,13 +37,11 @@ def evaluate(
     batches: Batches,
     normalise: Normalise,
     autocast: AbstractContextManager,
-    layout: torch.memory_format = torch.contiguous_format,
     extra: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
 ) -> Scores:
     """Score every image of a split, in evaluation mode; the figures reach the host once, at the end.
 
-    `layout` is that of the network; `extra` is one more figure an image, (B,), from logits and mask. The network is
-    left in evaluation mode.
+    `extra` is one more figure an image, (B,), from logits and mask. The network is left in evaluation mode.
     """
     network.eval()
     size = batches.images.shape[-1]
@@ -53,7 +51,7 @@ def evaluate(
         for indices in torch.arange(len(batches)).split(count):
             image, mask = batches.take(indices)
             with autocast:
-                logits = network(normalise(image).contiguous(memory_format=layout))
+                logits = network(normalise(image))
             logits = logits.float()
             loss = pixel_cross_entropy(logits, mask)
             counts.append(torch.cat((overlap(logits.argmax(1) == 1, mask), _count(mask != IGNORED)), dim=1))

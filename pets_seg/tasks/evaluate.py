@@ -54,9 +54,8 @@ def run(cfg: DictConfig) -> float:
     scores = evaluate(
         network,
         Batches(split, device, about["boundary"]),
-        Normalise(about["normalisation"], device),
+        Normalise(about["normalisation"], device, memory_format(device, network)),
         autocast(device, precision),
-        memory_format(device, network),
     )
     figures = {"split": cfg.split, "images": len(split), **scores.means()}
     name = cfg.split

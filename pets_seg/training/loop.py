@@ -58,7 +58,7 @@ def train(cfg: DictConfig, dataset: Dataset, folder: RunFolder, sink: WandbSink)
     scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
 
     augment = Augment(cfg.aug.operations, cfg.aug.get("keep_original", False))
-    normalise = Normalise(cfg.data.normalisation, device)
+    normalise = Normalise(cfg.data.normalisation, device, layout)
     batches = Batches(dataset.train, device, cfg.data.boundary)
     valid = Batches(dataset.valid, device, cfg.data.boundary)
     at_once = math.ceil(cfg.train.batch_size / cfg.train.accumulate)
@@ -96,7 +96,7 @@ def train(cfg: DictConfig, dataset: Dataset, folder: RunFolder, sink: WandbSink)
                 parts = [len(part) for part in cut(torch.arange(len(mask)), at_once)]
                 for some_images, some_masks in zip(image.split(parts), mask.split(parts), strict=True):
                     with autocast(device, precision):
-                        logits = forward(normalise(some_images).contiguous(memory_format=layout))
+                        logits = forward(normalise(some_images))
                     share, share_of_entropy = objective(logits.float(), some_masks, mask)
                     scaler.scale(share).backward()
                     loss, entropy = loss + share.detach(), entropy + share_of_entropy.detach()
@@ -114,7 +114,7 @@ def train(cfg: DictConfig, dataset: Dataset, folder: RunFolder, sink: WandbSink)
             _stop_unless_finite("training", mean_loss, epoch, cfg, precision)
             train_seconds = time.perf_counter() - started
 
-            scores = evaluate(network, valid, normalise, autocast(device, precision), layout, extra)
+            scores = evaluate(network, valid, normalise, autocast(device, precision), extra)
             means = scores.means()
             # The last update of an epoch can spoil the weights without a training loss that shows it.
             _stop_unless_finite("validation", means["loss"], epoch, cfg, precision)
@@ -155,8 +155,7 @@ def train(cfg: DictConfig, dataset: Dataset, folder: RunFolder, sink: WandbSink)
     test = Batches(dataset.test, device, cfg.data.boundary)
     splits = {"valid": (dataset.valid, valid), "test": (dataset.test, test)}
     scores = {
-        name: evaluate(network, part, normalise, autocast(device, precision), layout)
-        for name, (_, part) in splits.items()
+        name: evaluate(network, part, normalise, autocast(device, precision)) for name, (_, part) in splits.items()
     }
     folder.write_per_image(
         [row for name in splits for row in per_image_rows(name, splits[name][0].stems, scores[name])]

@@ -62,3 +62,7 @@ def test_the_first_layer_sees_normalised_images(split: Split, tmp_path: Path) ->
     expected = (image - mean[:, None, None]) / std[:, None, None]
     torch.testing.assert_close(Normalise("imagenet", CPU)(image), expected)
     assert Normalise("raw", CPU)(image).max() > 200
+    for kind in ("raw", "imagenet"):
+        last = Normalise(kind, CPU, torch.channels_last)(image)
+        assert last.is_contiguous(memory_format=torch.channels_last)
+        assert torch.equal(last, Normalise(kind, CPU)(image))
