@@ -118,6 +118,18 @@ def test_a_sweep_with_a_failing_job_runs_the_others_and_says_so(oxford: Path, tm
     assert "finished already" in single.stdout
 
 
+def test_memory_does_not_grow_over_twenty_jobs(oxford: Path, tmp_path: Path) -> None:
+    done = command("-m", *tiny(oxford), "train.epochs=1", "aug=strong", "seed=range(20)", cwd=tmp_path, timeout=220)
+    assert done.returncode == 0, done.stdout
+    summaries = {
+        path.parent.name.split("-s")[1]: json.loads(path.read_text()) for path in tmp_path.rglob("summary.json")
+    }
+    peaks = [summaries[key]["peak_memory_mb"] for key in sorted(summaries, key=lambda key: int(key.split("-")[0]))]
+    assert len(peaks) == 20
+    # In MB; the first jobs fill caches. A job that kept its network, data and optimizer would add more than that.
+    assert max(peaks[15:]) - max(peaks[5:10]) < 10
+
+
 def test_quickstart_sweeps_without_a_flag_and_says_what_to_do_next(tmp_path: Path) -> None:
     quick = ["experiment=quickstart", "train.epochs=1", "data.size=32", "model.width=2", "tracker.mode=disabled"]
     done = command(*quick, "seed=0", cwd=tmp_path)
