@@ -8,6 +8,7 @@ from pathlib import Path
 from timing import describe_machine, slug, table
 
 from pets_seg.config import register
+from pets_seg.files import write_text
 from pets_seg.training.precision import resolve_device
 
 RESULTS = Path(__file__).parent / "results"
@@ -33,9 +34,8 @@ def main() -> None:
             page.append(section)
             print(f"\n{section}", flush=True)
     if not arguments.only:
-        RESULTS.mkdir(exist_ok=True)
         path = RESULTS / f"{slug(machine)}.md"
-        path.write_text("\n\n".join(page) + "\n", encoding="utf-8")
+        write_text(path, "\n\n".join(page) + "\n")
         print(f"\nkept in {path}", file=sys.stderr)
 
 

@@ -43,7 +43,8 @@ def run(cfg: DictConfig) -> float:
         [(image, mask), *draw(augment, image, mask, derive_seed(cfg.seed, index))]
         for index, (image, mask) in enumerate(zip(images, masks, strict=True))
     ]
-    settings = {key: identity(cfg)[key] for key in ("aug", "data")}
+    part = identity(cfg)
+    settings = {"aug": part["aug"], "data": part["data"]}
     settings["aug"].pop("keep_original", None)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
     path = Path("runs") / cfg.name / "preview" / f"{cfg.aug.name}-s{cfg.seed}-{digest}.png"

@@ -63,6 +63,7 @@ def train(cfg: DictConfig, dataset: Dataset, folder: RunFolder, sink: WandbSink)
     valid = Batches(dataset.valid, device, cfg.data.boundary)
     at_once = math.ceil(cfg.train.batch_size / cfg.train.accumulate)
     extra = soft_dice if cfg.loss.dice else None
+    nothing = torch.zeros((), device=device)
 
     rows: list[dict[str, Any]] = []
     state = load_state(folder.last, device)
@@ -92,7 +93,7 @@ def train(cfg: DictConfig, dataset: Dataset, folder: RunFolder, sink: WandbSink)
             for step, indices in enumerate(epoch_batches(images, cfg.train.batch_size, cfg.seed, epoch)):
                 image, mask = batches.take(indices)
                 image, mask = augment(image, mask, derive_seed(cfg.seed, epoch, step))
-                loss = entropy = torch.zeros((), device=device)
+                loss = entropy = nothing
                 parts = [len(part) for part in cut(torch.arange(len(mask)), at_once)]
                 for some_images, some_masks in zip(image.split(parts), mask.split(parts), strict=True):
                     with autocast(device, precision):
