@@ -117,6 +117,9 @@ class Train:
     compile: bool = setting("compile the network with torch.compile")
     accumulate: int = setting("parts that a batch is computed in, one after the other, for small memories", low=1)
     checkpoint_activations: bool = setting("compute UNet's activations again in the backward pass, for small memories")
+    ema: float = setting(
+        "decay of the moving average of the weights that is validated and kept; 0: none", low=0, high=0.99999
+    )
     deterministic: bool = setting("only algorithms that repeat themselves exactly (the CPU's always do)")
     device: str = setting("auto, cpu, cuda, cuda:N or mps")
 
@@ -171,6 +174,7 @@ ADDED_LATER: dict[str, Any] = {
     "aug.keep_original": False,
     "train.accumulate": 1,
     "train.checkpoint_activations": False,
+    "train.ema": 0.0,
     "train.deterministic": False,
 }
 

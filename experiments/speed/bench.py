@@ -12,7 +12,7 @@ from pets_seg.files import write_text
 from pets_seg.training.precision import resolve_device
 
 RESULTS = Path(__file__).parent / "results"
-PARTS = ("augmentation", "step", "epoch", "evaluation", "input", "memory")
+PARTS = ("augmentation", "step", "epoch", "evaluation", "input", "settings", "startup")
 
 
 def main() -> None:

@@ -54,7 +54,8 @@ def evaluate(
                 logits = network(normalise(image))
             logits = logits.float()
             loss = pixel_cross_entropy(logits, mask)
-            counts.append(torch.cat((overlap(logits.argmax(1) == 1, mask), _count(mask != IGNORED)), dim=1))
+            predicted = logits[:, 1] > logits[:, 0]
+            counts.append(torch.cat((overlap(predicted, mask), _count(mask != IGNORED)), dim=1))
             losses.append(loss.flatten(1).sum(1))
             extras.append(extra(logits, mask) if extra else torch.zeros_like(losses[-1]))
     counted, losses, extras = torch.cat(counts).cpu(), torch.cat(losses).cpu().double(), torch.cat(extras).cpu()

@@ -26,6 +26,7 @@ from pets_seg.training.optimizers import build_optimizer, build_scheduler
 from pets_seg.training.precision import autocast, memory_format, resolve_device, resolve_precision, use_device
 from pets_seg.training.progress import Progress, quicker
 from pets_seg.training.running_loss import RunningLoss
+from pets_seg.training.weight_average import WeightAverage
 
 log = logging.getLogger("pets_seg")
 # The host looks at the loss once in so many steps: for the bar, and to stop at a NaN.
@@ -50,6 +51,8 @@ def train(cfg: DictConfig, dataset: Dataset, folder: RunFolder, sink: WandbSink)
     if cfg.train.checkpoint_activations:
         network.checkpoint_activations = True
     forward = torch.compile(network) if cfg.train.compile else network
+    average = WeightAverage(network, cfg.train.ema) if cfg.train.ema else None
+    validated = average.network if average else network
     objective = Objective(cfg.loss.cross_entropy, cfg.loss.dice)
     images = len(dataset.train)
     steps = len(epoch_batches(images, cfg.train.batch_size, cfg.seed, 0))
@@ -72,6 +75,8 @@ def train(cfg: DictConfig, dataset: Dataset, folder: RunFolder, sink: WandbSink)
         optimizer.load_state_dict(state["optimizer"])
         scheduler.load_state_dict(state["scheduler"])
         scaler.load_state_dict(state["scaler"])
+        if average:
+            average.load_state_dict(state["average"])
         rows = state["rows"]
         for row in rows:
             # A run begun before these were counted saw every image once an epoch.
@@ -103,6 +108,8 @@ def train(cfg: DictConfig, dataset: Dataset, folder: RunFolder, sink: WandbSink)
                     loss, entropy = loss + share.detach(), entropy + share_of_entropy.detach()
                 scaler.step(optimizer)
                 scaler.update()
+                if average:
+                    average.update(network)
                 optimizer.zero_grad(set_to_none=True)
                 scheduler.step()
                 losses.add(loss, entropy, len(mask))
@@ -115,7 +122,7 @@ def train(cfg: DictConfig, dataset: Dataset, folder: RunFolder, sink: WandbSink)
             _stop_unless_finite("training", mean_loss, epoch, cfg, precision)
             train_seconds = time.perf_counter() - started
 
-            scores = evaluate(network, valid, normalise, autocast(device, precision), extra)
+            scores = evaluate(validated, valid, normalise, autocast(device, precision), extra)
             means = scores.means()
             # The last update of an epoch can spoil the weights without a training loss that shows it.
             _stop_unless_finite("validation", means["loss"], epoch, cfg, precision)
@@ -137,7 +144,7 @@ def train(cfg: DictConfig, dataset: Dataset, folder: RunFolder, sink: WandbSink)
             rows.append(row)
             if row["val/dice"] > best:
                 best = row["val/dice"]
-                save_weights(folder.best, network, {**about, "epoch": epoch})
+                save_weights(folder.best, validated, {**about, "epoch": epoch})
             folder.write_metrics(rows)
             save_state(
                 folder.last,
@@ -146,6 +153,7 @@ def train(cfg: DictConfig, dataset: Dataset, folder: RunFolder, sink: WandbSink)
                     "optimizer": optimizer.state_dict(),
                     "scheduler": scheduler.state_dict(),
                     "scaler": scaler.state_dict(),
+                    "average": average.state_dict() if average else None,
                     "rows": rows,
                 },
             )

@@ -50,7 +50,7 @@ def test_loss_is_the_mean_over_all_counted_pixels(split: Split) -> None:
     image, mask = Batches(split, CPU, "ignore").take(torch.arange(len(split)))
     with torch.no_grad():
         logits = network(Normalise("imagenet", CPU)(image))
-    expected = F.cross_entropy(logits, mask, ignore_index=255)
+    expected = F.cross_entropy(logits, mask.long(), ignore_index=255)
     assert found.means()["loss"] == pytest.approx(expected.item(), abs=1e-6)
     assert found.pixels.tolist() == (mask != 255).flatten(1).sum(1).tolist()
     assert found.pixels.unique().numel() > 1

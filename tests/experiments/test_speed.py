@@ -37,6 +37,7 @@ SMALL = {
     "augmentation": {"ELASTIC_SIZE": 64, "STEP_SIZE": 32},
     "evaluation": {"IMAGES": 9, "CASES": {"small": ("unet", {"width": 2}, 32)}},
     "input": {"FILES": 6, "SIZE": 32, "BATCH": 3},
+    "startup": {"JOBS": 2, "ROUNDS": 1},
     "epoch": {"CASES": {"small": ["model=unet", "model.width=2", "data.size=32", "train.batch_size=200"]}},
 }
 
@@ -98,8 +99,9 @@ def test_a_step_is_measured_for_every_variant(load: object, monkeypatch: pytest.
         assert step.measure(variant, case, 32 if variant != "smp" else 64, CPU, 0.0) > 0
 
 
-def test_memory_is_measured_with_the_settings_given(load: object) -> None:
-    memory = load("memory", SIZE=32, STEPS=1)
-    found = memory.measure(["model=unet", "model.width=2", "train.accumulate=4", "train.batch_size=4"])
+def test_settings_are_measured_as_given(load: object) -> None:
+    settings = load("settings", EPOCHS=2)
+    small = ["model=unet", "model.width=2", "data.size=32", "train.batch_size=4"]
+    found = settings.measure([*small, "train.accumulate=4", "train.ema=0.9"], steps=1)
     assert found["peak_memory_mb"] > 0
     assert found["images_per_second"] > 0

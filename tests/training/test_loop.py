@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import tiny
+from safetensors.torch import load_file
 
 from pets_seg.models import UNet
 from pets_seg.training import loop
@@ -86,7 +87,7 @@ def test_the_same_command_gives_the_same_figures(oxford: Path, tmp_path: Path, i
 def test_an_interrupted_run_goes_on_and_ends_as_if_never_stopped(
     oxford: Path, tmp_path: Path, in_process: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arguments = [*tiny(oxford), "train.epochs=4", "aug=strong", "aug.keep_original=true"]
+    arguments = [*tiny(oxford), "train.epochs=4", "aug=strong", "aug.keep_original=true", "train.ema=0.8"]
     assert in_process(*arguments, "name=whole")[0] == 0
     save_state = loop.save_state
 
@@ -203,6 +204,21 @@ def test_activations_computed_again_and_exact_algorithms_change_no_figure(
         assert run.name != plain.name
         assert without_time(rows(run)) == without_time(rows(plain))
         assert (run / "per_image.csv").read_text() == (plain / "per_image.csv").read_text()
+
+
+def test_the_averaged_weights_are_validated_and_kept(oxford: Path, tmp_path: Path, in_process: Command) -> None:
+    runs = {}
+    for decay in (0, 0.9):
+        code, shown = in_process(*tiny(oxford), "train.epochs=1", f"train.ema={decay}", f"name=ema{decay}")
+        assert code == 0, shown
+        runs[decay] = only_run(tmp_path, f"ema{decay}")
+    plain, averaged = ([row["train/loss"] for row in rows(run)] for run in runs.values())
+    assert plain == averaged
+    assert rows(runs[0])[-1]["val/loss"] != rows(runs[0.9])[-1]["val/loss"]
+    state = torch.load(runs[0.9] / "checkpoints" / "last.pt", weights_only=True)
+    weights = load_file(runs[0.9] / "checkpoints" / "best.safetensors")
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in state["average"]["network"].items())
+    assert any(not torch.equal(tensor, weights[name]) for name, tensor in state["network"].items())
 
 
 def test_a_batch_in_parts_gives_the_same_update_but_for_batch_norm(

@@ -1,0 +1,89 @@
+"""What do the settings cost that trade time for memory, for exact repetition, for smoother weights, or the reverse?
+
+Every measurement is a process of its own: the peak of a process does not fall again.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+import torch
+from hydra import compose, initialize_config_module
+from omegaconf import OmegaConf
+from timing import Rows
+
+from pets_seg.config import register
+from pets_seg.data.cache import Dataset, Split
+from pets_seg.tracking.run_folder import RunFolder
+from pets_seg.tracking.wandb_sink import WandbSink
+from pets_seg.training.loop import train
+
+ACCUMULATE, CHECKPOINT = "train.accumulate=4", "train.checkpoint_activations=true"
+OTHERS = [["train.deterministic=true"], ["train.ema=0.99"], ["train.compile=true"]]
+# The network and its overrides, the steps of an epoch, and the settings.
+CASES: dict[str, tuple[list[str], int, list[list[str]]]] = {
+    "UNet width 64, 128 px": (
+        ["model=unet", "data.size=128"],
+        4,
+        [[], [ACCUMULATE], [CHECKPOINT], [ACCUMULATE, CHECKPOINT]],
+    ),
+    "ResNet34-UNet, 128 px": (["model=resnet34_unet", "data.size=128"], 8, [[], [ACCUMULATE], *OTHERS]),
+    "UNet width 16, 64 px": (["model=unet", "model.width=16", "data.size=64"], 60, [[], *OTHERS]),
+}
+EPOCHS = 4
+
+
+def tables(device: torch.device, seconds: float) -> Iterator[tuple[str, Rows]]:
+    """Yield the title and rows of the one table."""
+    rows = []
+    for case, (network, steps, choices) in CASES.items():
+        usual = 0.0
+        for settings in choices:
+            arguments = [f"--steps={steps}", *network, *settings, f"train.device={device}"]
+            done = subprocess.run([sys.executable, __file__, *arguments], capture_output=True, text=True, check=True)
+            found = json.loads(done.stdout.splitlines()[-1])
+            usual = usual or found["images_per_second"]
+            rows.append(
+                {
+                    "batch 16": case,
+                    "settings": " ".join(settings) or "default",
+                    "peak MB": f"{found['peak_memory_mb']:.0f}",
+                    "images a second": f"{found['images_per_second']:.1f}",
+                    "to default": f"{found['images_per_second'] / usual:.2f}",
+                    "seconds before full pace": f"{found['start_seconds']:.1f}",
+                }
+            )
+    where = "of the GPU's tensors" if device.type == "cuda" else "of the process"
+    yield f"What settings cost; peak memory {where}", rows
+
+
+def measure(overrides: list[str], steps: int) -> dict[str, float]:
+    """Train EPOCHS of `steps` batches: peak memory, the median pace after the first epoch, and what the first took more."""
+    register()
+    with initialize_config_module("pets_seg.conf", version_base="1.3"):
+        fixed = ["tracker.mode=disabled", f"train.epochs={EPOCHS}", "aug=none"]
+        cfg = compose("config", overrides=[*fixed, *overrides])
+    count, size = steps * cfg.train.batch_size, cfg.data.size
+    images = torch.randint(256, (count, 3, size, size), dtype=torch.uint8)
+    trimaps = torch.randint(1, 4, (count, size, size), dtype=torch.uint8)
+    splits = [Split([str(i) for i in range(n)], torch.arange(n), images, trimaps) for n in (count, 2, 2)]
+    with tempfile.TemporaryDirectory() as folder:
+        run = RunFolder(Path(folder))
+        summary = train(cfg, Dataset(*splits), run, WandbSink(OmegaConf.to_container(cfg, resolve=True), run.path))
+        heads, *lines = [line.split(",") for line in (run.path / "metrics.csv").read_text().splitlines()]
+    first, *later = (float(line[heads.index("images_per_second")]) for line in lines)
+    pace = median(later)
+    start = count / first - count / pace
+    return {"peak_memory_mb": summary["peak_memory_mb"], "images_per_second": pace, "start_seconds": start}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("overrides", nargs="*")
+    print(json.dumps(measure(**vars(parser.parse_args()))))
