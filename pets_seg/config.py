@@ -53,17 +53,24 @@ class Optimizer:
     _convert_: str = MISSING
     lr: float = setting("learning rate", low=0)
     weight_decay: float = setting("weight decay", low=0)
-    fused: bool = setting("one kernel for all parameters")
 
 
 @dataclass
 class Adam(Optimizer):
-    betas: list[float] = setting("decay of the two moment estimates (adam, adamw)")
+    betas: list[float] = setting("decay of the two moment estimates (adam, adamw, muon)")
+    fused: bool = setting("one kernel for all parameters")
+
+
+@dataclass
+class Muon(Optimizer):
+    betas: list[float] = setting("decay of the two moment estimates (adam, adamw, muon)")
+    momentum: float = setting("momentum (sgd, muon)", low=0, high=1)
 
 
 @dataclass
 class SGD(Optimizer):
-    momentum: float = setting("momentum (sgd)", low=0, high=1)
+    fused: bool = setting("one kernel for all parameters")
+    momentum: float = setting("momentum (sgd, muon)", low=0, high=1)
     nesterov: bool = setting("Nesterov's form of momentum (sgd)")
 
 
@@ -157,7 +164,7 @@ SCHEMAS: dict[str, dict[str, type]] = {
     "": {"root": Root},
     "model": {"unet": UNet, "resnet34_unet": ResNet34UNet},
     "aug": {"aug": Aug},
-    "optimizer": {"adam": Adam, "sgd": SGD},
+    "optimizer": {"adam": Adam, "muon": Muon, "sgd": SGD},
     "scheduler": {"scheduler": Scheduler, "onecycle": OneCycle},
     "loss": {"loss": Loss},
     "data": {"sample": SampleData, "oxford_pet": OxfordPetData, "folder": FolderData},

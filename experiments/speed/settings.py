@@ -63,7 +63,7 @@ def tables(device: torch.device, seconds: float) -> Iterator[tuple[str, Rows]]:
 
 
 def measure(overrides: list[str], steps: int) -> dict[str, float]:
-    """Train EPOCHS of `steps` batches: peak memory, the median pace after the first epoch, and what the first took more."""
+    """Train EPOCHS of `steps` batches; return peak memory, the pace after the first epoch, and what that took more."""
     register()
     with initialize_config_module("pets_seg.conf", version_base="1.3"):
         fixed = ["tracker.mode=disabled", f"train.epochs={EPOCHS}", "aug=none"]

@@ -7,6 +7,7 @@ from omegaconf import DictConfig
 
 import pets_seg.config
 from pets_seg.errors import InputError
+from pets_seg.training.muon import Muon
 from pets_seg.training.optimizers import build_optimizer, build_scheduler
 
 pets_seg.config.register()
@@ -31,9 +32,10 @@ def rates(scheduler: str, steps: int = 100) -> list[float]:
 
 
 @pytest.mark.parametrize(
-    ("option", "kind"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD)]
+    ("option", "kind"),
+    [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD), ("muon", Muon)],
 )
-def test_options_build_pytorchs_optimizers(option: str, kind: type) -> None:
+def test_options_build_their_optimizers(option: str, kind: type) -> None:
     optimizer = build_optimizer(config(f"optimizer={option}", "optimizer.lr=0.25").optimizer, torch.nn.Linear(2, 2))
     assert type(optimizer) is kind
     assert optimizer.defaults["lr"] == 0.25

@@ -1,0 +1,87 @@
+"""The Muon optimizer for convolutional networks."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import AdamW
+
+# Of Jordan et al. 2024: five steps bring every singular value of a matrix to between about 0.7 and 1.2.
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+STEPS = 5
+EPSILON = 1e-7
+# The update of a matrix is then about as large as one of AdamW, so that one learning rate serves both.
+RMS = 0.2
+
+
+class Muon(AdamW):
+    """Momentum with orthogonalised updates for weights of two and more dimensions, AdamW for norms and biases.
+
+    A convolution's weight (O,I,H,W) is a matrix (O, I H W). Jordan et al. 2024 (kellerjordan.github.io/posts/muon),
+    scaled after Liu et al. 2025 (arXiv:2502.16982). PyTorch's own Muon takes two-dimensional weights alone.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[nn.Parameter],
+        lr: float = 2e-3,
+        weight_decay: float = 0.01,
+        momentum: float = 0.95,
+        betas: tuple[float, float] = (0.9, 0.99),
+    ) -> None:
+        params = list(params)
+        others = {"params": [weight for weight in params if weight.ndim < 2]}
+        matrices = {"params": [weight for weight in params if weight.ndim >= 2], "momentum": momentum}
+        super().__init__([others, matrices], lr=lr, betas=betas, weight_decay=weight_decay)
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        """Update every weight; the gradients of the matrices are taken away."""
+        _, group = self.param_groups
+        alike: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
+        for weight in group["params"]:
+            if weight.grad is not None:
+                alike[weight.shape].append(weight)
+        # Matrices of one shape go together: on a GPU many small products would wait for their launches.
+        for shape, weights in alike.items():
+            ahead = torch.stack([self._look_ahead(weight, group["momentum"]).flatten(1) for weight in weights])
+            scale = RMS * max(ahead.shape[1:]) ** 0.5
+            for weight, matrix in zip(weights, orthogonalise(ahead), strict=True):
+                weight.mul_(1 - group["lr"] * group["weight_decay"])
+                weight.add_(matrix.view(shape), alpha=-group["lr"] * scale)
+                # AdamW leaves alone what has no gradient.
+                weight.grad = None
+        return super().step(closure)
+
+    def _look_ahead(self, weight: nn.Parameter, momentum: float) -> torch.Tensor:
+        """Return the averaged gradient in Nesterov's form."""
+        state = self.state[weight]
+        if not state:
+            state["momentum"] = torch.zeros_like(weight.grad)
+            # AdamW looks for it in every state that it loads.
+            state["step"] = torch.zeros(())
+        state["momentum"].lerp_(weight.grad, 1 - momentum)
+        return weight.grad.lerp(state["momentum"], momentum)
+
+
+def orthogonalise(matrices: torch.Tensor) -> torch.Tensor:
+    """Return U V^T, about, of every matrix U S V^T in (K,M,N): its singular values brought near 1 by Newton-Schulz.
+
+    The steps run on the smaller Gram matrix, and their product is applied once: for a convolution that is less than
+    half the arithmetic of stepping with the matrix itself.
+    """
+    if matrices.shape[1] > matrices.shape[2]:
+        return orthogonalise(matrices.mT).mT
+    a, b, c = COEFFICIENTS
+    matrices = matrices / (matrices.norm(dim=(1, 2), keepdim=True) + EPSILON)
+    gram = matrices @ matrices.mT
+    product = None
+    for step in range(STEPS):
+        factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal(dim1=1, dim2=2).add_(a)
+        product = factor if product is None else factor @ product
+        if step < STEPS - 1:
+            gram = factor @ gram @ factor
+    return product @ matrices
