@@ -235,6 +235,8 @@ def _scratch_folder() -> str:
 def register() -> None:
     """Tell Hydra the schemas, and OmegaConf the resolvers that conf/ uses."""
     store = ConfigStore.instance()
+    # Hydra copies the store whenever it looks at a group, a hundred times for --help, and only ever reads from it.
+    ConfigStore.__deepcopy__ = lambda self, memo: self
     for variants in SCHEMAS.values():
         for name, schema in variants.items():
             store.store(group="schema", name=name, node=schema, provider="pets_seg")

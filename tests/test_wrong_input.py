@@ -23,6 +23,7 @@ WRONG = {
     "train.epochs=1.5": "expected a whole number",
     "train.compile=maybe": "expected true or false",
     "optimizer.lr=fast": "expected a number",
+    "train.ema=1": "must be from 0 to 0.99999",
     "train.epochs=0": "must be 1 or more",
     "train.batch_size=-4": "must be 1 or more",
     "data.size=16": "must be from 32 to 4096",

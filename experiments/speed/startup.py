@@ -78,7 +78,7 @@ def _training_and_end(path: Path) -> tuple[float, float]:
     """Return when a job's epoch began and when its last line was written, in seconds."""
     lines = [line for line in path.read_text().splitlines() if LINE.match(line)]
     written = [datetime.strptime(LINE.match(line)["time"], "%Y-%m-%d %H:%M:%S,%f").timestamp() for line in lines]
-    [epoch_end] = [when for when, line in zip(written, lines, strict=True) if " epoch " in line]
+    [epoch_end] = [when for when, line in zip(written, lines, strict=True) if " INFO epoch " in line]
     heads, row = (line.split(",") for line in (path.parent / "metrics.csv").read_text().splitlines())
     return epoch_end - float(row[heads.index("seconds")]), written[-1]
 

@@ -87,7 +87,14 @@ def test_the_same_command_gives_the_same_figures(oxford: Path, tmp_path: Path, i
 def test_an_interrupted_run_goes_on_and_ends_as_if_never_stopped(
     oxford: Path, tmp_path: Path, in_process: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arguments = [*tiny(oxford), "train.epochs=4", "aug=strong", "aug.keep_original=true", "train.ema=0.8"]
+    arguments = [
+        *tiny(oxford),
+        "train.epochs=4",
+        "aug=strong",
+        "aug.keep_original=true",
+        "train.ema=0.8",
+        "optimizer=muon",
+    ]
     assert in_process(*arguments, "name=whole")[0] == 0
     save_state = loop.save_state
 
@@ -145,7 +152,9 @@ def test_out_of_memory_names_the_batch_size(
     assert json.loads((only_run(tmp_path) / "status.json").read_text())["state"] == "failed"
 
 
-@pytest.mark.parametrize("choice", ["loss=dice", "loss=ce_dice", "optimizer=sgd", "scheduler=cosine", "optimizer=adam"])
+@pytest.mark.parametrize(
+    "choice", ["loss=dice", "loss=ce_dice", "optimizer=sgd", "optimizer=adam", "optimizer=muon", "scheduler=cosine"]
+)
 def test_every_choice_trains(oxford: Path, tmp_path: Path, in_process: Command, choice: str) -> None:
     code, shown = in_process(*tiny(oxford), choice, "data.boundary=ignore", "data.normalisation=raw")
     assert code == 0, shown
