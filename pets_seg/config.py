@@ -64,13 +64,13 @@ class Adam(Optimizer):
 @dataclass
 class Muon(Optimizer):
     betas: list[float] = setting("decay of the two moment estimates (adam, adamw, muon)")
-    momentum: float = setting("momentum (sgd, muon)", low=0, high=1)
+    momentum: float = setting("momentum (sgd, muon)", low=0, high=0.9999)
 
 
 @dataclass
 class SGD(Optimizer):
     fused: bool = setting("one kernel for all parameters")
-    momentum: float = setting("momentum (sgd, muon)", low=0, high=1)
+    momentum: float = setting("momentum (sgd, muon)", low=0, high=0.9999)
     nesterov: bool = setting("Nesterov's form of momentum (sgd)")
 
 
@@ -235,7 +235,8 @@ def _scratch_folder() -> str:
 def register() -> None:
     """Tell Hydra the schemas, and OmegaConf the resolvers that conf/ uses."""
     store = ConfigStore.instance()
-    # Hydra copies the store whenever it looks at a group, a hundred times for --help, and only ever reads from it.
+    # Hydra copies the whole store whenever it looks at a group, a hundred times for --help, and then copies each node
+    # that it takes from it. The second copy is enough.
     ConfigStore.__deepcopy__ = lambda self, memo: self
     for variants in SCHEMAS.values():
         for name, schema in variants.items():

@@ -68,3 +68,13 @@ def test_experiments_are_the_reference_recipes() -> None:
         assert (cfg.optimizer.lr, cfg.optimizer.weight_decay) == (1e-3, 0)
         assert (cfg.data.size, cfg.train.epochs, cfg.train.batch_size) == (256, 100, batch_size)
         assert cfg.name == f"lab_{name}"
+
+
+def test_the_recipes_are_as_documented() -> None:
+    unet, resnet = (config(f"experiment=recipe_{name}") for name in ("unet", "resnet34_unet"))
+    assert (unet.model.name, unet.model.width, unet.train.epochs) == ("unet", 16, 4)
+    assert (resnet.model.name, resnet.train.epochs) == ("resnet34_unet", 5)
+    for cfg in (unet, resnet):
+        assert (cfg.optimizer.name, cfg.data.name, cfg.data.size) == ("muon", "oxford_pet", 64)
+        assert cfg.name == f"recipe_{cfg.model.name}"
+    assert config("experiment=recipe_unet", "optimizer=adamw").optimizer.lr == 2e-3

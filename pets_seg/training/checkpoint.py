@@ -60,12 +60,13 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
     write_whole(path, lambda beside: torch.save(dict(state), beside))
 
 
-def load_state(path: Path, device: torch.device) -> dict[str, Any] | None:
-    """Return what `save_state` wrote, or None if there is nothing or nothing readable."""
+def load_state(path: Path) -> dict[str, Any] | None:
+    """Return what `save_state` wrote, on the CPU, or None if there is nothing or nothing readable."""
     if not path.exists():
         return None
     try:
-        return torch.load(path, map_location=device, weights_only=True)
+        # Whoever loads a state moves what it needs. Counts of steps must stay here: on a GPU they are waited for.
+        return torch.load(path, map_location="cpu", weights_only=True)
     # A damaged archive shows as one of many types (RuntimeError, UnpicklingError, EOFError, KeyError, ...).
     except Exception as error:
         log.warning(f"{path} cannot be read ({str(error).splitlines()[0]}); the run starts from its beginning")

@@ -69,7 +69,7 @@ def train(cfg: DictConfig, dataset: Dataset, folder: RunFolder, sink: WandbSink)
     nothing = torch.zeros((), device=device)
 
     rows: list[dict[str, Any]] = []
-    state = load_state(folder.last, device)
+    state = load_state(folder.last)
     if state:
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
@@ -93,7 +93,7 @@ def train(cfg: DictConfig, dataset: Dataset, folder: RunFolder, sink: WandbSink)
         for epoch in range(len(rows) + 1, cfg.train.epochs + 1):
             started = time.perf_counter()
             losses = RunningLoss(device)
-            # Validation leaves the network in evaluation mode; batch norm must learn in every epoch.
+            # Validation may have left it in evaluation mode; batch norm must learn in every epoch.
             network.train()
             for step, indices in enumerate(epoch_batches(images, cfg.train.batch_size, cfg.seed, epoch)):
                 image, mask = batches.take(indices)

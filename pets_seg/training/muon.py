@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.optim import AdamW
 
-# Of Jordan et al. 2024: five steps bring every singular value of a matrix to between about 0.7 and 1.2.
+# Of Jordan et al. 2024: five steps bring all but the smallest singular values of a matrix to between 0.7 and 1.2.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 STEPS = 5
 EPSILON = 1e-7
@@ -19,8 +19,10 @@ RMS = 0.2
 class Muon(AdamW):
     """Momentum with orthogonalised updates for weights of two and more dimensions, AdamW for norms and biases.
 
-    A convolution's weight (O,I,H,W) is a matrix (O, I H W). Jordan et al. 2024 (kellerjordan.github.io/posts/muon),
-    scaled after Liu et al. 2025 (arXiv:2502.16982). PyTorch's own Muon takes two-dimensional weights alone.
+    A convolution's weight (O,I,H,W) is a matrix (O, I H W), a transposed one's (I,O,H,W) a matrix (I, O H W). Jordan et
+    al. 2024 (kellerjordan.github.io/posts/muon), scaled after Liu et al. 2025 (arXiv:2502.16982). PyTorch's own Muon
+    takes two-dimensional weights alone. With fp16 the gradient scaler waits for the device once a step, as for every
+    optimizer that is not fused.
     """
 
     def __init__(
@@ -39,6 +41,8 @@ class Muon(AdamW):
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
         """Update every weight; the gradients of the matrices are taken away."""
+        with torch.enable_grad():
+            loss = closure() if closure else None
         _, group = self.param_groups
         alike: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
         for weight in group["params"]:
@@ -53,7 +57,8 @@ class Muon(AdamW):
                 weight.add_(matrix.view(shape), alpha=-group["lr"] * scale)
                 # AdamW leaves alone what has no gradient.
                 weight.grad = None
-        return super().step(closure)
+        super().step()
+        return loss
 
     def _look_ahead(self, weight: nn.Parameter, momentum: float) -> torch.Tensor:
         """Return the averaged gradient in Nesterov's form."""
@@ -69,8 +74,8 @@ class Muon(AdamW):
 def orthogonalise(matrices: torch.Tensor) -> torch.Tensor:
     """Return U V^T, about, of every matrix U S V^T in (K,M,N): its singular values brought near 1 by Newton-Schulz.
 
-    The steps run on the smaller Gram matrix, and their product is applied once: for a convolution that is less than
-    half the arithmetic of stepping with the matrix itself.
+    The steps run on the smaller Gram matrix, and their product is applied once: for a 3x3 convolution that is less
+    than half the arithmetic of stepping with the matrix itself.
     """
     if matrices.shape[1] > matrices.shape[2]:
         return orthogonalise(matrices.mT).mT

@@ -28,6 +28,9 @@ class WeightAverage:
         self.updates += 1
         averaged, taken = (list(_floats(part)) for part in (self.network, network))
         get_ema_multi_avg_fn(decay)(averaged, taken, None)
+        for kept, counted in zip(self.network.buffers(), network.buffers(), strict=True):
+            if not kept.is_floating_point():
+                kept.copy_(counted)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what `load_state_dict` needs to go on."""

@@ -29,14 +29,14 @@ def test_a_failed_write_leaves_the_former_file(tmp_path: Path) -> None:
     save_state(path, {"rows": [1]})
     with pytest.raises((pickle.PicklingError, AttributeError)):
         save_state(path, {"rows": lambda: None})
-    assert load_state(path, CPU) == {"rows": [1]}
+    assert load_state(path) == {"rows": [1]}
     assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
 
 
 def test_a_damaged_state_is_a_warning_and_a_missing_one_is_none(tmp_path: Path, caplog) -> None:
-    assert load_state(tmp_path / "last.pt", CPU) is None
+    assert load_state(tmp_path / "last.pt") is None
     (tmp_path / "last.pt").write_bytes(b"damaged")
-    assert load_state(tmp_path / "last.pt", CPU) is None
+    assert load_state(tmp_path / "last.pt") is None
     assert "cannot be read" in caplog.text
 
 
@@ -46,7 +46,7 @@ def test_a_state_cannot_run_code(tmp_path: Path) -> None:
             return (Path.touch, (tmp_path / "ran",))
 
     torch.save({"network": Payload()}, tmp_path / "last.pt")
-    assert load_state(tmp_path / "last.pt", CPU) is None
+    assert load_state(tmp_path / "last.pt") is None
     assert not (tmp_path / "ran").exists()
 
 

@@ -41,6 +41,7 @@ def steps(optimizers: list[torch.optim.Optimizer], net: nn.Module, count: int) -
             optimizer.zero_grad()
 
 
+@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="this PyTorch has no Muon")
 def test_it_is_pytorchs_muon_for_matrices_and_adamw_for_the_rest() -> None:
     ours, theirs = network(), network()
     matrices = [weight for weight in theirs.parameters() if weight.ndim == 2]
