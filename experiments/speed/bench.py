@@ -19,7 +19,7 @@ def main() -> None:
     """Print every table and keep them all on one page; with `--only`, print alone."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--seconds", type=float, default=10.0, help="to spend on each row")
+    parser.add_argument("--seconds", type=float, default=6.0, help="to spend on each row")
     parser.add_argument("--only", choices=PARTS, help="measure one part, and leave the page as it is")
     arguments = parser.parse_args()
     device = resolve_device(arguments.device)
