@@ -8,7 +8,7 @@ help:
 	@echo "make run    a small augmentation ablation on the bundled sample"
 	@echo "make test   the test suite"
 	@echo "make lint   format and lint checks"
-	@echo "make bench  what training costs on this machine, against other code (14 minutes)"
+	@echo "make bench  what training costs on this machine, against other code (22 minutes)"
 	@echo "make setup  only create .venv and install"
 	@echo "make clean  remove .venv and build products (runs/ stays)"
 
