@@ -43,7 +43,7 @@ def tables(device: torch.device, seconds: float) -> Iterator[tuple[str, Rows]]:
     """Yield the title and rows of the one table."""
     rows = []
     for case, (network, steps, choices) in CASES.items():
-        usual = 0.0
+        usual = None
         for settings in choices:
             arguments = [f"--steps={steps}", *network, *settings, f"train.device={device}"]
             done = subprocess.run([sys.executable, __file__, *arguments], capture_output=True, text=True)
@@ -51,14 +51,16 @@ def tables(device: torch.device, seconds: float) -> Iterator[tuple[str, Rows]]:
             if done.returncode:
                 # Compiling, for one, needs a compiler that is not everywhere.
                 rows.append({**row, **dict.fromkeys(COLUMNS, "failed")})
-                print(f"{case} {row['settings']}: {done.stderr.splitlines()[-1]}", file=sys.stderr)
+                why = (done.stderr.splitlines() or [f"exit code {done.returncode}"])[-1]
+                print(f"{case} {row['settings']}: {why}", file=sys.stderr)
                 continue
             found = json.loads(done.stdout.splitlines()[-1])
-            usual = usual or found["images_per_second"]
+            pace = found["images_per_second"]
+            usual = usual if settings else pace
             cells = (
                 f"{found['peak_memory_mb']:.0f}",
-                f"{found['images_per_second']:.1f}",
-                f"{found['images_per_second'] / usual:.2f}",
+                f"{pace:.1f}",
+                f"{pace / usual:.2f}" if usual else "failed",
                 f"{found['start_seconds']:.1f}",
             )
             rows.append({**row, **dict(zip(COLUMNS, cells, strict=True))})

@@ -28,7 +28,7 @@ class Muon(AdamW):
     def __init__(
         self,
         params: Iterable[nn.Parameter],
-        lr: float = 2e-3,
+        lr: float = 4e-3,
         weight_decay: float = 0.01,
         momentum: float = 0.95,
         betas: tuple[float, float] = (0.9, 0.99),

@@ -37,9 +37,6 @@ SMALL = {
     "augmentation": {"ELASTIC_SIZE": 64, "STEP_SIZE": 32},
     "evaluation": {"IMAGES": 9, "CASES": {"small": ("unet", {"width": 2}, 32)}},
     "input": {"FILES": 6, "SIZE": 32, "BATCH": 3},
-    "settings": {
-        "CASES": {"small": (["model=unet", "model.width=2", "data.size=32"], 1, [[], ["train.epochs=0"]])},
-    },
     "startup": {"JOBS": 2, "ROUNDS": 1},
     "epoch": {"CASES": {"small": ["model=unet", "model.width=2", "data.size=32", "train.batch_size=200"]}},
 }
@@ -57,7 +54,8 @@ def test_a_part_fills_its_tables(part: str, load: object) -> None:
 
 
 def test_a_setting_that_cannot_be_measured_loses_no_other(load: object, capsys: pytest.CaptureFixture[str]) -> None:
-    [(_, rows)] = load("settings", **SMALL["settings"]).tables(CPU, 0.01)
+    small = (["model=unet", "model.width=2", "data.size=32"], 1, [[], ["train.epochs=0"]])
+    [(_, rows)] = load("settings", CASES={"small": small}).tables(CPU, 0.01)
     assert [row["peak MB"] == "failed" for row in rows] == [False, True]
     assert "small train.epochs=0: " in capsys.readouterr().err
 

@@ -87,14 +87,8 @@ def test_the_same_command_gives_the_same_figures(oxford: Path, tmp_path: Path, i
 def test_an_interrupted_run_goes_on_and_ends_as_if_never_stopped(
     oxford: Path, tmp_path: Path, in_process: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arguments = [
-        *tiny(oxford),
-        "train.epochs=4",
-        "aug=strong",
-        "aug.keep_original=true",
-        "train.ema=0.8",
-        "optimizer=muon",
-    ]
+    arguments = [*tiny(oxford), "train.epochs=4", "aug=strong", "aug.keep_original=true"]
+    arguments += ["train.ema=0.8", "optimizer=muon"]
     assert in_process(*arguments, "name=whole")[0] == 0
     save_state = loop.save_state
 
