@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pets_seg.config import SCHEMAS, settings
 from pets_seg.errors import InputError
-from pets_seg.messages import nearest
+from pets_seg.messages import TYPES, nearest
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
@@ -27,7 +27,7 @@ def check(cfg: DictConfig) -> None:
     for key, rule in settings().items():
         node = OmegaConf.select(cfg, key.rpartition(".")[0]) if "." in key else cfg
         if isinstance(node, DictConfig) and key.rpartition(".")[2] in node:
-            _check_value(key, OmegaConf.select(cfg, key, throw_on_missing=True), rule)
+            check_value(key, OmegaConf.select(cfg, key, throw_on_missing=True), rule)
     _check_together(cfg)
 
 
@@ -41,7 +41,19 @@ def _check_keys(node: DictConfig, prefix: str) -> None:
                 raise InputError(f"{prefix}{key}: no such setting{nearest(str(key), known)}; --help lists them")
 
 
-def _check_value(key: str, value: Any, rule: dict[str, Any]) -> None:
+def check_plain(key: str, value: Any) -> None:
+    """Raise InputError unless `value`, from a file, is of the type and in the range of the setting `key`."""
+    rule = settings().get(key)
+    if rule is None:
+        raise InputError(f"{key}: no such setting")
+    kind = rule["type"]
+    if isinstance(kind, type) and type(value) is not kind:
+        raise InputError(f"{key}={str(value)[:100]}: expected {TYPES[kind]}")
+    check_value(key, value, rule)
+
+
+def check_value(key: str, value: Any, rule: dict[str, Any]) -> None:
+    """Raise InputError for a value that is not among the choices, or not in the range, of a setting's `rule`."""
     if rule["choices"] and value not in rule["choices"]:
         allowed = list(rule["choices"])
         raise InputError(f"{key}={value}: is one of {', '.join(allowed)}{nearest(str(value), allowed)}")

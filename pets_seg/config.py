@@ -128,6 +128,7 @@ class Train:
         "decay of the moving average of the weights that is validated and kept; 0: none", low=0, high=0.99999
     )
     deterministic: bool = setting("only algorithms that repeat themselves exactly (the CPU's always do)")
+    save_every_steps: int = setting("write last.pt after so many steps too, not only after epochs; 0: never", low=0)
     device: str = setting("auto, cpu, cuda, cuda:N or mps")
 
 
@@ -174,7 +175,7 @@ SCHEMAS: dict[str, dict[str, type]] = {
 
 # Groups that make a run what it is, and the keys in them that cannot change its result.
 IDENTITY = ("model", "aug", "optimizer", "scheduler", "loss", "data", "train", "seed")
-NO_IDENTITY = ("train.device", "data.cache_dir", "data.download")
+NO_IDENTITY = ("train.device", "train.save_every_steps", "data.cache_dir", "data.download")
 # A key that is added later goes here with the value that keeps the former behaviour: while it holds that value it
 # does not enter the name, so that runs made before the key existed keep theirs.
 ADDED_LATER: dict[str, Any] = {

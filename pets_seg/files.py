@@ -1,26 +1,69 @@
 """Files that appear whole or not at all."""
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
+
+from pets_seg.errors import RunError
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Let `write` fill a file beside `path`, flush it to the disk, and rename it to `path`.
 
-    Whatever happens, `path` is afterwards the old file or the new one; nothing is left beside it.
+    Whatever happens, `path` is afterwards the old file or the new one; an error leaves nothing beside it, and a killed
+    process leaves what `remove_parts` removes. Raises RunError if the file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        write(beside)
-        with open(beside, "rb") as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(beside, "wb") as file:
+            write(file)
+            file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)
+        _sync_folder(path.parent)
+    except Exception as error:
+        # torch.save raises an error of its own after the one that stopped it.
+        cause = error if isinstance(error, OSError) else error.__context__
+        if not isinstance(cause, OSError):
+            raise
+        advice = "make room" if cause.errno in FULL else "make it writable"
+        kept = "its former content is intact" if path.exists() else "nothing was left of it"
+        raise RunError(
+            f"{path}: cannot be written ({cause.strerror or cause}); {kept}; {advice} and give the same command again"
+        ) from error
     finally:
-        beside.unlink(missing_ok=True)
+        _remove(beside)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path`, whole or not at all."""
-    write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+    write_whole(path, lambda file: file.write(text.encode()))
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what killed processes left half-written in `folder`; nobody else may be writing there."""
+    for part in folder.glob(".*.part"):
+        _remove(part)
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    # Where the folder is gone, is a file, or cannot be written, nothing was left.
+    except OSError:
+        return
+
+
+def _sync_folder(folder: Path) -> None:
+    # A rename is on the disk only when its folder is. Windows cannot open folders.
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, open_dict, read_write
 from pets_seg.config import run_name
 from pets_seg.errors import InputError
 from pets_seg.messages import exit_code, one_line, traceback_wanted
+from pets_seg.world import this_world
 
 
 class Hooks(Callback):
@@ -31,12 +32,24 @@ class Hooks(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check the one job."""
-        _or_exit(lambda: _prepare(config))
+
+        def prepare() -> None:
+            if this_world().size > 1 and config.task.name != "train":
+                raise InputError(f"task={config.task.name}: runs in one process; start it without torchrun")
+            _prepare(config)
+            if config.task.name == "train":
+                from pets_seg.tracking.lock import check_free
+
+                check_free(Path(config.hydra.run.dir))
+
+        _or_exit(prepare)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check all jobs of the sweep."""
 
         def prepare() -> None:
+            if this_world().size > 1:
+                raise InputError("a sweep runs in one process, job by job; torchrun is for one run: start them singly")
             jobs = _jobs(config)
             if len({job.name for job in jobs}) > 1:
                 raise InputError("name: is that of the whole sweep and cannot be swept over; give one name")
@@ -90,5 +103,7 @@ def _or_exit(call: Any) -> Any:
     except Exception as error:
         if traceback_wanted:
             traceback.print_exc()
-        print(one_line(error), file=sys.stderr)
+        # Processes that train together find the same fault.
+        if this_world().first:
+            print(one_line(error), file=sys.stderr)
         sys.exit(exit_code(error))

@@ -3,6 +3,7 @@
 import importlib
 import logging
 import os
+import signal
 import sys
 
 import hydra
@@ -13,6 +14,7 @@ from omegaconf import DictConfig
 from pets_seg.config import register
 from pets_seg.help import register_help
 from pets_seg.messages import exit_code, one_line, traceback_wanted
+from pets_seg.world import this_world
 
 # OpenMP's threads wait for work by spinning; two runs on the same cores then block each other and come to a near
 # standstill. A short spin prevents that and costs a single run little. It must be set before torch is imported.
@@ -26,6 +28,9 @@ log = logging.getLogger("pets_seg")
 def run(cfg: DictConfig) -> float | None:
     """Run one job and return its figure; in a sweep a failed job is logged, returns None, and the others go on."""
     alone = HydraConfig.get().mode == RunMode.RUN
+    if not this_world().first:
+        # The first process speaks for all; of the others only what ends them is heard.
+        logging.disable(logging.WARNING)
     try:
         return importlib.import_module(f"pets_seg.tasks.{cfg.task.name}").run(cfg)
     except Exception as error:
@@ -42,16 +47,23 @@ def main() -> None:
     """Run the command line; end with exit code 0, 1 (failed while working) or 2 (could not start)."""
     # Makes Hydra hand its exceptions on instead of printing them in its own way.
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    # A log that cannot be written, on a full disk or a closed terminal, must not print tracebacks.
+    logging.raiseExceptions = False
+    if not this_world().first:
+        # Hydra's own files are written once.
+        sys.argv += ["hydra.output_subdir=null", "hydra/job_logging=terminal"]
     try:
         run()
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
+    except KeyboardInterrupt as interruption:
+        if this_world().first:
+            print("interrupted", file=sys.stderr)
+        sys.exit(128 + getattr(interruption, "signal", signal.SIGINT))
     except Exception as error:
         if traceback_wanted:
             raise
         # A job reports its own errors, so this one is from before any job.
-        print(one_line(error), file=sys.stderr)
+        if this_world().first:
+            print(one_line(error), file=sys.stderr)
         sys.exit(2)
 
 

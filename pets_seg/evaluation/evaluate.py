@@ -10,6 +10,7 @@ from torch import nn
 from pets_seg.data import Batches, Normalise
 from pets_seg.data.batches import IGNORED
 from pets_seg.evaluation.metrics import dice_and_iou, overlap, pixel_cross_entropy
+from pets_seg.world import ALONE, World
 
 # A batch of evaluation holds about this many pixels, whatever the batch size in training.
 PIXELS = 2**20
@@ -38,29 +39,37 @@ def evaluate(
     normalise: Normalise,
     autocast: AbstractContextManager,
     extra: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
+    world: World = ALONE,
+    poll: Callable[[], None] = lambda: None,
 ) -> Scores:
     """Score every image of a split, in evaluation mode; the figures reach the host once, at the end.
 
-    `extra` is one more figure an image, (B,), from logits and mask. The network is left in evaluation mode.
+    `extra` is one more figure an image, (B,), from logits and mask. Several processes share the batches of one, and
+    each returns the scores of all images. `poll` is called between batches. The network is left in evaluation mode.
     """
     network.eval()
     size = batches.images.shape[-1]
     count = max(1, min(LARGEST_BATCH, PIXELS // size**2))
-    counts, losses, extras = [], [], []
+    counts = torch.zeros(len(batches), 4, dtype=torch.int64, device=batches.device)
+    losses, extras = (torch.zeros(len(batches), device=batches.device) for _ in range(2))
     with torch.inference_mode():
-        for indices in torch.arange(len(batches)).split(count):
+        for indices in torch.arange(len(batches)).split(count)[world.rank :: world.size]:
+            poll()
+            rows = slice(int(indices[0]), int(indices[-1]) + 1)
             image, mask = batches.take(indices)
             with autocast:
                 logits = network(normalise(image))
             logits = logits.float()
             loss = pixel_cross_entropy(logits, mask)
             predicted = logits[:, 1] > logits[:, 0]
-            counts.append(torch.cat((overlap(predicted, mask), _count(mask != IGNORED)), dim=1))
-            losses.append(loss.flatten(1).sum(1))
-            extras.append(extra(logits, mask) if extra else torch.zeros_like(losses[-1]))
-    counted, losses, extras = torch.cat(counts).cpu(), torch.cat(losses).cpu().double(), torch.cat(extras).cpu()
+            counts[rows] = torch.cat((overlap(predicted, mask), _count(mask != IGNORED)), dim=1)
+            losses[rows] = loss.flatten(1).sum(1)
+            if extra:
+                extras[rows] = extra(logits, mask)
+    # What another process has scored is zero here, so that the sums are exact.
+    counted, losses, extras = (world.sum(part).cpu() for part in (counts, losses, extras))
     pixels = counted[:, 3].double()
-    return Scores(*dice_and_iou(counted[:, :3]), losses / pixels.clamp(min=1), pixels, extras.double())
+    return Scores(*dice_and_iou(counted[:, :3]), losses.double() / pixels.clamp(min=1), pixels, extras.double())
 
 
 def _count(mask: torch.Tensor) -> torch.Tensor:

@@ -7,13 +7,12 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from pets_seg.config import ADDED_LATER
+from pets_seg.config import ADDED_LATER, NO_IDENTITY
 
 # Groups whose option is named in every row, whether it differs or not.
 GROUPS = ("model", "aug", "optimizer", "scheduler", "loss", "data")
 # Part of a configuration, but not of what a run is.
 NOT_COMPARED = ("name", "task", "existing", "tracker", "checkpoint", "split", "closing", "seed")
-NOT_COMPARED_KEYS = ("train.device", "data.cache_dir", "data.download")
 
 
 def read_runs(sweep: Path, runs: list[str] | None = None) -> pd.DataFrame:
@@ -48,7 +47,7 @@ def _read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, A
     error = (status.get("error") or {}).get("message")
     run = {"run": folder.name, "state": status["state"], "error": error, "seed": config["seed"]}
     flat = ADDED_LATER | dict(_flat({key: value for key, value in config.items() if key not in NOT_COMPARED}))
-    return run, {key: value for key, value in flat.items() if key not in NOT_COMPARED_KEYS}, summary
+    return run, {key: value for key, value in flat.items() if key not in NO_IDENTITY}, summary
 
 
 def _cell(value: Any) -> Any:

@@ -49,7 +49,7 @@ def run(cfg: DictConfig) -> float:
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
     path = Path("runs") / cfg.name / "preview" / f"{cfg.aug.name}-s{cfg.seed}-{digest}.png"
     picture = draw_figure(rows, f"aug={cfg.aug.name}", describe(settings["aug"]["operations"]))
-    write_whole(path, lambda beside: picture.savefig(beside, format="png", dpi=220))
+    write_whole(path, lambda file: picture.savefig(file, format="png", dpi=220))
     print(path)
     return 1.0
 

@@ -1,7 +1,9 @@
 """task=train: make or continue a run folder."""
 
 import logging
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,16 @@ from pets_seg.data import ensure_decoded, open_dataset
 from pets_seg.errors import InputError, RunError
 from pets_seg.messages import one_line
 from pets_seg.models import NETWORKS
+from pets_seg.tracking.lock import locked
 from pets_seg.tracking.run_folder import RunFolder, describe_machine, git_commit
 from pets_seg.tracking.wandb_sink import WandbSink
+from pets_seg.training.distributed import joined, lost_process
+from pets_seg.training.interruption import Interruption
 from pets_seg.training.loop import train
 from pets_seg.training.optimizers import build_optimizer, build_scheduler
 from pets_seg.training.precision import resolve_device, resolve_precision
 from pets_seg.training.progress import duration
+from pets_seg.world import World
 
 log = logging.getLogger("pets_seg")
 
@@ -42,33 +48,75 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
 def run(cfg: DictConfig) -> float:
     """Train the run of this configuration, unless it is finished already; return its best validation Dice."""
     folder = RunFolder(Path(HydraConfig.get().runtime.output_dir))
-    status = folder.read_status()
+    check(cfg)
+    with joined(resolve_device(cfg.train.device)) as world, Interruption(world) as stop:
+        if not world.first:
+            return _follow(cfg, folder, stop, world)
+        begun = False
+        try:
+            with locked(folder.path):
+                folder.tidy()
+                if (dice := _finished(cfg, folder)) is not None:
+                    return dice
+                begun = world.tell(True)
+                return _train(cfg, folder, stop, world)
+        finally:
+            if not begun:
+                world.tell(False)
+
+
+def _follow(cfg: DictConfig, folder: RunFolder, stop: Interruption, world: World) -> float:
+    """Train with the first process, which alone writes; return 0 if it says that there is nothing to train."""
+    if not world.tell(None):
+        return 0.0
+    config = OmegaConf.to_container(cfg, resolve=True)
+    config["tracker"]["mode"] = "disabled"
+    try:
+        summary = train(cfg, open_dataset(cfg.data), folder, WandbSink(config, folder.path), stop, world)
+    except Exception as error:
+        # What all processes find, and what the loss of one does to the others, the first one tells.
+        if isinstance(error, RunError) or lost_process(error, world):
+            sys.exit(1)
+        raise _out_of_memory(error, cfg) or error from None
+    return summary["best_val_dice"]
+
+
+def _finished(cfg: DictConfig, folder: RunFolder) -> float | None:
+    """Show the result of a run that is finished, and return its Dice; None if there is something to train."""
     if cfg.existing == "restart":
         folder.clear()
-    elif status:
+        return None
+    status, summary = folder.read_status(), folder.read_summary()
+    if status:
         _tell_commit(status)
-        if status["state"] == "finished":
-            log.info(f"{_shown(folder)}: finished already (existing=restart trains it again)")
-            summary = folder.read_summary()
-            _show_result(summary)
-            return summary["best_val_dice"]
+    if status.get("state") != "finished" or not summary:
+        return None
+    log.info(f"{_shown(folder)}: finished already (existing=restart trains it again)")
+    _show_result(summary)
+    return summary["best_val_dice"]
+
+
+def _train(cfg: DictConfig, folder: RunFolder, stop: Interruption, world: World) -> float:
     sink = None
     try:
-        check(cfg)
         device = resolve_device(cfg.train.device)
         config = OmegaConf.to_container(cfg, resolve=True)
         config["train"]["precision"] = resolve_precision(cfg.train.precision, device)
         folder.write_status("running", **describe_machine(_describe(device)))
         folder.write_config(config)
-        log.info(f"{_shown(folder)}: {cfg.model.name} on {_describe(device)}, {config['train']['precision']}")
+        together = f", {world.size} processes" if world.size > 1 else ""
+        log.info(f"{_shown(folder)}: {cfg.model.name} on {_describe(device)}, {config['train']['precision']}{together}")
         sink = WandbSink(config, folder.path)
-        summary = train(cfg, open_dataset(cfg.data), folder, sink)
+        summary = train(cfg, open_dataset(cfg.data), folder, sink, stop, world)
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
-            folder.write_status("interrupted", error, "interrupted by the user")
-        else:
-            error = _out_of_memory(error, cfg) or error
-            folder.write_status("failed", error, one_line(error))
+        error = _out_of_memory(error, cfg) or lost_process(error, world) or error
+        interrupted = isinstance(error, KeyboardInterrupt)
+        # A full disk, which may be what ended the run, must not hide the reason.
+        with suppress(RunError):
+            if interrupted:
+                folder.write_status("interrupted", error, f"interrupted {error}".strip())
+            else:
+                folder.write_status("failed", error, one_line(error))
         if sink:
             sink.finish({}, failed=True)
         raise error

@@ -17,8 +17,10 @@ from typing import Any
 
 import yaml
 
+from pets_seg.errors import InputError
 from pets_seg.evaluation.evaluate import Scores
-from pets_seg.files import write_text
+from pets_seg.files import remove_parts, write_text
+from pets_seg.world import this_world
 
 PACKAGES = ("pets_seg", "torch", "torchvision", "kornia", "hydra-core", "omegaconf", "wandb", "numpy", "pillow")
 
@@ -38,6 +40,11 @@ class RunFolder:
         for name in ("checkpoints", "evaluations", "wandb"):
             shutil.rmtree(self.path / name, ignore_errors=True)
 
+    def tidy(self) -> None:
+        """Remove what killed processes left half-written; the folder must be locked."""
+        remove_parts(self.path)
+        remove_parts(self.last.parent)
+
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Write config.yaml: the resolved configuration as plain values."""
         write_text(self.path / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
@@ -48,11 +55,12 @@ class RunFolder:
 
     def write_status(self, state: str, error: BaseException | None = None, message: str = "", **facts: Any) -> None:
         """Set the state (running, finished, failed, interrupted); `facts` and what was known before are kept."""
-        status = {"started": _now(), **self.read_status(), "state": state, "ended": None, **facts}
+        now = _now()
+        status = {"started": now, **self.read_status(), "state": state, "ended": None, **facts}
         if state == "running":
-            status |= {"host": socket.gethostname(), "pid": os.getpid()}
+            status |= {"host": socket.gethostname(), "pid": os.getpid(), "since": now}
         else:
-            status["ended"] = _now()
+            status["ended"] = now
         status["error"] = {"type": type(error).__name__, "message": message} if error else None
         _write_json(self.path / "status.json", status)
 
@@ -89,9 +97,12 @@ def per_image_rows(split: str, stems: Sequence[str], scores: Scores) -> list[dic
 
 
 def describe_machine(device: str) -> dict[str, Any]:
-    """Return what status.json says of where a run was made: device, commit of the code, versions."""
+    """Return what status.json says of where a run was made: device, processes, threads, commit, versions."""
+    import torch
+
     versions = {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
-    return {"device": device, "git": git_commit(), "versions": versions}
+    where = {"device": device, "processes": this_world().size, "threads": torch.get_num_threads()}
+    return {**where, "platform": platform.platform(), "git": git_commit(), "versions": versions}
 
 
 def git_commit() -> dict[str, Any] | None:
@@ -118,9 +129,14 @@ def _now() -> str:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); mend or remove it") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: is not what a run writes; mend or remove it")
+    return content
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

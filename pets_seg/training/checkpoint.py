@@ -2,72 +2,128 @@
 
 import json
 import logging
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
+from pets_seg.checks import check_plain
 from pets_seg.errors import InputError
 from pets_seg.files import write_whole
-from pets_seg.models import build_model
+from pets_seg.models import NETWORKS, build_model
 from pets_seg.training.precision import memory_format
 
 log = logging.getLogger("pets_seg")
+# Of the text in a weights file; ours has some 300 characters.
+LONGEST_TEXT = 10_000
+ABOUT = {"size": "data.size", "normalisation": "data.normalisation", "boundary": "data.boundary"}
+ABOUT |= {"precision": "train.precision"}
 
 
-def save_weights(path: Path, network: nn.Module, about: Mapping[str, Any]) -> None:
-    """Write the weights; `about` (the `model` settings, size, ...) goes with them as text, to rebuild the network."""
-    weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    metadata = {"pets_seg": json.dumps(about)}
-    write_whole(path, lambda beside: save_file(weights, beside, metadata=metadata))
+def save_weights(path: Path, weights: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> None:
+    """Write a state dict; `about` (the `model` settings, size, ...) goes with it as text, to rebuild the network."""
+    plain = {name: tensor.contiguous() for name, tensor in weights.items()}
+    content = save(plain, metadata={"pets_seg": json.dumps(about)})
+    write_whole(path, lambda file: file.write(content))
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """Return what `save_weights` was told; InputError if the file is not one of ours."""
+    """Return what `save_weights` was told; InputError if the file is not one of ours or says what cannot be.
+
+    The file may be a stranger's: nothing in it is run, and what it says is held against the settings' own rules.
+    """
     try:
         with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})["pets_seg"])
-        network = about["model"]["name"]
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+            text = (file.metadata() or {})["pets_seg"]
+        about = json.loads(text) if len(text) <= LONGEST_TEXT else None
+        settings = {f"model.{key}": value for key, value in about["model"].items()}
+        name = settings.pop("model.name")
+        settings |= {key: about[part] for part, key in ABOUT.items()}
+        epoch = about["epoch"]
+    except (OSError, SafetensorError, KeyError, TypeError, AttributeError, ValueError, RecursionError):
         raise InputError(f"checkpoint={path}: is not a checkpoint of pets_seg, or it is damaged") from None
-    if not isinstance(network, str):
-        raise InputError(f"checkpoint={path}: does not say which network it is of")
+    if not isinstance(name, str) or name not in NETWORKS:
+        raise InputError(f"checkpoint={path}: its network is {str(name)[:50]!r}; is one of {', '.join(NETWORKS)}")
+    if not isinstance(epoch, int):
+        raise InputError(f"checkpoint={path}: its epoch is {str(epoch)[:50]!r}; must be a whole number")
+    try:
+        for key, value in settings.items():
+            check_plain(key, value)
+    except InputError as error:
+        raise InputError(f"checkpoint={path}: its metadata cannot be used: {error}") from None
     return about
 
 
 def load_network(path: Path, device: torch.device) -> nn.Module:
-    """Return the network of a checkpoint with its weights; only networks of pets_seg.models are built."""
+    """Return the network of a checkpoint with its weights; InputError if the weights are not those of its network."""
     arguments = dict(read_about(path)["model"])
     # The weights are in the file: nothing is fetched.
     arguments.pop("pretrained", None)
-    try:
-        network = build_model(**arguments)
-        network.load_state_dict(load_file(path))
-    except (SafetensorError, ValueError, TypeError, RuntimeError) as error:
-        raise InputError(
-            f"checkpoint={path}: its weights do not fit its network ({str(error).splitlines()[0]})"
-        ) from None
+    # Shapes are compared before there is memory for them.
+    with torch.device("meta"):
+        try:
+            network = build_model(**arguments)
+        except TypeError as error:
+            raise InputError(f"checkpoint={path}: its metadata does not describe a network ({error})") from None
+    expected = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in network.state_dict().items()}
+    weights = load_file(path)
+    found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in weights.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            has, wants = (_described(part.get(name)) for part in (found, expected))
+            raise InputError(
+                f"checkpoint={path}: its weights are not those of {arguments}: {name} is {has}, should be {wants}"
+            )
+    network = network.to_empty(device="cpu")
+    network.load_state_dict(weights)
     # The layout decides which kernels run: an evaluation must have the one of the run to give its figures.
     return network.to(device, memory_format=memory_format(device, network))
 
 
+def _described(tensor: tuple[tuple[int, ...], torch.dtype] | None) -> str:
+    return f"{tensor[0]} {str(tensor[1]).removeprefix('torch.')}" if tensor else "absent"
+
+
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
     """Write all that a run needs to go on; plain types and tensors only, so that it loads with weights_only."""
-    write_whole(path, lambda beside: torch.save(dict(state), beside))
+    write_whole(path, lambda file: torch.save(dict(state), file))
 
 
-def load_state(path: Path) -> dict[str, Any] | None:
-    """Return what `save_state` wrote, on the CPU, or None if there is nothing or nothing readable."""
-    if not path.exists():
-        return None
+def load_state(path: Path, layout: int) -> dict[str, Any] | None:
+    """Return what `save_state` wrote, on the CPU, or None if there is nothing, or nothing of this `layout`.
+
+    A damaged file is one with a wrong checksum; a stranger's can neither run code nor fill the memory. Raises
+    InputError if the file is there but may not be read.
+    """
     try:
+        _check_archive(path)
         # Whoever loads a state moves what it needs. Counts of steps must stay here: on a GPU they are waited for.
-        return torch.load(path, map_location="cpu", weights_only=True)
-    # A damaged archive shows as one of many types (RuntimeError, UnpicklingError, EOFError, KeyError, ...).
-    except Exception as error:
-        log.warning(f"{path} cannot be read ({str(error).splitlines()[0]}); the run starts from its beginning")
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(state, dict) or state.get("layout") != layout:
+            raise ValueError("it is of another version of pets_seg")
+    except FileNotFoundError:
         return None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); make it readable, or existing=restart") from error
+    # A damaged archive shows as one of many types (BadZipFile, RuntimeError, UnpicklingError, EOFError, KeyError, ...).
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        log.warning(f"{path} cannot be read ({reason}); the run starts from its beginning")
+        return None
+    return state
+
+
+def _check_archive(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        # torch.save compresses nothing; what would unpack to more than the file is not its.
+        packed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
+        if packed or sum(entry.file_size for entry in entries) > path.stat().st_size:
+            raise ValueError("it unpacks to more than it is")
+        if damaged := archive.testzip():
+            raise ValueError(f"checksum of {damaged} differs")

@@ -11,6 +11,7 @@ from torch import nn
 
 from pets_seg.errors import InputError
 from pets_seg.models import UNet
+from pets_seg.world import this_world
 
 # Of glibc's malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -19,12 +20,18 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 def resolve_device(name: str) -> torch.device:
     """Return the device for `train.device`; auto takes CUDA, then MPS, then the CPU.
 
-    Raises InputError for a name that is not auto, cpu, cuda, cuda:N or mps, or a device that is not here.
+    Each of several processes takes the CUDA device of its own number. Raises InputError for a name that is not auto,
+    cpu, cuda, cuda:N or mps, or a device that is not here.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
+    if not re.fullmatch(r"cpu|mps|cuda(:\d{1,3})?", name):
         raise InputError(f"train.device={name}: is one of auto, cpu, cuda, cuda:N, mps")
+    world = this_world()
+    if world.size > 1 and name not in ("cpu", "cuda"):
+        raise InputError(f"train.device={name}: {world.size} processes take train.device=cpu, cuda or auto")
+    if world.size > 1 and name == "cuda":
+        name = f"cuda:{world.local_rank}"
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()

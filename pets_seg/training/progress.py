@@ -16,11 +16,12 @@ MEASURED_SECONDS = 5
 
 
 class Progress:
-    """Counts steps of `steps` in `epochs`; a context manager, so that the bar is closed whatever happens."""
+    """Counts the steps of `epochs` times `steps` that are not `done`; a context manager that closes its bar."""
 
-    def __init__(self, epochs: int, steps: int, done_epochs: int, advice: str) -> None:
+    def __init__(self, epochs: int, steps: int, done: int, advice: str, shown: bool = True) -> None:
         self.epochs, self.steps, self.advice = epochs, steps, advice
-        self.done = self.first = done_epochs * steps
+        self.done = self.first = done
+        self.shown = shown
         self.started = 0.0
         self.told = False
         self.stack = ExitStack()
@@ -31,7 +32,8 @@ class Progress:
             initial=self.done,
             unit=" steps",
             dynamic_ncols=True,
-            disable=None,
+            # None: no bar where there is no terminal.
+            disable=None if self.shown else True,
             leave=False,
             bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed} passed, {remaining} left{postfix}",
         )

@@ -11,7 +11,6 @@ from conftest import tiny
 from safetensors.torch import load_file
 
 from pets_seg.models import UNet
-from pets_seg.training import loop
 
 Command = Callable[..., tuple[int, str]]
 
@@ -84,34 +83,6 @@ def test_the_same_command_gives_the_same_figures(oxford: Path, tmp_path: Path, i
     assert (found[0] / "per_image.csv").read_text() == (found[1] / "per_image.csv").read_text()
 
 
-def test_an_interrupted_run_goes_on_and_ends_as_if_never_stopped(
-    oxford: Path, tmp_path: Path, in_process: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    arguments = [*tiny(oxford), "train.epochs=4", "aug=strong", "aug.keep_original=true"]
-    arguments += ["train.ema=0.8", "optimizer=muon"]
-    assert in_process(*arguments, "name=whole")[0] == 0
-    save_state = loop.save_state
-
-    def stop_after_second(path: Path, state: dict) -> None:
-        save_state(path, state)
-        if len(state["rows"]) == 2:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(loop, "save_state", stop_after_second)
-    code, _ = in_process(*arguments)
-    assert code == 130
-    run = only_run(tmp_path)
-    assert json.loads((run / "status.json").read_text())["state"] == "interrupted"
-    assert len(rows(run)) == 2
-    assert not (run / "summary.json").exists()
-    monkeypatch.undo()
-    code, shown = in_process(*arguments)
-    assert code == 0
-    assert "continuing after epoch 2 of 4" in shown
-    assert without_time(rows(run)) == without_time(rows(only_run(tmp_path, "whole")))
-    assert (run / "per_image.csv").read_text() == (only_run(tmp_path, "whole") / "per_image.csv").read_text()
-
-
 def test_a_loss_that_is_not_finite_fails_the_run_within_a_few_steps(
     oxford: Path, tmp_path: Path, in_process: Command
 ) -> None:
@@ -174,22 +145,6 @@ def test_with_keep_original_a_run_sees_more_images_in_as_many_updates(
     assert 36 < summaries["true"]["images_seen"] < 72
     assert [int(row["images_seen"]) for row in rows(runs["true"])][-1] == summaries["true"]["images_seen"]
     assert runs["false"].name != runs["true"].name
-
-
-def test_a_run_begun_before_images_were_counted_goes_on(oxford: Path, tmp_path: Path, in_process: Command) -> None:
-    arguments = [*tiny(oxford), "scheduler=constant"]
-    assert in_process(*arguments)[0] == 0
-    run = only_run(tmp_path)
-    state = torch.load(run / "checkpoints" / "last.pt", weights_only=True)
-    del state["rows"][1]
-    for key in ("images_seen", "updates"):
-        del state["rows"][0][key]
-    torch.save(state, run / "checkpoints" / "last.pt")
-    status = json.loads((run / "status.json").read_text())
-    (run / "status.json").write_text(json.dumps({**status, "state": "interrupted"}))
-    code, shown = in_process(*arguments)
-    assert code == 0, shown
-    assert [(row["images_seen"], row["updates"]) for row in rows(run)] == [("18", "2"), ("36", "4")]
 
 
 def test_activations_computed_again_and_exact_algorithms_change_no_figure(

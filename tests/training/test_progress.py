@@ -14,7 +14,7 @@ def test_a_long_run_is_announced_once_with_what_is_quicker(
     # Seven seconds a step.
     clock = iter(range(0, 10_000, 7))
     monkeypatch.setattr(progress.time, "perf_counter", lambda: next(clock))
-    with Progress(epochs, steps, done_epochs=0, advice="model.width=16 is quicker") as shown:
+    with Progress(epochs, steps, done=0, advice="model.width=16 is quicker") as shown:
         for _ in range(20):
             shown.step(1)
     assert len(caplog.messages) == long

@@ -1,0 +1,99 @@
+"""One run in several processes: the group they form, and a network whose steps are those of a single process."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from pets_seg.errors import RunError
+from pets_seg.world import World, this_world
+
+# What a process hears of the group when another process is gone.
+LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "gloo", "NCCL", "Timed out waiting")
+
+
+@contextmanager
+def joined(device: torch.device) -> Iterator[World]:
+    """Form the group of the processes that torchrun started (gloo; nccl for CUDA tensors) for as long as this lasts."""
+    world = this_world()
+    if world.size == 1:
+        yield world
+        return
+    if device.type == "cuda":
+        # NCCL needs to know which device is this process's before its first message.
+        torch.cuda.set_device(device)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield world
+    finally:
+        dist.destroy_process_group()
+
+
+def lost_process(error: BaseException, world: World) -> RunError | None:
+    """Return the error to show where `error` says that another process of the run is gone."""
+    if world.size == 1 or not isinstance(error, RuntimeError) or not any(word in str(error) for word in LOST):
+        return None
+    return RunError(
+        f"another of the {world.size} processes of this run has ended, and so this one ends; "
+        "the same command continues the run"
+    )
+
+
+def spread(network: nn.Module, device: torch.device) -> nn.Module:
+    """Return `network` as one whose gradients are means over the processes; its batch norms see all images.
+
+    The losses of the processes, times their number, must add up to the loss of the batch.
+    """
+    if device.type == "cuda":
+        network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    else:
+        for module in network.modules():
+            if type(module) is nn.BatchNorm2d:
+                # The parameters, which the optimizer holds already, stay what they are.
+                module.__class__ = SynchronisedBatchNorm
+    ids = [device.index] if device.type == "cuda" else None
+    # Batch norm's statistics are the same everywhere: they need no broadcast before each step.
+    return nn.parallel.DistributedDataParallel(network, device_ids=ids, broadcast_buffers=False)
+
+
+class SynchronisedBatchNorm(nn.BatchNorm2d):
+    """Batch norm over the images of all processes, for CPUs, which torch.nn.SyncBatchNorm does not know.
+
+    (B,C,H,W) to (B,C,H,W); B may differ between processes and be 0 in some.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.training:
+            return super().forward(x)
+        wide = x.float()
+        values = torch.tensor(float(x.numel() // x.shape[1]), device=x.device)
+        dist.all_reduce(values)
+        mean = _Sum.apply(wide.sum((0, 2, 3))) / values
+        centred = wide - mean.view(1, -1, 1, 1)
+        # In two passes: the mean of the squares less the square of the mean would lose digits.
+        variance = _Sum.apply(centred.square().sum((0, 2, 3))) / values
+        with torch.no_grad():
+            self.num_batches_tracked += 1
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * values / (values - 1), self.momentum)
+        scale = self.weight * (variance + self.eps).rsqrt()
+        return (centred * scale.view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1)).to(x.dtype)
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over processes; every process's loss depends on it, so gradients are summed too."""
+
+    @staticmethod
+    def forward(ctx: object, part: torch.Tensor) -> torch.Tensor:
+        whole = part.clone()
+        dist.all_reduce(whole)
+        return whole
+
+    @staticmethod
+    def backward(ctx: object, gradient: torch.Tensor) -> torch.Tensor:
+        whole = gradient.contiguous()
+        whole = whole.clone() if whole is gradient else whole
+        dist.all_reduce(whole)
+        return whole
