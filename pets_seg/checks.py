@@ -1,18 +1,15 @@
 """What can be known to be wrong before any work starts."""
 
 import math
-import re
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from pets_seg.config import SCHEMAS, settings
+from pets_seg.config import NAME, SCHEMAS, settings
 from pets_seg.errors import InputError
 from pets_seg.messages import TYPES, nearest
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 
 def check(cfg: DictConfig) -> None:
@@ -21,7 +18,9 @@ def check(cfg: DictConfig) -> None:
         key = f"{group}.name" if group else "name"
         name = OmegaConf.select(cfg, key)
         if not isinstance(name, str) or not NAME.fullmatch(name):
-            raise InputError(f"{key}={name}: must start with a letter or digit and hold letters, digits, _ . + - only")
+            raise InputError(
+                f"{key}={str(name)[:120]}: must start with a letter or digit and hold 1 to 100 letters, digits, _ . + -"
+            )
     for group in SCHEMAS:
         _check_keys(OmegaConf.select(cfg, group) if group else cfg, f"{group}." if group else "")
     for key, rule in settings().items():
@@ -47,8 +46,9 @@ def check_plain(key: str, value: Any) -> None:
     if rule is None:
         raise InputError(f"{key}: no such setting")
     kind = rule["type"]
-    if isinstance(kind, type) and type(value) is not kind:
-        raise InputError(f"{key}={str(value)[:100]}: expected {TYPES[kind]}")
+    # To Python true is a whole number.
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise InputError(f"{key}={str(value)[:100]}: expected {TYPES.get(kind, 'a word or null')}")
     check_value(key, value, rule)
 
 

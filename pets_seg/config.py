@@ -5,6 +5,7 @@ The values stand in conf/; here are the types, the allowed values and the line t
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -148,6 +149,7 @@ class Root:
     existing: str = setting("when the run is there already", choices=("continue", "restart"))
     checkpoint: str | None = setting("task=evaluate: a run folder or a file in it")
     split: str = setting("task=evaluate: which images", choices=("test", "valid"))
+    replay: str | None = setting("a run folder: trains what its config.yaml says, into runs/replay/")
     closing: str | None = MISSING
     model: Any = MISSING
     aug: Any = MISSING
@@ -172,6 +174,9 @@ SCHEMAS: dict[str, dict[str, type]] = {
     "train": {"train": Train},
     "tracker": {"tracker": Tracker},
 }
+
+# Of an option, a sweep or a group: part of paths.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
 
 # Groups that make a run what it is, and the keys in them that cannot change its result.
 IDENTITY = ("model", "aug", "optimizer", "scheduler", "loss", "data", "train", "seed")

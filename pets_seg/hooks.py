@@ -57,6 +57,9 @@ class Hooks(Callback):
                 _prepare(job)
             if config.task.name == "train":
                 self.runs = [run_name(job) for job in jobs]
+                from pets_seg.tracking.lock import check_writable
+
+                check_writable(Path(config.hydra.sweep.dir))
 
         _or_exit(prepare)
 

@@ -35,9 +35,12 @@ def one_line(error: BaseException) -> str:
         text = str(error)
     elif isinstance(error, HydraException | OmegaConfBaseException):
         text = _explain(error)
+    elif isinstance(error, OSError) and error.filename:
+        text = f"{error.filename}: {error.strerror} (HYDRA_FULL_ERROR=1 shows where)"
     else:
         text = f"{type(error).__name__}: {error} (HYDRA_FULL_ERROR=1 shows where)"
-    return " ".join(text.split())
+    # A name that comes from data must not move the cursor of a terminal.
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in " ".join(text.split()))
 
 
 def nearest(word: str, known: list[str]) -> str:

@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from pets_seg.config import register
 from pets_seg.help import register_help
 from pets_seg.messages import exit_code, one_line, traceback_wanted
+from pets_seg.replay import expand
 from pets_seg.world import this_world
 
 # OpenMP's threads wait for work by spinning; two runs on the same cores then block each other and come to a near
@@ -53,6 +54,7 @@ def main() -> None:
         # Hydra's own files are written once.
         sys.argv += ["hydra.output_subdir=null", "hydra/job_logging=terminal"]
     try:
+        sys.argv[1:] = expand(sys.argv[1:])
         run()
     except KeyboardInterrupt as interruption:
         if this_world().first:

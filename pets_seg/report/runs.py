@@ -12,7 +12,7 @@ from pets_seg.config import ADDED_LATER, NO_IDENTITY
 # Groups whose option is named in every row, whether it differs or not.
 GROUPS = ("model", "aug", "optimizer", "scheduler", "loss", "data")
 # Part of a configuration, but not of what a run is.
-NOT_COMPARED = ("name", "task", "existing", "tracker", "checkpoint", "split", "closing", "seed")
+NOT_COMPARED = ("name", "task", "existing", "tracker", "checkpoint", "split", "replay", "closing", "seed")
 
 
 def read_runs(sweep: Path, runs: list[str] | None = None) -> pd.DataFrame:

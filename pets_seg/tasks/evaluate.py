@@ -3,17 +3,19 @@
 import hashlib
 import logging
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from pets_seg.checks import check
+from pets_seg.checks import check, check_plain
+from pets_seg.config import SCHEMAS
 from pets_seg.data import Batches, Normalise, ensure_decoded, open_dataset
 from pets_seg.errors import InputError
 from pets_seg.evaluation.evaluate import evaluate
+from pets_seg.replay import read_config
 from pets_seg.tracking.run_folder import RunFolder, per_image_rows
 from pets_seg.training.checkpoint import load_network, read_about
 from pets_seg.training.precision import autocast, memory_format, resolve_device, use_device
@@ -102,10 +104,21 @@ def _data(cfg: DictConfig, keys: set[str], about: dict[str, Any], weights: Path)
     if "data" in keys:
         data = given
     else:
-        config = weights.absolute().parent.parent / "config.yaml"
-        try:
-            data = dict(yaml.safe_load(config.read_text(encoding="utf-8"))["data"])
-        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
-            raise InputError(f"{config}: cannot be read; give data=... and data.root=...") from None
+        data = _recorded(weights.absolute().parent.parent / "config.yaml")
         data |= {key: given[key] for key in ("skip_bad", "cache_dir") if f"data.{key}" in keys}
     return data | {key: about[key] for key in ("size", "boundary", "normalisation")}
+
+
+def _recorded(config: Path) -> dict[str, Any]:
+    """Return the `data` settings of a run, which may be a stranger's, held against the rules of the command line."""
+    data = read_config(config)["data"]
+    name = data["name"]
+    if not isinstance(name, str) or name not in SCHEMAS["data"]:
+        raise InputError(f"{config}: data.name={str(name)[:50]!r} is unknown; give data=... and data.root=...")
+    known = [item.name for item in fields(SCHEMAS["data"][name])]
+    for key in known:
+        if key not in data:
+            raise InputError(f"{config}: has no data.{key}; give data=... and data.root=...")
+        if key != "name":
+            check_plain(f"data.{key}", data[key])
+    return {key: data[key] for key in known}

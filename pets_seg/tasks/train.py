@@ -17,6 +17,7 @@ from pets_seg.data import ensure_decoded, open_dataset
 from pets_seg.errors import InputError, RunError
 from pets_seg.messages import one_line
 from pets_seg.models import NETWORKS
+from pets_seg.replay import check_same_optimizer
 from pets_seg.tracking.lock import locked
 from pets_seg.tracking.run_folder import RunFolder, describe_machine, git_commit
 from pets_seg.tracking.wandb_sink import WandbSink
@@ -34,6 +35,8 @@ log = logging.getLogger("pets_seg")
 def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     """Raise InputError for what can be known before the run folder is made; fetch and decode what is needed."""
     check(cfg)
+    if cfg.replay:
+        check_same_optimizer(cfg)
     if cfg.model.get("pretrained"):
         from pets_seg.models.resnet34_unet import imagenet_weights
 

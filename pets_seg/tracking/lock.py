@@ -3,6 +3,7 @@
 import errno
 import json
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,10 +40,20 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def check_free(folder: Path) -> None:
-    """Raise InputError if another process holds the run folder; make nothing."""
+    """Raise InputError if the run folder cannot be written or another process holds it; make nothing."""
+    check_writable(folder)
     if (folder / ".lock").exists():
         with locked(folder):
             pass
+
+
+def check_writable(folder: Path) -> None:
+    """Raise InputError if the folder cannot be made or written; make nothing."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise InputError(f"{folder}: cannot be made ({there} is a file); move it, or start from another folder")
+    if not os.access(there, os.W_OK):
+        raise InputError(f"{folder}: cannot be made ({there} is read-only); start from a folder that can be written")
 
 
 def _holder(folder: Path) -> str:

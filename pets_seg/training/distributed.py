@@ -54,8 +54,10 @@ def spread(network: nn.Module, device: torch.device) -> nn.Module:
                 # The parameters, which the optimizer holds already, stay what they are.
                 module.__class__ = SynchronisedBatchNorm
     ids = [device.index] if device.type == "cuda" else None
+    spread = nn.parallel.DistributedDataParallel(network, device_ids=ids)
     # Batch norm's statistics are the same everywhere: they need no broadcast before each step.
-    return nn.parallel.DistributedDataParallel(network, device_ids=ids, broadcast_buffers=False)
+    spread.broadcast_buffers = False
+    return spread
 
 
 class SynchronisedBatchNorm(nn.BatchNorm2d):
@@ -67,10 +69,10 @@ class SynchronisedBatchNorm(nn.BatchNorm2d):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.training:
             return super().forward(x)
-        wide = x.float()
-        values = torch.tensor(float(x.numel() // x.shape[1]), device=x.device)
-        dist.all_reduce(values)
-        mean = _Sum.apply(wide.sum((0, 2, 3))) / values
+        wide = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+        here = wide.new_tensor([x.numel() // x.shape[1]])
+        total, values = _Sum.apply(torch.cat((wide.sum((0, 2, 3)), here))).split((x.shape[1], 1))
+        mean = total / values
         centred = wide - mean.view(1, -1, 1, 1)
         # In two passes: the mean of the squares less the square of the mean would lose digits.
         variance = _Sum.apply(centred.square().sum((0, 2, 3))) / values

@@ -1,24 +1,17 @@
 """A run that is killed or interrupted at any moment, and started again, ends as if it had never stopped."""
 
-import csv
 import json
-import multiprocessing
 import os
 import signal
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from conftest import tiny
-from safetensors.torch import load_file
+from processes import epoch_rows, finish, halt, readable, results, same, start, wait_for
 
-# Children of a server that has imported what a run needs: a run then starts in a tenth of a second.
-SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["pets_seg.run", "pets_seg.tasks.train", "kornia.augmentation"])
 # Epochs of 4 steps with last.pt written within them, and everything that has a state of its own.
 RICH = ["train.batch_size=5", "train.save_every_steps=3", "aug=strong", "aug.keep_original=true", "train.ema=0.8"]
 CHAINS = {
@@ -39,115 +32,6 @@ MOMENTS = [
     ("pets_seg.files.os.replace summary.json", 1, "writing summary.json"),
     ("pets_seg.files.os.replace status.json", 2, "writing that it is finished"),
 ]
-
-
-Moment = tuple[str, int]
-
-
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def halt() -> None:
-    time.sleep(100)
-
-
-def child(work: Path, arguments: list[str], moment: Moment | None, act: Callable[[], None]) -> None:
-    """Run the command line in `work`, its output into `shown`; at `moment`, `act`."""
-    work.mkdir(exist_ok=True)
-    os.chdir(work)
-    shown = os.open("shown", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    for stream in (1, 2):
-        os.dup2(shown, stream)
-    if moment:
-        act_at(*moment, act)
-    from pets_seg.run import main
-
-    sys.argv = ["run.py", *arguments]
-    main()
-
-
-def act_at(place: str, nth: int, act: Callable[[], None]) -> None:
-    name, _, file = place.partition(" ")
-    module, _, attribute = name.rpartition(".")
-    owner = sys.modules.get(module) or getattr(sys.modules[module.rpartition(".")[0]], module.rpartition(".")[2])
-    original = getattr(owner, attribute)
-    calls = iter(range(1, 1000))
-
-    def watched(*arguments: Any, **named: Any) -> Any:
-        if (not file or Path(arguments[1]).name == file) and next(calls) == nth:
-            act()
-        return original(*arguments, **named)
-
-    setattr(owner, attribute, watched)
-
-
-def start(work: Path, arguments: list[str], moment: Moment | None = None, act: Callable[[], None] = die) -> Any:
-    process = SERVER.Process(target=child, args=(work, arguments, moment, act))
-    process.start()
-    return process
-
-
-def finish(work: Path, arguments: list[str], moment: Moment | None = None) -> int:
-    process = start(work, arguments, moment)
-    process.join(100)
-    return process.exitcode
-
-
-def epoch_rows(run: Path) -> list[dict[str, str]]:
-    """Return metrics.csv without time and throughput."""
-    with open(run / "metrics.csv") as file:
-        rows = list(csv.DictReader(file))
-    return [{key: row[key] for key in row if key not in ("seconds", "images_per_second")} for row in rows]
-
-
-def results(work: Path) -> dict[str, Any]:
-    """Return all that a run gives but time, throughput and memory."""
-    [run] = (work / "runs" / "default").iterdir()
-    summary = json.loads((run / "summary.json").read_text())
-    timed = ("train_seconds", "peak_memory_mb")
-    state = torch.load(run / "checkpoints" / "last.pt", weights_only=True)
-    for row in state["rows"]:
-        del row["seconds"], row["images_per_second"]
-    return {
-        "metrics": epoch_rows(run),
-        "summary": {key: value for key, value in summary.items() if key not in timed},
-        "per_image": (run / "per_image.csv").read_bytes(),
-        "best": (run / "checkpoints" / "best.safetensors").read_bytes(),
-        "state": state,
-        "left over": sorted(path.name for path in run.rglob("*.part")),
-        "status": json.loads((run / "status.json").read_text())["state"],
-    }
-
-
-def same(first: Any, second: Any, where: str = "") -> None:
-    """Assert that two results are equal, tensors bit for bit."""
-    if isinstance(first, dict):
-        assert first.keys() == second.keys(), where
-        for key in first:
-            same(first[key], second[key], f"{where}/{key}")
-    elif isinstance(first, list | tuple):
-        assert len(first) == len(second), where
-        for index, pair in enumerate(zip(first, second, strict=True)):
-            same(*pair, f"{where}/{index}")
-    elif isinstance(first, torch.Tensor):
-        assert torch.equal(first, second), where
-    else:
-        assert first == second, where
-
-
-def readable(work: Path) -> None:
-    """Assert that every file that a run has so far is whole."""
-    for path in (work / "runs").rglob("*"):
-        if path.suffix == ".json":
-            json.loads(path.read_text())
-        elif path.suffix == ".csv":
-            with open(path) as file:
-                assert all(None not in row and None not in row.values() for row in csv.DictReader(file))
-        elif path.suffix == ".safetensors":
-            load_file(path)
-        elif path.name == "last.pt":
-            torch.load(path, weights_only=True)
 
 
 @pytest.mark.parametrize("chain", CHAINS)
@@ -174,14 +58,6 @@ def until_epoch(epoch: int, work: Path, arguments: list[str]) -> Any:
     process = start(work, arguments)
     wait_for(lambda: (work / "shown").exists() and f"epoch {epoch:>3}/" in (work / "shown").read_text())
     return process
-
-
-def wait_for(condition: Callable[[], Any]) -> Any:
-    last = time.monotonic() + 60
-    while not (found := condition()):
-        assert time.monotonic() < last
-        time.sleep(0.01)
-    return found
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -1,0 +1,123 @@
+"""`replay=RUN`: the settings of a run's config.yaml, as overrides of the command line."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig
+
+from pets_seg.config import ADDED_LATER, IDENTITY, NAME
+from pets_seg.errors import InputError
+
+LARGEST = 1_000_000
+# A file may be a stranger's: what it may have built are augmentations by these names, and nothing else.
+ALLOWED = re.compile(r"(kornia\.augmentation|pets_seg\.augment)\.[A-Z]\w*")
+
+
+def expand(arguments: Sequence[str]) -> list[str]:
+    """Return `arguments` with the run's settings after `replay=RUN`; what else is given on the command line wins.
+
+    Raises InputError if RUN holds no config.yaml that can be used.
+    """
+    given = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
+    keys = {argument.lstrip("+~").partition("=")[0] for argument in given}
+    if "replay" not in keys:
+        return list(arguments)
+    if clash := keys & {"experiment", "task"}:
+        raise InputError(f"{clash.pop()}: cannot be given with replay, which trains what RUN's config.yaml says")
+    expanded: list[str] = []
+    for argument in arguments:
+        expanded.append(argument)
+        if argument.startswith("replay="):
+            path = argument.partition("=")[2].strip("'\"")
+            settings = _overrides(path, read_config(find_config(path)))
+            expanded += [f"{key}={value}" for key, value in settings if not _is_given(key, keys)]
+            expanded += [] if "name" in keys else ["name=replay"]
+    return expanded
+
+
+def find_config(run: str) -> Path:
+    """Return the config.yaml of a run folder; `run` is the folder or a file in it."""
+    path = Path(run).expanduser().absolute()
+    for folder in (path, *path.parents[:2]):
+        if (folder / "config.yaml").is_file():
+            return folder / "config.yaml"
+    raise InputError(f"replay={run}: holds no config.yaml; give a run folder, e.g. replay=runs/default/RUN")
+
+
+def read_config(file: Path) -> dict[str, Any]:
+    """Return a run's config.yaml as plain values; InputError if it is something else."""
+    try:
+        if file.stat().st_size > LARGEST:
+            raise ValueError(f"it has more than {LARGEST} bytes")
+        config = yaml.safe_load(file.read_text(encoding="utf-8"))
+        missing = [key for key in IDENTITY if key not in config or (key != "seed" and "name" not in config[key])]
+        if missing:
+            raise ValueError(f"it has no {missing[0]}")
+    # YAML's own errors, an unreadable file, or something else than groups in it.
+    except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())[:150]
+        raise InputError(f"{file}: is not the config.yaml of a run ({reason})") from None
+    return config
+
+
+def check_same_optimizer(cfg: DictConfig) -> None:
+    """Raise InputError if the replayed run's optimizer is another class than that of the option of its name."""
+    then, now = read_config(find_config(cfg.replay))["optimizer"], cfg.optimizer
+    if then["name"] == now.name and then.get("_target_") != now.get("_target_"):
+        raise InputError(
+            f"replay={cfg.replay}: its optimizer={now.name} was {str(then.get('_target_'))[:80]}, here it is "
+            f"{now.get('_target_')}; give the optimizer=... that is meant"
+        )
+
+
+def _is_given(key: str, keys: set[str]) -> bool:
+    """Whether the command line sets `key`, a part of it, or the group that it is in."""
+    return any(key == other or key.startswith(f"{other}.") or other.startswith(f"{key}.") for other in keys)
+
+
+def _overrides(run: str, config: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for group in IDENTITY:
+        if group == "seed":
+            yield group, _written(run, group, config[group])
+            continue
+        name = config[group]["name"]
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            raise InputError(f"replay={run}: {group}.name={str(name)[:50]!r} is not the name of an option")
+        yield group, name
+        former = {key.partition(".")[2]: value for key, value in ADDED_LATER.items() if key.startswith(f"{group}.")}
+        for key, value in {**former, **config[group]}.items():
+            # What an option builds is said by the option here, not by the file.
+            if key != "name" and not str(key).startswith("_"):
+                yield f"{group}.{key}", _written(run, f"{group}.{key}", value)
+
+
+def _written(run: str, key: str, value: Any) -> str:
+    """Return `value` in the grammar of Hydra's overrides."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return repr(value)
+        case str() if "${" not in value and value.isprintable():
+            return "'" + re.sub(r"(\\*)'", r"\1\1\\'", re.sub(r"(\\+)$", r"\1\1", value)) + "'"
+        case list():
+            return "[" + ",".join(_written(run, f"{key}.{index}", item) for index, item in enumerate(value)) + "]"
+        case dict():
+            return "{" + ",".join(_entry(run, key, name, item) for name, item in value.items()) + "}"
+    raise InputError(f"replay={run}: {key}={str(value)[:50]!r} is not a value that a run writes")
+
+
+def _entry(run: str, key: str, name: Any, value: Any) -> str:
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_]\w*", name):
+        raise InputError(f"replay={run}: {key} has an entry {str(name)[:50]!r}, which no run writes")
+    if name.startswith("_") and not (name == "_target_" and isinstance(value, str) and ALLOWED.fullmatch(value)):
+        raise InputError(
+            f"replay={run}: {key}.{name}={str(value)[:80]} is not built from a file; classes of your own come through "
+            "an aug option: give aug=... beside replay"
+        )
+    return f"{name}:{_written(run, f'{key}.{name}', value)}"
