@@ -51,4 +51,5 @@ class Interruption:
             self._restore()
         if self.world.first:
             # Not by print: the signal may have come in the middle of one.
-            os.write(2, b"\ninterrupted: ends after this step; once more ends it at once\n")
+            more = b"; once more ends it at once" if self.world.size == 1 else b""
+            os.write(2, b"\ninterrupted: ends after this step" + more + b"\n")
