@@ -8,7 +8,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf.errors import OmegaConfBaseException
 
 from pets_seg.config import SCHEMAS, settings
-from pets_seg.errors import InputError, RunError
+from pets_seg.errors import InputError, RunError, escaped
 from pets_seg.help import GROUPS
 
 # Read before `pets_seg.run` sets it for its own ends.
@@ -39,8 +39,7 @@ def one_line(error: BaseException) -> str:
         text = f"{error.filename}: {error.strerror} (HYDRA_FULL_ERROR=1 shows where)"
     else:
         text = f"{type(error).__name__}: {error} (HYDRA_FULL_ERROR=1 shows where)"
-    # A name that comes from data must not move the cursor of a terminal.
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in " ".join(text.split()))
+    return escaped(" ".join(text.split()))
 
 
 def nearest(word: str, known: list[str]) -> str:

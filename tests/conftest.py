@@ -64,6 +64,12 @@ def oxford(tmp_path: Path) -> Path:
     return root
 
 
+def only_run(work: Path, name: str = "default") -> Path:
+    """Return the one run folder of the sweep `name` of a command that was run in `work`."""
+    [run] = (work / "runs" / name).glob("*/")
+    return run
+
+
 def tiny(root: Path) -> list[str]:
     """Return the overrides of a run that takes a second, on the data set under `root`."""
     return [

@@ -7,16 +7,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import tiny
+from conftest import only_run, tiny
 
 from pets_seg import replay
 
 Command = Callable[..., tuple[int, str]]
-
-
-def run_of(work: Path, name: str) -> Path:
-    [run] = (work / "runs" / name).iterdir()
-    return run
 
 
 def figures(run: Path) -> tuple:
@@ -39,10 +34,10 @@ def test_a_replayed_run_gives_every_bit_again(
     arguments = [argument for argument in tiny(oxford) if "model" not in argument or "muon" in str(settings)]
     code, shown = in_process(*arguments, *settings)
     assert code == 0, shown
-    first = run_of(tmp_path / "work", "default")
+    first = only_run(tmp_path / "work", "default")
     code, shown = in_process(f"replay={first}", "tracker.mode=disabled")
     assert code == 0, shown
-    again = run_of(tmp_path / "work", "replay")
+    again = only_run(tmp_path / "work", "replay")
     assert again.name == first.name
     assert figures(again) == figures(first)
     assert "finished already" in in_process(f"replay={first}/metrics.csv", "name=default", "tracker.mode=disabled")[1]
@@ -132,7 +127,7 @@ def test_a_file_that_is_no_configuration_is_refused_in_a_line(text: str, tmp_pat
 
 def test_status_says_where_and_with_what_a_run_was_made(oxford: Path, tmp_path: Path, in_process: Command) -> None:
     assert in_process(*tiny(oxford), "train.epochs=1")[0] == 0
-    status = json.loads((run_of(tmp_path / "work", "default") / "status.json").read_text())
+    status = json.loads((only_run(tmp_path / "work", "default") / "status.json").read_text())
     assert {"device", "processes", "threads", "platform", "git", "versions", "host", "pid", "since"} <= status.keys()
     assert status["git"] is None or {"commit", "dirty"} == status["git"].keys()
     assert status["processes"] == 1

@@ -1,11 +1,11 @@
 """The pixel cache: every pair decoded and resized once, into memory-mapped uint8 arrays."""
 
 import hashlib
-import json
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +18,15 @@ from platformdirs import user_cache_path
 from tqdm import tqdm
 
 from pets_seg.data.decode import BadFileError, decode_pair
+from pets_seg.data.foreign import printable
 from pets_seg.data.sources import SPLITS, Splits, list_pairs
+from pets_seg.data.verify import ARRAYS, DamagedError, read_index, read_verified, write_index
 from pets_seg.errors import InputError
+from pets_seg.files import FULL
 
 # Part of the key: a change of what decoding gives must change it.
 RESIZE_RULE = "image antialiased bilinear, trimap nearest, square; 2"
+Read = Callable[[Path], dict[str, Any]]
 log = logging.getLogger("pets_seg")
 
 
@@ -51,15 +55,14 @@ class Dataset:
 def open_dataset(data: Mapping[str, Any]) -> Dataset:
     """Return the pixels for the `data` group of a configuration, decoded first if they are not in the cache.
 
-    Raises InputError as `ensure_decoded` does; pairs that `data.skip_bad` leaves out are named in a warning.
+    The checksums of the cache are verified; a damaged one is decoded again. Raises InputError as `ensure_decoded` does;
+    pairs that `data.skip_bad` leaves out are named in a warning.
     """
-    folder = ensure_decoded(data)
-    index = _read_index(folder)
+    folder, index = _decoded(data, read_verified)
     if index["bad"]:
         log.warning(f"left out: {_describe_bad(index)}")
     # Copy on write: torch wants an array that it may write to, and the files must stay as they are.
-    images = torch.from_numpy(np.load(folder / "images.npy", mmap_mode="c"))
-    trimaps = torch.from_numpy(np.load(folder / "trimaps.npy", mmap_mode="c"))
+    images, trimaps = (torch.from_numpy(np.load(folder / name, mmap_mode="c")) for name in ARRAYS)
     splits = {name: (index[name]["stems"], torch.tensor(index[name]["rows"])) for name in SPLITS}
     return Dataset(**{name: Split(stems, rows, images, trimaps) for name, (stems, rows) in splits.items()})
 
@@ -68,26 +71,42 @@ def ensure_decoded(data: Mapping[str, Any]) -> Path:
     """Return the cache folder for the `data` group of a configuration, decoding its pairs if they are not there.
 
     Processes that ask for the same pixels together decode them once. Raises InputError if the source is not there, if
-    the cache cannot be written, or, unless `data.skip_bad`, if any pair cannot be used.
+    the cache cannot be written, or, unless `data.skip_bad`, if any pair cannot be used. The checksums of the pixels are
+    left to `open_dataset`: before a sweep, this is called for every job.
     """
-    splits = list_pairs(data)
-    root = Path(data["cache_dir"]).expanduser() if data["cache_dir"] else user_cache_path("pets_seg") / "pixels"
-    folder = root / cache_key(splits, data["size"])
-    if not folder.exists():
+    return _decoded(data, read_index)[0]
+
+
+def _decoded(data: Mapping[str, Any], read: Read) -> tuple[Path, dict[str, Any]]:
+    splits, size = list_pairs(data), data["size"]
+    root = _cache_root(data["cache_dir"])
+    folder = root / cache_key(splits, size)
+    try:
+        index = read(folder)
+    except DamagedError as damage:
+        subject = f"{damage} and" if os.path.lexists(folder) else f"the pixel cache {root}"
         try:
-            _build_once(folder, splits, data["size"])
+            index = _build_once(folder, splits, size, read)
         except OSError as error:
-            reason = error.strerror or error
+            count = sum(map(len, splits.values()))
+            need = f"{count} images at {size} px need {count * 4 * size * size / 1e6:.1f} MB; "
             raise InputError(
-                f"the pixel cache {root} cannot be written ({reason}); set data.cache_dir to a folder that can"
+                f"{subject} cannot be written ({error.strerror or error}); {need if error.errno in FULL else ''}"
+                "set data.cache_dir to a folder that can"
             ) from error
-    index = _read_index(folder)
     if index["bad"] and not data["skip_bad"]:
         raise InputError(f"{_describe_bad(index)}; mend or remove them, or leave them out with data.skip_bad=true")
     for split in SPLITS:
         if not index[split]["stems"]:
             raise InputError(f"no usable image is left for split={split}: {_describe_bad(index)}")
-    return folder
+    return folder, index
+
+
+def _cache_root(cache_dir: str | None) -> Path:
+    try:
+        return Path(cache_dir).expanduser() if cache_dir else user_cache_path("pets_seg") / "pixels"
+    except RuntimeError as error:
+        raise InputError(f"data.cache_dir={cache_dir}: there is no such user; write the path out") from error
 
 
 def cache_key(splits: Splits, size: int) -> str:
@@ -96,19 +115,20 @@ def cache_key(splits: Splits, size: int) -> str:
     for split in SPLITS:
         for pair in splits[split]:
             parts = (split, pair.stem, pair.problem, pair.image, _stamp(pair.image), pair.trimap, _stamp(pair.trimap))
-            digest.update("\0".join(map(str, parts)).encode(errors="surrogateescape"))
+            digest.update("\0".join(map(str, parts)).encode(errors="surrogatepass"))
     return digest.hexdigest()[:24]
 
 
 def _stamp(path: Path) -> str:
     try:
         stat = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):
         return "absent"
-    return f"{stat.st_size} {stat.st_mtime_ns}"
+    # A file that may be read after all is another one, though neither its size nor its time has changed.
+    return "unreadable" if not os.access(path, os.R_OK) else f"{stat.st_size} {stat.st_mtime_ns}"
 
 
-def _build_once(folder: Path, splits: Splits, size: int) -> None:
+def _build_once(folder: Path, splits: Splits, size: int, read: Read) -> dict[str, Any]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder.with_suffix(".lock"))
     try:
@@ -117,15 +137,22 @@ def _build_once(folder: Path, splits: Splits, size: int) -> None:
         log.info("another process is decoding these images; waiting for it")
         lock.acquire()
     try:
-        if not folder.exists():
-            beside = folder.with_suffix(".part")
-            # What a killed process left: the lock is ours, so nobody is at work on it.
+        try:
+            return read(folder)
+        except DamagedError as damage:
+            if os.path.lexists(folder):
+                # Who has its files mapped keeps them.
+                shutil.rmtree(folder)
+                log.warning(f"{damage}; decoding again")
+        beside = folder.with_suffix(".part")
+        # What a killed process left: the lock is ours, so nobody is at work on it.
+        shutil.rmtree(beside, ignore_errors=True)
+        try:
+            _build(beside, splits, size)
+            os.replace(beside, folder)
+        finally:
             shutil.rmtree(beside, ignore_errors=True)
-            try:
-                _build(beside, splits, size)
-                os.replace(beside, folder)
-            finally:
-                shutil.rmtree(beside, ignore_errors=True)
+        return read(folder)
     finally:
         lock.release()
 
@@ -133,8 +160,8 @@ def _build_once(folder: Path, splits: Splits, size: int) -> None:
 def _build(folder: Path, splits: Splits, size: int) -> None:
     folder.mkdir()
     pairs = [pair for split in SPLITS for pair in splits[split]]
-    images = _new_array(folder / "images.npy", (len(pairs), 3, size, size))
-    trimaps = _new_array(folder / "trimaps.npy", (len(pairs), size, size))
+    shapes = (len(pairs), 3, size, size), (len(pairs), size, size)
+    images, trimaps = (_new_array(folder / name, shape) for name, shape in zip(ARRAYS, shapes, strict=True))
 
     def decode(row: int) -> str | None:
         try:
@@ -143,11 +170,13 @@ def _build(folder: Path, splits: Splits, size: int) -> None:
             return str(error)
         return None
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool, warnings.catch_warnings():
+        # Pillow prints a warning for some images that it reads; what cannot be used is named in the end.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
         decoded = pool.map(decode, range(len(pairs)))
         # disable=None: no bar where there is no terminal.
         problems = list(tqdm(decoded, "decoding images", len(pairs), unit=" images", leave=False, disable=None))
-    for array, name in ((images, "images.npy"), (trimaps, "trimaps.npy")):
+    for array, name in zip((images, trimaps), ARRAYS, strict=True):
         array.flush()
         _sync(folder / name)
     first = 0
@@ -157,7 +186,7 @@ def _build(folder: Path, splits: Splits, size: int) -> None:
         first = rows.stop
         usable = [row for row in rows if problems[row] is None]
         index[split] = {"stems": [pairs[row].stem for row in usable], "rows": usable}
-    (folder / "index.json").write_text(json.dumps(index))
+    write_index(folder, index)
     _sync(folder / "index.json")
 
 
@@ -175,14 +204,10 @@ def _sync(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _read_index(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "index.json").read_text())
-
-
 def _describe_bad(index: Mapping[str, Any]) -> str:
     """Return one line that names the first ten bad pairs and counts the others."""
     bad = index["bad"]
     total = len(bad) + sum(len(index[split]["stems"]) for split in SPLITS)
-    named = ", ".join(f"{stem} ({why})" for stem, why in bad[:10])
+    named = ", ".join(f"{printable(stem)} ({why})" for stem, why in bad[:10])
     more = f" and {len(bad) - 10} more" if len(bad) > 10 else ""
     return f"{len(bad)} of {total} pairs cannot be used: {named}{more}"

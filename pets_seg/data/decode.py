@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
+from pets_seg.data.foreign import open_regular, printable
 from pets_seg.data.sources import Pair
 
 # What a mask file may hold, and the trimap values (1 pet, 2 background, 3 boundary) that it then means.
@@ -17,6 +18,10 @@ ENCODINGS = (
 # Two sizes have the same aspect ratio if rounding to whole pixels explains the rest.
 ASPECT_TOLERANCE = 0.03
 SIDEWAYS = {5, 6, 7, 8}
+# Pillow reads others too, PostScript by running Ghostscript.
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP")
+# Where Pillow begins to warn of a file that takes far more memory than disk; at twice that it refuses.
+MAX_PIXELS = 89_478_485
 
 
 class BadFileError(Exception):
@@ -35,7 +40,7 @@ def decode_pair(pair: Pair, size: int) -> tuple[np.ndarray, np.ndarray]:
     image = _read(pair.image, lambda file: _image(file, trimap.size))
     if not _same_aspect(image.size, trimap.size):
         sizes = "{} x {}, image {} x {}".format(*trimap.size, *image.size)
-        raise BadFileError(f"{pair.trimap.name}: does not fit its image (trimap {sizes})")
+        raise BadFileError(f"{printable(pair.trimap.name)}: does not fit its image (trimap {sizes})")
     image = image.resize((size, size), Image.Resampling.BILINEAR)
     trimap = trimap.resize((size, size), Image.Resampling.NEAREST)
     return np.asarray(image).transpose(2, 0, 1), np.asarray(trimap)
@@ -43,16 +48,20 @@ def decode_pair(pair: Pair, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _read(path: Path, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
     try:
-        with Image.open(path) as file:
-            return convert(file)
-    except BadFileError as error:
-        raise BadFileError(f"{path.name}: {error}") from None
+        with open_regular(path) as file, Image.open(file, formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise Image.DecompressionBombError
+            return convert(image)
+    except Image.DecompressionBombError:
+        reason = f"has more than {MAX_PIXELS} pixels; make it smaller"
+    except Image.UnidentifiedImageError:
+        reason = "not an image"
     except FileNotFoundError:
-        raise BadFileError(f"{path.name}: is not there") from None
+        reason = "is not there"
     # Pillow's decoders raise many types for broken files (OSError, SyntaxError, ValueError, struct.error, ...).
     except Exception as error:
-        reason = "not an image" if isinstance(error, Image.UnidentifiedImageError) else " ".join(str(error).split())
-        raise BadFileError(f"{path.name}: {reason}") from error
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+    raise BadFileError(f"{printable(path.name)}: {printable(reason)}")
 
 
 def _image(file: Image.Image, trimap_size: tuple[int, int]) -> Image.Image:
@@ -60,6 +69,8 @@ def _image(file: Image.Image, trimap_size: tuple[int, int]) -> Image.Image:
     orientation = file.getexif().get(ExifTags.Base.Orientation, 1)
     drawn_unturned = orientation in SIDEWAYS and not _same_aspect(file.size[::-1], trimap_size)
     image = file if drawn_unturned or orientation == 1 else ImageOps.exif_transpose(file)
+    if image.mode == "F" and not np.isfinite(np.asarray(image)).all():
+        raise BadFileError("holds values that are not finite")
     if image.mode.startswith("I"):
         image = Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
     elif "transparency" in image.info:
@@ -76,9 +87,9 @@ def _trimap(file: Image.Image) -> Image.Image:
     values = np.asarray(file)
     if file.mode == "P":
         # A black and white palette may have either colour first; other palettes only paint the values.
-        painted = np.asarray(file.convert("RGB"))
-        if np.isin(painted, (0, 255)).all() and (painted == painted[..., :1]).all():
-            values = painted[..., 0]
+        painted = file.convert("RGB")
+        if {colour for _, colour in painted.getcolors()} <= {(0, 0, 0), (255, 255, 255)}:
+            values = np.asarray(painted.getchannel(0))
     if values.ndim == 3:
         colours = values[..., :-1] if file.mode in ("LA", "RGBA") else values
         if (colours != colours[..., :1]).any():
@@ -93,7 +104,7 @@ def _trimap(file: Image.Image) -> Image.Image:
         if found <= allowed:
             grey = grey or Image.fromarray(values.astype(np.uint8))
             return grey.point([meaning.get(value, 0) for value in range(256)])
-    some = ", ".join(str(int(value)) for value in sorted(found)[:4])
+    some = ", ".join(str(value) for value in sorted(found)[:4])
     raise BadFileError(f"holds the values {some}{', ...' if len(found) > 4 else ''}; a mask is 0/1, 0/255 or 1/2/3")
 
 

@@ -5,6 +5,7 @@ when they are decoded (`pets_seg.data.cache`).
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 from platformdirs import user_cache_path
 
 from pets_seg.data.download import download_oxford_pet
+from pets_seg.data.foreign import open_regular, printable
 from pets_seg.errors import InputError
 
 SPLITS = ("train", "valid", "test")
@@ -52,7 +54,7 @@ def list_pairs(data: Mapping[str, Any]) -> Splits:
 
 
 def _advice(splits: Splits) -> str:
-    stems = [pair.stem for pairs in splits.values() for pair in pairs]
+    stems = {pair.stem for pairs in splits.values() for pair in pairs}
     for seed in range(1000) if len(stems) >= len(SPLITS) else ():
         if {split_of(stem, seed) for stem in stems} == set(SPLITS):
             return f" among {len(stems)}; add images, or deal them out anew (data=folder) with data.split_seed={seed}"
@@ -64,16 +66,32 @@ def _sample(data: Mapping[str, Any]) -> Splits:
 
 
 def _oxford_pet(data: Mapping[str, Any]) -> Splits:
-    root = Path(data["root"]).expanduser().absolute() if data["root"] else user_cache_path("pets_seg")
+    root = _root(data["root"]) if data["root"] else user_cache_path("pets_seg")
     folder = root / "oxford-iiit-pet"
-    if not folder.exists() and data["download"]:
+    try:
+        os.stat(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        if not data["download"]:
+            raise InputError(
+                f"data=oxford_pet: sought in {printable(folder)} and not found (data.download=false); "
+                "set data.root to the folder that holds oxford-iiit-pet/, or use data=sample, which runs now"
+            ) from None
         download_oxford_pet(root)
-    if not folder.exists():
-        raise InputError(
-            f"data=oxford_pet: sought in {folder} and not found (data.download=false); "
-            "set data.root to the folder that holds oxford-iiit-pet/, or use data=sample, which runs now"
-        )
+    except (OSError, ValueError) as error:
+        raise _unreadable(folder, error, "set data.root to the folder that holds oxford-iiit-pet/") from error
     return _annotated(folder)
+
+
+def _root(given: str) -> Path:
+    try:
+        return Path(given).expanduser().absolute()
+    except RuntimeError as error:
+        raise InputError(f"data.root={printable(given)}: there is no such user; write the path out") from error
+
+
+def _unreadable(path: Path, error: Exception, advice: str) -> InputError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return InputError(f"{printable(path)}: cannot be read ({reason}); {advice}")
 
 
 def _annotated(folder: Path) -> Splits:
@@ -89,16 +107,20 @@ def _annotated(folder: Path) -> Splits:
 def _read_list(folder: Path, name: str) -> list[Pair]:
     path = folder / "annotations" / f"{name}.txt"
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a text file"
-        raise InputError(f"{path}: cannot be read ({reason}); data.root must hold a whole oxford-iiit-pet/") from None
+        with open_regular(path) as file:
+            lines = file.read().decode().splitlines()
+    except UnicodeDecodeError:
+        raise _unreadable(path, ValueError("not a text file"), "data.root must hold a whole oxford-iiit-pet/") from None
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error, "data.root must hold a whole oxford-iiit-pet/") from error
     stems = [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
     repeated: set[str] = set()
     pairs = []
     for stem in stems:
         if stem in (".", "..") or "/" in stem or "\\" in stem or "\0" in stem:
-            raise InputError(f"{path}: {stem!r} is not the name of a file; each line starts with a stem")
+            raise InputError(
+                f"{printable(path)}: '{printable(stem)}' is not the name of a file; each line starts with a stem"
+            )
         problem = "listed twice" if stem in repeated else None
         repeated.add(stem)
         image, trimap = folder / "images" / f"{stem}.jpg", folder / "annotations" / "trimaps" / f"{stem}.png"
@@ -107,7 +129,7 @@ def _read_list(folder: Path, name: str) -> list[Pair]:
 
 
 def _folder(data: Mapping[str, Any]) -> Splits:
-    root = Path(data["root"]).expanduser().absolute()
+    root = _root(data["root"])
     images, masks = _by_stem(root / "images"), _by_stem(root / "masks")
     splits: Splits = {split: [] for split in SPLITS}
     for stem in sorted(images.keys() | masks.keys()):
@@ -116,7 +138,9 @@ def _folder(data: Mapping[str, Any]) -> Splits:
         if not image or not mask:
             problem = "has no image in images/" if mask else "has no mask in masks/"
         elif len(image) + len(mask) > 2:
-            problem = "has more than one file: " + ", ".join(path.name for path in (image + mask))
+            problem = "has more than one file: " + ", ".join(printable(path.name) for path in (image + mask))
+        elif any("\ud800" <= char <= "\udfff" for char in stem):
+            problem = "its name is not UTF-8; rename it"
         first = (image or mask)[0], (mask or image)[0]
         splits[split_of(stem, data["split_seed"])].append(Pair(stem, *first, problem))
     return splits
@@ -124,16 +148,21 @@ def _folder(data: Mapping[str, Any]) -> Splits:
 
 def split_of(stem: str, split_seed: int) -> str:
     """Deal a stem out to train (80 %), valid (10 %) or test (10 %) by a hash, so that adding files moves none."""
-    digest = hashlib.sha256(f"{split_seed}/{stem}".encode()).digest()
+    digest = hashlib.sha256(f"{split_seed}/{stem}".encode(errors="surrogatepass")).digest()
     tenth = int.from_bytes(digest[:8], "big") * 10 >> 64
     return "valid" if tenth == 0 else "test" if tenth == 1 else "train"
 
 
 def _by_stem(folder: Path) -> dict[str, list[Path]]:
-    if not folder.is_dir():
-        raise InputError(f"data=folder: sought in {folder} and not found; data.root must hold images/ and masks/")
+    advice = "data.root must hold images/ and masks/"
+    try:
+        paths = sorted(folder.iterdir())
+    except FileNotFoundError:
+        raise InputError(f"data=folder: sought in {printable(folder)} and not found; {advice}") from None
+    except (OSError, ValueError) as error:
+        raise _unreadable(folder, error, advice) from error
     files: dict[str, list[Path]] = {}
-    for path in sorted(folder.iterdir()):
+    for path in paths:
         if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
             files.setdefault(path.stem, []).append(path)
     return files

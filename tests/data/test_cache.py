@@ -154,3 +154,8 @@ def test_the_files_stay_as_they_are_when_a_tensor_is_written_to(tmp_path: Path) 
     before = open_dataset(wanted).train.images.clone()
     open_dataset(wanted).train.images.zero_()
     assert torch.equal(open_dataset(wanted).train.images, before)
+
+
+def test_a_cache_folder_of_no_user_is_named(oxford: Path) -> None:
+    with pytest.raises(InputError, match=r"^data\.cache_dir=~nobody_here/x: there is no such user"):
+        open_dataset({**data(oxford, oxford), "cache_dir": "~nobody_here/x"})

@@ -1,12 +1,17 @@
 """The three sources: which pairs they name, in which split, and what they say when they are not there."""
 
+import os
+import shutil
+import time
 from pathlib import Path
 
 import pytest
+from child import refusal
 from conftest import picture, write_oxford
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pets_seg.data import ensure_decoded
 from pets_seg.data.sources import list_pairs, split_of
 from pets_seg.errors import InputError
 
@@ -54,11 +59,12 @@ def test_lists_may_hold_comments_and_empty_lines(tmp_path: Path) -> None:
     assert len(splits["test"]) == 4
 
 
-@pytest.mark.parametrize("line", ["../../etc/passwd 1 1 1", "a\\b 1 1 1", ".. 1"])
+@pytest.mark.parametrize("line", ["../../etc/passwd 1 1 1", "a\\b 1 1 1", ".. 1", "a\0b 1", "\x1b/ 1"])
 def test_a_list_cannot_name_a_file_elsewhere(tmp_path: Path, line: str) -> None:
     (write_oxford(tmp_path) / "annotations" / "test.txt").write_text(line)
-    with pytest.raises(InputError, match="is not the name of a file"):
+    with pytest.raises(InputError, match="is not the name of a file") as refused:
         list_pairs({"name": "oxford_pet", "root": str(tmp_path), "download": False})
+    assert str(refused.value).isprintable()
 
 
 def test_what_is_not_there_is_said_with_a_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +76,7 @@ def test_what_is_not_there_is_said_with_a_way_out(tmp_path: Path, monkeypatch: p
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     with pytest.raises(InputError, match=r"the download failed .* data=sample"):
         list_pairs({**data, "download": True})
-    assert [path.name for path in tmp_path.iterdir()] == ["oxford-iiit-pet.lock"]
+    assert list(tmp_path.iterdir()) == []
     (write_oxford(tmp_path) / "annotations" / "trainval.txt").unlink()
     with pytest.raises(InputError, match=r"trainval\.txt: cannot be read"):
         list_pairs(data)
@@ -110,7 +116,82 @@ def test_the_split_is_about_80_10_10(names: list[str], seed: int) -> None:
 def test_a_folder_too_small_for_three_splits_gets_a_seed_that_works(tmp_path: Path) -> None:
     write_folder(tmp_path, 4)
     seed = next(seed for seed in range(1000) if len({split_of(f"cat {i}", seed) for i in range(4)}) < 3)
-    with pytest.raises(InputError, match=r"data\.split_seed=") as refusal:
+    with pytest.raises(InputError, match=r"data\.split_seed=") as refused:
         list_pairs(folder(tmp_path, seed))
-    advised = int(str(refusal.value).rpartition("=")[2])
+    advised = int(str(refused.value).rpartition("=")[2])
     assert all(list_pairs(folder(tmp_path, advised)).values())
+
+
+UNREADABLE = {
+    "is a file": (lambda path: path.write_text(""), "Not a directory"),
+    "links to itself": (lambda path: path.symlink_to(path), "Too many levels of symbolic links"),
+    "may not be read": (lambda path: path.mkdir(0), "Permission denied"),
+}
+
+
+@pytest.mark.parametrize("kind", UNREADABLE)
+@pytest.mark.parametrize("part", ["images", "masks"])
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, kind: str, part: str) -> None:
+    write_folder(tmp_path)
+    shutil.rmtree(tmp_path / part)
+    make, reason = UNREADABLE[kind]
+    make(tmp_path / part)
+    assert refusal(lambda: list_pairs(folder(tmp_path))) == (
+        f"{tmp_path / part}: cannot be read ({reason}); data.root must hold images/ and masks/"
+    )
+
+
+@pytest.mark.parametrize("download", [False, True])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("closed/data", "closed/data/oxford-iiit-pet: cannot be read (Permission denied)"),
+        ("x" * 300, "cannot be read (File name too long)"),
+        ("a\0b", "a\\x00b/oxford-iiit-pet: cannot be read (embedded null byte)"),
+    ],
+)
+def test_a_root_that_cannot_be_read_is_named_and_nothing_is_fetched(
+    tmp_path: Path, name: str, reason: str, download: bool
+) -> None:
+    (tmp_path / "closed").mkdir(0)
+    said = refusal(lambda: list_pairs({"name": "oxford_pet", "root": str(tmp_path / name), "download": download}))
+    assert reason in said
+    assert said.isprintable()
+    assert "cannot be read" in refusal(lambda: list_pairs(folder(tmp_path / name)))
+
+
+def test_a_user_who_is_not_there_is_named() -> None:
+    for source in ({"name": "oxford_pet", "download": False}, {"name": "folder", "split_seed": 0}):
+        with pytest.raises(InputError, match=r"^data\.root=~nobody_here/x: there is no such user"):
+            list_pairs({**source, "root": "~nobody_here/x"})
+
+
+def test_stems_that_differ_in_case_or_in_how_an_accent_is_written_are_two(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    names = ["tom", "Tom", "TOM", "caf\u00e9", "cafe\u0301", "\u732b", "\x1b[2J", "two\nlines", 'a,"b"']
+    for part in ("images", "masks"):
+        for name in names:
+            shutil.copy(tmp_path / part / "cat 1.png", tmp_path / part / f"{name}.png")
+    pairs = {pair.stem: pair for part in list_pairs(folder(tmp_path)).values() for pair in part}
+    assert len(pairs) == 30 + len(names)
+    for name in names:
+        assert pairs[name].problem is None
+        assert (pairs[name].image.stem, pairs[name].trimap.stem) == (name, name)
+
+
+def test_a_name_that_is_not_utf_8_is_one_of_the_bad_files(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    for part in ("images", "masks"):
+        shutil.copy(tmp_path / part / "cat 1.png", os.fsencode(tmp_path / part) + b"/caf\xe9.png")
+    with pytest.raises(InputError, match=r"^1 of 31 .*: caf\\udce9 \(its name is not UTF-8; rename it\)"):
+        ensure_decoded({**folder(tmp_path), "size": 32, "cache_dir": str(tmp_path / "cache"), "skip_bad": False})
+
+
+def test_many_lines_of_one_stem_are_refused_at_once(tmp_path: Path) -> None:
+    annotations = write_oxford(tmp_path) / "annotations"
+    (annotations / "trainval.txt").write_text("pet_1\n" * 30_000)
+    (annotations / "test.txt").write_text("")
+    started = time.monotonic()
+    with pytest.raises(InputError, match="no image for split=test among 1; it takes 3 or more"):
+        list_pairs({"name": "oxford_pet", "root": str(tmp_path), "download": False})
+    assert time.monotonic() - started < 5

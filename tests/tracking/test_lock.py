@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import tiny
+from conftest import only_run, tiny
 from filelock import FileLock
 
 from pets_seg.errors import InputError
@@ -51,7 +51,7 @@ def test_the_second_process_says_who_is_at_work_and_changes_nothing(
 ) -> None:
     arguments = [*tiny(oxford), "train.epochs=1"]
     assert in_process(*arguments)[0] == 0
-    [run] = (tmp_path / "work" / "runs" / "default").iterdir()
+    run = only_run(tmp_path / "work")
     status = {"state": "running", "host": "there", "pid": 77, "since": "2026-01-02T03:04:05+00:00"}
     (run / "status.json").write_text(json.dumps(status))
     process = holder(run)
@@ -90,7 +90,7 @@ def test_a_real_run_in_progress_is_named(oxford: Path, tmp_path: Path) -> None:
         assert f"host {os.uname().nodename}" in second.stderr
         first.send_signal(signal.SIGKILL)
     # What a kill leaves half-written is removed by the next process.
-    [run] = (tmp_path / "runs" / "default").iterdir()
+    run = only_run(tmp_path)
     (run / "checkpoints" / ".last.pt.1.part").write_bytes(b"half")
     third = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     with third:

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
-from conftest import command, tiny
-from processes import epoch_rows, results, same, wait_for
+from conftest import command, only_run, tiny
+from outcome import check_same, epoch_rows, outcome
+from processes import wait_for
 
 from pets_seg.data.batches import epoch_batches
 from pets_seg.models import build_model
@@ -43,10 +44,10 @@ def test_two_processes_give_the_figures_of_one(oxford: Path, tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     assert "unet on cpu, fp32, 2 processes" in done.stdout
     assert done.stdout.count("epoch   1/2") == done.stdout.count("test dice") == 1
-    [run] = (tmp_path / "runs" / "default").iterdir()
+    run = only_run(tmp_path)
     assert json.loads((run / "status.json").read_text())["processes"] == 2
     assert (run / "train.log").read_text().count("epoch   1/2") == 1
-    together = results(tmp_path)
+    together = outcome(run)
     # The weights are scored in one process: the same figures in every digit.
     scored = command("task=evaluate", f"checkpoint={run}", "split=test", cwd=tmp_path, OMP_NUM_THREADS="1")
     assert scored.returncode == 0, scored.stderr
@@ -56,7 +57,7 @@ def test_two_processes_give_the_figures_of_one(oxford: Path, tmp_path: Path) -> 
 
     alone = command(*arguments, "name=alone", cwd=tmp_path)
     assert alone.returncode == 0, alone.stderr
-    [other] = (tmp_path / "runs" / "alone").iterdir()
+    other = only_run(tmp_path, "alone")
     assert other.name == run.name
     for rows in zip(together["metrics"], epoch_rows(other), strict=True):
         for key in ("train/loss", "train/objective", "val/loss", "val/objective"):
@@ -117,8 +118,8 @@ def test_a_dying_process_ends_all_and_the_run_goes_on_in_any_number(oxford: Path
         process.terminate()
         process.communicate(timeout=60)
     undisturbed = epoch_rows(run)
-    same(resumed, undisturbed[: len(resumed)])
-    alone = epoch_rows(next((work / "runs" / "default").iterdir()))
+    check_same(resumed, undisturbed[: len(resumed)])
+    alone = epoch_rows(only_run(work))
     for rows in zip(alone[:epochs], undisturbed[:epochs], strict=True):
         for key in ("train/loss", "val/loss"):
             assert float(rows[0][key]) == pytest.approx(float(rows[1][key]), rel=1e-4)

@@ -5,8 +5,9 @@ import resource
 from pathlib import Path
 
 import pytest
-from conftest import tiny
-from processes import fill_disk, finish, results, same
+from conftest import only_run, tiny, write_oxford
+from outcome import check_same, outcome
+from processes import fill_disk, finish
 
 FILES = ["last.pt", "best.safetensors", "metrics.csv", "per_image.csv", "summary.json", "config.yaml", "status.json"]
 
@@ -14,8 +15,6 @@ FILES = ["last.pt", "best.safetensors", "metrics.csv", "per_image.csv", "summary
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Path]:
     """The arguments of a run, and the folder in which it was never disturbed."""
-    from conftest import write_oxford
-
     root = tmp_path_factory.mktemp("whole")
     write_oxford(root)
     arguments = [*tiny(root), "train.epochs=3", "train.batch_size=5", "aug=hflip", f"data.cache_dir={root / 'cache'}"]
@@ -38,7 +37,7 @@ def test_no_room_for_a_file(file: str, whole: tuple[list[str], Path], tmp_path: 
     nth = 2 if file in ("last.pt", "metrics.csv") else 1
     work = tmp_path / "work"
     assert finish(work, arguments, (f"pets_seg.files.os.replace {file}", nth), fill_disk) == 1
-    [run] = (work / "runs" / "default").iterdir()
+    run = only_run(work)
     line = line_of(work, "No space left on device")
     assert f"{run.relative_to(work)}/" in line
     assert file in line
@@ -49,7 +48,7 @@ def test_no_room_for_a_file(file: str, whole: tuple[list[str], Path], tmp_path: 
     assert list(run.rglob("*.part")) == []
     assert finish(work, arguments) == 0, (work / "shown").read_text()
     assert ("continuing after epoch" in (work / "shown").read_text()) == (file not in ("config.yaml", "status.json"))
-    same(results(undisturbed), results(work))
+    check_same(outcome(only_run(undisturbed)), outcome(only_run(work)))
 
 
 def limit_files() -> None:
@@ -65,20 +64,20 @@ def test_a_real_limit_stops_the_large_files(whole: tuple[list[str], Path], tmp_p
     work = tmp_path / "work"
     # The state has some 850 kB, the best weights 220 kB; the first epoch ends with the small files written.
     assert finish(work, arguments, ("pets_seg.training.state.save_state", 2), limit_files) == 1
-    [run] = (work / "runs" / "default").iterdir()
+    run = only_run(work)
     assert "last.pt: cannot be written (File too large); its former content is intact" in line_of(work, "too large")
     assert json.loads((run / "status.json").read_text())["state"] == "failed"
     assert finish(work, arguments) == 0, (work / "shown").read_text()
     assert "continuing after epoch 1 of 3" in (work / "shown").read_text()
-    same(results(undisturbed), results(work))
+    check_same(outcome(only_run(undisturbed)), outcome(only_run(work)))
 
 
 def test_no_room_for_anything_at_all(whole: tuple[list[str], Path], tmp_path: Path) -> None:
     arguments, undisturbed = whole
     work = tmp_path / "work"
     assert finish(work, arguments, ("pets_seg.training.state.save_state", 2), no_files) == 1
-    [run] = (work / "runs" / "default").iterdir()
+    run = only_run(work)
     # Neither the log nor the status could be written; the folder is free all the same.
     assert json.loads((run / "status.json").read_text())["state"] == "running"
     assert finish(work, arguments) == 0, (work / "shown").read_text()
-    same(results(undisturbed), results(work))
+    check_same(outcome(only_run(undisturbed)), outcome(only_run(work)))

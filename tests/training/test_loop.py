@@ -7,17 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import tiny
+from conftest import only_run, tiny
 from safetensors.torch import load_file
 
 from pets_seg.models import UNet
 
 Command = Callable[..., tuple[int, str]]
-
-
-def only_run(folder: Path, name: str = "default") -> Path:
-    [run] = [path for path in (folder / "work" / "runs" / name).iterdir() if path.is_dir()]
-    return run
 
 
 def rows(run: Path) -> list[dict]:
@@ -36,10 +31,10 @@ def test_it_overfits_eight_images(oxford: Path, tmp_path: Path, in_process: Comm
     arguments = [*tiny(oxford), "model.width=8", "train.epochs=60", "train.batch_size=8", "optimizer.lr=0.01"]
     code, shown = in_process(*arguments)
     assert code == 0, shown
-    found = rows(only_run(tmp_path))
+    found = rows(only_run(tmp_path / "work"))
     assert float(found[-1]["train/loss"]) < 0.1 < float(found[0]["train/loss"])
     # Bright squares are easy: an image never seen is found too.
-    assert json.loads((only_run(tmp_path) / "summary.json").read_text())["best_val_dice"] > 0.8
+    assert json.loads((only_run(tmp_path / "work") / "summary.json").read_text())["best_val_dice"] > 0.8
 
 
 def test_every_epoch_trains_in_training_mode_and_validates_in_evaluation_mode(
@@ -76,7 +71,7 @@ def test_the_same_command_gives_the_same_figures(oxford: Path, tmp_path: Path, i
     for name in ("first", "second"):
         code, shown = in_process(*tiny(oxford), f"name={name}", "aug=elastic")
         assert code == 0, shown
-        found.append(only_run(tmp_path, name))
+        found.append(only_run(tmp_path / "work", name))
         torch.rand(5)
     assert found[0].name == found[1].name
     assert without_time(rows(found[0])) == without_time(rows(found[1]))
@@ -90,10 +85,10 @@ def test_a_loss_that_is_not_finite_fails_the_run_within_a_few_steps(
     assert code == 1
     assert "try a lower optimizer.lr (now 1e+30)" in shown
     assert "Traceback" not in shown
-    status = json.loads((only_run(tmp_path) / "status.json").read_text())
+    status = json.loads((only_run(tmp_path / "work") / "status.json").read_text())
     assert status["state"] == "failed"
     assert status["error"]["type"] == "RunError"
-    assert not (only_run(tmp_path) / "checkpoints").exists()
+    assert not (only_run(tmp_path / "work") / "checkpoints").exists()
 
 
 def test_weights_spoilt_by_the_last_step_fail_the_run(oxford: Path, tmp_path: Path, in_process: Command) -> None:
@@ -101,7 +96,7 @@ def test_weights_spoilt_by_the_last_step_fail_the_run(oxford: Path, tmp_path: Pa
     code, shown = in_process(*tiny(oxford), *one_step)
     assert code == 1
     assert "the validation loss is" in shown
-    assert json.loads((only_run(tmp_path) / "status.json").read_text())["state"] == "failed"
+    assert json.loads((only_run(tmp_path / "work") / "status.json").read_text())["state"] == "failed"
 
 
 def test_out_of_memory_names_the_batch_size(
@@ -114,7 +109,7 @@ def test_out_of_memory_names_the_batch_size(
     code, shown = in_process(*tiny(oxford), "train.batch_size=16")
     assert code == 1
     assert "out of memory with train.batch_size=16 at data.size=32; try train.batch_size=8" in shown
-    assert json.loads((only_run(tmp_path) / "status.json").read_text())["state"] == "failed"
+    assert json.loads((only_run(tmp_path / "work") / "status.json").read_text())["state"] == "failed"
 
 
 @pytest.mark.parametrize(
@@ -123,9 +118,9 @@ def test_out_of_memory_names_the_batch_size(
 def test_every_choice_trains(oxford: Path, tmp_path: Path, in_process: Command, choice: str) -> None:
     code, shown = in_process(*tiny(oxford), choice, "data.boundary=ignore", "data.normalisation=raw")
     assert code == 0, shown
-    found = rows(only_run(tmp_path))
+    found = rows(only_run(tmp_path / "work"))
     assert ("val/objective" in found[0]) == choice.startswith("loss=")
-    summary = json.loads((only_run(tmp_path) / "summary.json").read_text())
+    summary = json.loads((only_run(tmp_path / "work") / "summary.json").read_text())
     assert {"best_epoch", "best_val_dice", "val_loss_at_best", "test_dice", "test_iou", "test_loss"} <= summary.keys()
     assert {"parameters", "macs", "peak_memory_mb", "train_seconds", "epochs_to_080", "epochs_to_090"} <= summary.keys()
 
@@ -137,7 +132,7 @@ def test_with_keep_original_a_run_sees_more_images_in_as_many_updates(
     for choice in ("false", "true"):
         code, shown = in_process(*tiny(oxford), "aug=hflip", f"aug.keep_original={choice}", f"name=kept_{choice}")
         assert code == 0, shown
-        runs[choice] = only_run(tmp_path, f"kept_{choice}")
+        runs[choice] = only_run(tmp_path / "work", f"kept_{choice}")
         summaries[choice] = json.loads((runs[choice] / "summary.json").read_text())
     # 18 training images in batches of 16 and 2, in 2 epochs.
     assert [summaries[choice]["updates"] for choice in summaries] == [4, 4]
@@ -155,7 +150,7 @@ def test_activations_computed_again_and_exact_algorithms_change_no_figure(
         name = f"with_{key}"
         code, shown = in_process(*tiny(oxford), f"train.{key}={str(key != 'compile').lower()}", f"name={name}")
         assert code == 0, shown
-        found[key] = only_run(tmp_path, name)
+        found[key] = only_run(tmp_path / "work", name)
     torch.use_deterministic_algorithms(False)
     plain = found.pop("compile")
     for run in found.values():
@@ -169,7 +164,7 @@ def test_the_averaged_weights_are_validated_and_kept(oxford: Path, tmp_path: Pat
     for decay in (0, 0.9):
         code, shown = in_process(*tiny(oxford), "train.epochs=1", f"train.ema={decay}", f"name=ema{decay}")
         assert code == 0, shown
-        runs[decay] = only_run(tmp_path, f"ema{decay}")
+        runs[decay] = only_run(tmp_path / "work", f"ema{decay}")
     plain, averaged = ([row["train/loss"] for row in rows(run)] for run in runs.values())
     assert plain == averaged
     assert rows(runs[0])[-1]["val/loss"] != rows(runs[0.9])[-1]["val/loss"]
@@ -194,7 +189,7 @@ def test_a_batch_in_parts_gives_the_same_update_but_for_batch_norm(
         arguments = ["train.batch_size=7", f"train.accumulate={parts}", f"name=parts{parts}", "loss=ce_dice"]
         code, shown = in_process(*tiny(oxford), *arguments, "data.boundary=ignore")
         assert code == 0, shown
-        losses[parts] = [float(row["train/objective"]) for row in rows(only_run(tmp_path, f"parts{parts}"))]
+        losses[parts] = [float(row["train/objective"]) for row in rows(only_run(tmp_path / "work", f"parts{parts}"))]
         # 18 images are batches of 7, 7 and 4; no part is a single image.
         assert sizes[: 3 if parts == 1 else 5] == ([7, 7, 4] if parts == 1 else [3, 4, 3, 4, 4])
     assert losses[1] == pytest.approx(losses[3], rel=1e-4)

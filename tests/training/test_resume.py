@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import tiny
-from processes import epoch_rows, finish, halt, readable, results, same, start, wait_for
+from conftest import only_run, tiny
+from outcome import check_readable, check_same, epoch_rows, outcome
+from processes import finish, halt, start, wait_for
 
 # Epochs of 4 steps with last.pt written within them, and everything that has a state of its own.
 RICH = ["train.batch_size=5", "train.save_every_steps=3", "aug=strong", "aug.keep_original=true", "train.ema=0.8"]
@@ -42,11 +43,10 @@ def test_killed_at_any_moment_it_ends_as_if_never_killed(chain: str, oxford: Pat
     for place, nth, moment in MOMENTS:
         code = finish(killed, [*arguments, f"data.cache_dir={tmp_path / 'other'}"], (place, nth))
         assert code == -signal.SIGKILL, f"{moment}: {(killed / 'shown').read_text()}"
-        if (killed / "runs").exists():
-            readable(killed)
+        check_readable(killed / "runs")
     assert finish(killed, [*arguments, f"data.cache_dir={tmp_path / 'other'}"]) == 0, (killed / "shown").read_text()
-    same(results(whole), results(killed))
-    assert results(killed)["left over"] == []
+    check_same(outcome(only_run(whole)), outcome(only_run(killed)))
+    assert outcome(only_run(killed))["left over"] == []
     assert [path.suffix for path in (tmp_path / "other").iterdir() if path.is_dir()] == [""]
 
 
@@ -72,7 +72,7 @@ def test_once_interrupted_it_ends_after_the_step_and_goes_on_there(
     shown = (tmp_path / "work" / "shown").read_text()
     assert "interrupted: ends after this step; once more ends it at once" in shown
     assert "Traceback" not in shown
-    [run] = (tmp_path / "work" / "runs" / "default").iterdir()
+    run = only_run(tmp_path / "work")
     status = json.loads((run / "status.json").read_text())
     assert status["state"] == "interrupted"
     assert status["error"] == {"type": "Interrupted", "message": f"interrupted by {signal.Signals(number).name}"}
@@ -85,10 +85,10 @@ def test_once_interrupted_it_ends_after_the_step_and_goes_on_there(
         process = until_epoch(epochs, tmp_path / name, arguments)
         process.kill()
         process.join(30)
-        found.append(epoch_rows(next((tmp_path / name / "runs" / "default").iterdir()))[:epochs])
+        found.append(epoch_rows(only_run(tmp_path / name))[:epochs])
     assert f"continuing after {where} of 400" in (tmp_path / "work" / "shown").read_text()
     assert "continuing" not in (tmp_path / "other" / "shown").read_text()
-    same(*found)
+    check_same(*found)
 
 
 def test_twice_interrupted_it_ends_at_once(oxford: Path, tmp_path: Path) -> None:
@@ -103,4 +103,4 @@ def test_twice_interrupted_it_ends_at_once(oxford: Path, tmp_path: Path) -> None
     process.join(30)
     assert process.exitcode == 130
     assert json.loads(run.with_name("status.json").read_text())["state"] == "interrupted"
-    readable(work)
+    check_readable(work / "runs")
