@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,10 @@ class WandbSink:
             dir=folder,
             mode=mode,
             reinit="finish_previous",
-            settings=wandb.Settings(silent=True, console="off", x_disable_stats=True, init_timeout=20),
+            # No git: the address of a remote may hold a token. The commit is in status.json.
+            settings=wandb.Settings(
+                silent=True, console="off", x_disable_stats=True, init_timeout=20, disable_git=True
+            ),
         )
         self.run.define_metric("epoch")
         for metrics in ("train/*", "val/*", "lr"):
@@ -57,5 +61,12 @@ class WandbSink:
             call()
         # W&B raises its own and its transport's errors; none of them may end a run.
         except Exception as error:
-            log.warning(f"W&B: {' '.join(str(error).split())}; the run goes on without it")
+            log.warning(f"W&B: {without_secrets(' '.join(str(error).split()))}; the run goes on without it")
             self.run = None
+
+
+def without_secrets(text: str) -> str:
+    """Return `text` without the user's key and without names and passwords in addresses."""
+    key = os.environ.get("WANDB_API_KEY")
+    text = text.replace(key, "***") if key else text
+    return re.sub(r"(\w+://)[^/@\s]*@", r"\1***@", text)

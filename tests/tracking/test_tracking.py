@@ -1,14 +1,15 @@
 """The run folder is the truth; W&B gets a copy and can end nothing."""
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import tiny
+from conftest import command, tiny
 
 from pets_seg.tracking.run_folder import RunFolder, git_commit
-from pets_seg.tracking.wandb_sink import WandbSink
+from pets_seg.tracking.wandb_sink import WandbSink, without_secrets
 
 CONFIG = {"name": "sweep", "task": {"name": "train"}, "tracker": {"mode": "offline", "project": "p"}}
 CONFIG |= {group: {"name": group} for group in ("model", "aug", "optimizer")}
@@ -43,6 +44,35 @@ def test_disabled_makes_nothing(tmp_path: Path) -> None:
     sink.log({"epoch": 1})
     sink.finish({})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_key_password_or_token_reaches_the_run_folder_or_the_terminal(oxford: Path, tmp_path: Path) -> None:
+    secrets = {"key": "0123456789abcdef" * 2 + "01234567", "password": "s3kr1t", "token": "t0k3n"}
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*git, "init", "--quiet"], cwd=tmp_path, check=True)
+    subprocess.run([*git, "commit", "--quiet", "--allow-empty", "-m", "x"], cwd=tmp_path, check=True)
+    remote = f"https://{secrets['token']}@example.org/x.git"
+    subprocess.run([*git, "remote", "add", "origin", remote], cwd=tmp_path, check=True)
+    shown = ""
+    # The second address refuses at once, with an error that names it.
+    for mode, address in (("offline", "http://127.0.0.1:9"), ("online", f"ftp://me:{secrets['password']}@127.0.0.1:9")):
+        environment = {"WANDB_API_KEY": secrets["key"], "WANDB_BASE_URL": address}
+        arguments = [*tiny(oxford), "train.epochs=1", f"tracker.mode={mode}", f"name={mode}"]
+        done = command(*arguments, cwd=tmp_path, **environment)
+        assert done.returncode == 0, done.stderr
+        shown += done.stdout + done.stderr
+    assert "the run goes on without it" in shown
+    files = [path for path in (tmp_path / "runs").rglob("*") if path.is_file()]
+    assert any(path.suffix == ".wandb" for path in files)
+    for name, secret in secrets.items():
+        assert secret not in shown, name
+        assert [path for path in files if secret.encode() in path.read_bytes()] == [], name
+
+
+def test_what_wandb_says_is_shown_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
+    shown = without_secrets(f"https://me:word@host/x and http://tok@host refuse {'k' * 40}; mail a@b")
+    assert shown == "https://***@host/x and http://***@host refuse ***; mail a@b"
 
 
 def test_status_keeps_when_it_began_and_what_ended_it(tmp_path: Path) -> None:
