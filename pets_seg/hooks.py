@@ -37,7 +37,8 @@ class Hooks(Callback):
             if this_world().size > 1 and config.task.name != "train":
                 raise InputError(f"task={config.task.name}: runs in one process; start it without torchrun")
             _prepare(config)
-            if config.task.name == "train":
+            # The others would meet the lock of the first, which asks for all.
+            if config.task.name == "train" and this_world().first:
                 from pets_seg.tracking.lock import check_free
 
                 check_free(Path(config.hydra.run.dir))
