@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -52,11 +53,9 @@ def remove_parts(folder: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
     # Where the folder is gone, is a file, or cannot be written, nothing was left.
-    except OSError:
-        return
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -64,6 +63,8 @@ def _sync_folder(folder: Path) -> None:
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(handle)
+            # Some network file systems refuse it; the file is in its place all the same.
+            with suppress(OSError):
+                os.fsync(handle)
         finally:
             os.close(handle)

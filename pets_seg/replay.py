@@ -1,5 +1,6 @@
 """`replay=RUN`: the settings of a run's config.yaml, as overrides of the command line."""
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,12 +13,14 @@ from pets_seg.config import ADDED_LATER, IDENTITY, NAME
 from pets_seg.errors import InputError
 
 LARGEST = 1_000_000
+KEY = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+NOT_FROM_FILES = ("data.cache_dir", "data.download")
 # A file may be a stranger's: what it may have built are augmentations by these names, and nothing else.
 ALLOWED = re.compile(r"(kornia\.augmentation|pets_seg\.augment)\.[A-Z]\w*")
 
 
 def expand(arguments: Sequence[str]) -> list[str]:
-    """Return `arguments` with the run's settings after `replay=RUN`; what else is given on the command line wins.
+    """Return `arguments` with the settings of the run that `replay=RUN` names; what else is given wins.
 
     Raises InputError if RUN holds no config.yaml that can be used.
     """
@@ -27,22 +30,19 @@ def expand(arguments: Sequence[str]) -> list[str]:
         return list(arguments)
     if clash := keys & {"experiment", "task"}:
         raise InputError(f"{clash.pop()}: cannot be given with replay, which trains what RUN's config.yaml says")
-    expanded: list[str] = []
-    for argument in arguments:
-        expanded.append(argument)
-        if argument.startswith("replay="):
-            path = argument.partition("=")[2].strip("'\"")
-            settings = _overrides(path, read_config(find_config(path)))
-            expanded += [f"{key}={value}" for key, value in settings if not _is_given(key, keys)]
-            expanded += [] if "name" in keys else ["name=replay"]
-    return expanded
+    [*_, run] = [word.partition("=")[2].strip("'\"") for word in given if word.lstrip("+~").startswith("replay=")]
+    settings = [*_overrides(run, read_config(find_config(run))), ("name", "replay")]
+    recorded = [f"{key}={value}" for key, value in settings if not _is_given(key, keys)]
+    # Before all that is given, for of two overrides of a key the later one counts.
+    first = arguments.index(given[0])
+    return [*arguments[:first], *recorded, *arguments[first:]]
 
 
 def find_config(run: str) -> Path:
     """Return the config.yaml of a run folder; `run` is the folder or a file in it."""
-    path = Path(run).expanduser().absolute()
+    path = Path(os.path.expanduser(run)).absolute()
     for folder in (path, *path.parents[:2]):
-        if (folder / "config.yaml").is_file():
+        if os.path.isfile(folder / "config.yaml"):
             return folder / "config.yaml"
     raise InputError(f"replay={run}: holds no config.yaml; give a run folder, e.g. replay=runs/default/RUN")
 
@@ -52,14 +52,20 @@ def read_config(file: Path) -> dict[str, Any]:
     try:
         if file.stat().st_size > LARGEST:
             raise ValueError(f"it has more than {LARGEST} bytes")
-        config = yaml.safe_load(file.read_text(encoding="utf-8"))
-        missing = [key for key in IDENTITY if key not in config or (key != "seed" and "name" not in config[key])]
-        if missing:
-            raise ValueError(f"it has no {missing[0]}")
+        text = file.read_text(encoding="utf-8")
+        # A few of them can stand for more than fits into memory; a run writes none.
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            raise ValueError("it has aliases")
+        config = yaml.safe_load(text)
+        for key in IDENTITY:
+            if not isinstance(config, dict) or key not in config:
+                raise ValueError(f"it has no {key}")
+            if key != "seed" and not (isinstance(config[key], dict) and "name" in config[key]):
+                raise ValueError(f"its {key} has no name")
     # YAML's own errors, an unreadable file, or something else than groups in it.
-    except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())[:150]
-        raise InputError(f"{file}: is not the config.yaml of a run ({reason})") from None
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:150]
+        raise InputError(f"{file}: is not the config.yaml of a run ({reason}); give a run that has it") from None
     return config
 
 
@@ -74,8 +80,8 @@ def check_same_optimizer(cfg: DictConfig) -> None:
 
 
 def _is_given(key: str, keys: set[str]) -> bool:
-    """Whether the command line sets `key`, a part of it, or the group that it is in."""
-    return any(key == other or key.startswith(f"{other}.") or other.startswith(f"{key}.") for other in keys)
+    """Whether the command line sets `key` or the group that it is in."""
+    return any(key == other or key.startswith(f"{other}.") for other in keys)
 
 
 def _overrides(run: str, config: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -89,8 +95,10 @@ def _overrides(run: str, config: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield group, name
         former = {key.partition(".")[2]: value for key, value in ADDED_LATER.items() if key.startswith(f"{group}.")}
         for key, value in {**former, **config[group]}.items():
-            # What an option builds is said by the option here, not by the file.
-            if key != "name" and not str(key).startswith("_"):
+            if not isinstance(key, str) or not KEY.fullmatch(key):
+                raise InputError(f"replay={run}: {group} has an entry {str(key)[:50]!r}, which no run writes")
+            # What an option builds is said by the option here, and where files go by the user, not by the file.
+            if key != "name" and not key.startswith("_") and f"{group}.{key}" not in NOT_FROM_FILES:
                 yield f"{group}.{key}", _written(run, f"{group}.{key}", value)
 
 
@@ -113,7 +121,7 @@ def _written(run: str, key: str, value: Any) -> str:
 
 
 def _entry(run: str, key: str, name: Any, value: Any) -> str:
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_]\w*", name):
+    if not isinstance(name, str) or not KEY.fullmatch(name):
         raise InputError(f"replay={run}: {key} has an entry {str(name)[:50]!r}, which no run writes")
     if name.startswith("_") and not (name == "_target_" and isinstance(value, str) and ALLOWED.fullmatch(value)):
         raise InputError(

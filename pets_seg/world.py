@@ -10,11 +10,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class World:
-    """`size` processes, of which this is number `rank`; what they do together needs a process group if size > 1."""
+    """`size` processes, of which this is number `rank`; what they do together needs a process group if size > 1.
+
+    On this machine there are `local_size` of them, of which this is number `local_rank`.
+    """
 
     rank: int = 0
     size: int = 1
     local_rank: int = 0
+    local_size: int = 1
 
     @property
     def first(self) -> bool:
@@ -64,4 +68,4 @@ def this_world() -> World:
     """Return the processes that torchrun started, by its environment variables."""
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return ALONE
-    return World(*(int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")))
+    return World(*(int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")))

@@ -79,6 +79,7 @@ def tiny(root: Path) -> list[str]:
         "model.width=4",
         "train.epochs=2",
         "aug=none",
+        "train.device=cpu",
         "tracker.mode=disabled",
     ]
 

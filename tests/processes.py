@@ -21,7 +21,13 @@ def die() -> None:
 
 
 def halt() -> None:
+    """Stand still, and leave word of it in the folder of the command."""
+    Path("halted").touch()
     time.sleep(100)
+
+
+def interrupt() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def fill_disk() -> None:

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -35,11 +36,16 @@ def test_a_replayed_run_gives_every_bit_again(
     code, shown = in_process(*arguments, *settings)
     assert code == 0, shown
     first = only_run(tmp_path / "work", "default")
+    config = yaml.safe_load((first / "config.yaml").read_text())
+    config["data"] |= {"cache_dir": str(tmp_path / "elsewhere"), "download": True}
+    (first / "config.yaml").write_text(yaml.safe_dump(config))
     code, shown = in_process(f"replay={first}", "tracker.mode=disabled")
     assert code == 0, shown
     again = only_run(tmp_path / "work", "replay")
     assert again.name == first.name
     assert figures(again) == figures(first)
+    # Where files are put is not the file's to say.
+    assert not (tmp_path / "elsewhere").exists()
     assert "finished already" in in_process(f"replay={first}/metrics.csv", "name=default", "tracker.mode=disabled")[1]
 
 
@@ -51,14 +57,19 @@ def test_what_else_is_given_wins_and_old_files_keep_their_meaning(tmp_path: Path
     groups |= {"aug": {"name": "none", "operations": []}, "data": {"name": "folder", "root": "it's a\\b, {c}"}}
     (folder / "config.yaml").write_text(yaml.safe_dump({**groups, "train": {"name": "default"}, "seed": 3}))
     expanded = replay.expand(["-m", f"replay={folder}", "seed=0,1", "scheduler=cosine"])
-    assert expanded[:3] == ["-m", f"replay={folder}", "model=unet"]
-    assert expanded[-2:] == ["seed=0,1", "scheduler=cosine"]
+    assert expanded[:2] == ["-m", "model=unet"]
+    assert expanded[-3:] == [f"replay={folder}", "seed=0,1", "scheduler=cosine"]
     assert [word for word in expanded if word.startswith(("seed", "scheduler"))] == ["seed=0,1", "scheduler=cosine"]
     assert "train.accumulate=1" in expanded
     assert "name=replay" in expanded
     assert not any("_target_" in word for word in expanded)
     assert "data.root='it\\'s a\\b, {c}'" in expanded
     assert replay.expand(["seed=1"]) == ["seed=1"]
+    # A part of a group leaves its option as it was; another option takes the whole group's place.
+    expanded = replay.expand([f"replay={folder}", "optimizer.lr=0.5", "loss=ce_dice", "name=x"])
+    assert "optimizer=sgd" in expanded
+    assert expanded.index("optimizer=sgd") < expanded.index("optimizer.lr=0.5")
+    assert [word for word in expanded if word.startswith(("loss", "name"))] == ["loss=ce_dice", "name=x"]
 
 
 def evil(change: Callable[[dict], object], run: Path) -> Path:
@@ -84,10 +95,14 @@ CHANGES = {
     "model=stranger: no such option": lambda c: c["model"].update(name="stranger"),
     "data.root='${oc.env:HOME}' is not a value": lambda c: c["data"].update(root="${oc.env:HOME}"),
     "train.epochs='many': expected a whole number": lambda c: c["train"].update(epochs="many"),
-    "train.epochs=-1: must be 1 or more": lambda c: c["train"].update(epochs=-1),
+    "train.epochs=-1: must be from 1": lambda c: c["train"].update(epochs=-1),
     "no such setting": lambda c: c["train"].update(evil=1),
+    "aug has an entry 'operations.0._target_'": lambda c: c["aug"].update(
+        {"operations.0._target_": "pandas.read_pickle"}
+    ),
+    "model has an entry 'a=b'": lambda c: c["model"].update({"a=b": 1}),
     "it has no loss": lambda c: c.pop("loss"),
-    "it has no model": lambda c: c.update(model=["unet"]),
+    "its model has no name": lambda c: c.update(model=["unet"]),
     "has an entry 'a b'": lambda c: c["aug"]["operations"].append({"a b": 1}),
 }
 
@@ -116,7 +131,12 @@ def test_a_strangers_file_is_refused_in_a_line(reason: str, trained: Path, tmp_p
     assert list((tmp_path / "work").iterdir()) == []
 
 
-@pytest.mark.parametrize("text", ["", "a: [", "- 1", "!!python/object/apply:os.system [ls]", "x" * 2_000_000, "\0"])
+BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in pairwise("abcdefgh"))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a: [", "- 1", "!!python/object/apply:os.system [ls]", "x" * 2_000_000, "\0", BOMB]
+)
 def test_a_file_that_is_no_configuration_is_refused_in_a_line(text: str, tmp_path: Path, in_process: Command) -> None:
     (tmp_path / "config.yaml").write_text(text)
     code, shown = in_process(f"replay={tmp_path}")

@@ -47,7 +47,7 @@ def main() -> None:
     watch.wrap(cache, "_build", lambda *_: "building the pixel cache")
     watch.wrap(train, "train", lambda *_: "training")
     trained = []
-    watch.wrap(loop, "load_network", lambda *_: trained.append(True) or "testing")
+    watch.wrap(state.State, "use_best", lambda *_: trained.append(True) or "testing")
     watch.wrap(loop, "evaluate", lambda *_: "testing" if trained else "validating")
     watch.wrap(state, "load_state", lambda *_: "reading last.pt")
     for owner in (files, checkpoint):

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -40,7 +41,7 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
 
 def run(cfg: DictConfig) -> float:
     """Print the figures of a split in one line, write them to the run's evaluations/, and return the Dice."""
-    keys = _keys(HydraConfig.get().overrides.task)
+    keys = _keys(OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False))
     folder, weights = find_checkpoint(cfg.checkpoint)
     about = read_about(weights)
     device = resolve_device(cfg.train.device)
@@ -84,8 +85,8 @@ def find_checkpoint(given: str | None) -> tuple[RunFolder, Path]:
         raise InputError(
             "checkpoint: is needed with task=evaluate: give a run folder, e.g. checkpoint=runs/default/RUN"
         )
-    path = Path(given).expanduser().absolute()
-    if not path.exists():
+    path = Path(os.path.expanduser(given)).absolute()
+    if not os.path.exists(path):
         raise InputError(f"checkpoint={given}: {path} is not there; give a run folder or a file in it")
     for folder in (path, *path.parents[:2]):
         weights = folder / "checkpoints" / "best.safetensors"
@@ -116,6 +117,8 @@ def _recorded(config: Path) -> dict[str, Any]:
     if not isinstance(name, str) or name not in SCHEMAS["data"]:
         raise InputError(f"{config}: data.name={str(name)[:50]!r} is unknown; give data=... and data.root=...")
     known = [item.name for item in fields(SCHEMAS["data"][name])]
+    # Where files are put is not a stranger's to say.
+    data = {**data, "cache_dir": None, "download": False}
     for key in known:
         if key not in data:
             raise InputError(f"{config}: has no data.{key}; give data=... and data.root=...")

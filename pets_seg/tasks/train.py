@@ -15,7 +15,7 @@ from pets_seg.augment import check_operations
 from pets_seg.checks import check
 from pets_seg.data import ensure_decoded, open_dataset
 from pets_seg.errors import InputError, RunError
-from pets_seg.messages import one_line
+from pets_seg.messages import exit_code, one_line
 from pets_seg.models import NETWORKS
 from pets_seg.replay import check_same_optimizer
 from pets_seg.tracking.lock import locked
@@ -55,17 +55,18 @@ def run(cfg: DictConfig) -> float:
     with joined(resolve_device(cfg.train.device)) as world, Interruption(world) as stop:
         if not world.first:
             return _follow(cfg, folder, stop, world)
-        begun = False
+        told = False
         try:
             with locked(folder.path):
                 folder.tidy()
-                if (dice := _finished(cfg, folder)) is not None:
-                    return dice
-                begun = world.tell(True)
-                return _train(cfg, folder, stop, world)
-        finally:
-            if not begun:
-                world.tell(False)
+                dice = _finished(cfg, folder)
+                told = True
+                return _train(cfg, folder, stop, world) if world.tell(dice is None) else dice
+        except BaseException as error:
+            if not told:
+                with suppress(RuntimeError):
+                    world.tell(False)
+            raise lost_process(error, world) or error from None
 
 
 def _follow(cfg: DictConfig, folder: RunFolder, stop: Interruption, world: World) -> float:
@@ -78,8 +79,8 @@ def _follow(cfg: DictConfig, folder: RunFolder, stop: Interruption, world: World
         summary = train(cfg, open_dataset(cfg.data), folder, WandbSink(config, folder.path), stop, world)
     except Exception as error:
         # What all processes find, and what the loss of one does to the others, the first one tells.
-        if isinstance(error, RunError) or lost_process(error, world):
-            sys.exit(1)
+        if isinstance(error, RunError | InputError) or lost_process(error, world):
+            sys.exit(exit_code(error))
         raise _out_of_memory(error, cfg) or error from None
     return summary["best_val_dice"]
 

@@ -35,10 +35,16 @@ class RunFolder:
 
     def clear(self) -> None:
         """Remove what an earlier run wrote; Hydra's files and the log stay."""
-        for name in ("status.json", "summary.json", "metrics.csv", "per_image.csv", "config.yaml"):
+        for name in ("status.json", "config.yaml"):
             (self.path / name).unlink(missing_ok=True)
+        self.clear_results()
         for name in ("checkpoints", "evaluations", "wandb"):
             shutil.rmtree(self.path / name, ignore_errors=True)
+
+    def clear_results(self) -> None:
+        """Remove the figures and the best weights, for there is no state that they follow from."""
+        for path in (self.best, *(self.path / name for name in ("metrics.csv", "per_image.csv", "summary.json"))):
+            path.unlink(missing_ok=True)
 
     def tidy(self) -> None:
         """Remove what killed processes left half-written; the folder must be locked."""

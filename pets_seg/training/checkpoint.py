@@ -49,6 +49,8 @@ def read_about(path: Path) -> dict[str, Any]:
         raise InputError(f"checkpoint={path}: is not a checkpoint of pets_seg, or it is damaged") from None
     if not isinstance(name, str) or name not in NETWORKS:
         raise InputError(f"checkpoint={path}: its network is {str(name)[:50]!r}; is one of {', '.join(NETWORKS)}")
+    if settings["train.precision"] == "auto":
+        raise InputError(f"checkpoint={path}: its precision is auto; must be the one that was used")
     if not isinstance(epoch, int):
         raise InputError(f"checkpoint={path}: its epoch is {str(epoch)[:50]!r}; must be a whole number")
     try:
@@ -97,8 +99,8 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
 def load_state(path: Path, layout: int) -> dict[str, Any] | None:
     """Return what `save_state` wrote, on the CPU, or None if there is nothing, or nothing of this `layout`.
 
-    A damaged file is one with a wrong checksum; a stranger's can neither run code nor fill the memory. Raises
-    InputError if the file is there but may not be read.
+    A damaged file shows by its checksums. A stranger's file cannot run code, and one that is compressed is not
+    unpacked. Raises InputError if the file is there but may not be read.
     """
     try:
         _check_archive(path)
@@ -110,8 +112,12 @@ def load_state(path: Path, layout: int) -> dict[str, Any] | None:
         return None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); make it readable, or existing=restart") from error
+    except MemoryError:
+        raise
     # A damaged archive shows as one of many types (BadZipFile, RuntimeError, UnpicklingError, EOFError, KeyError, ...).
     except Exception as error:
+        if "allocate memory" in str(error):
+            raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         log.warning(f"{path} cannot be read ({reason}); the run starts from its beginning")
         return None

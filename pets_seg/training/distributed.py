@@ -25,10 +25,9 @@ def joined(device: torch.device) -> Iterator[World]:
         # NCCL needs to know which device is this process's before its first message.
         torch.cuda.set_device(device)
     dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
-    try:
-        yield world
-    finally:
-        dist.destroy_process_group()
+    yield world
+    # Not after an error: NCCL would wait for a process that is gone.
+    dist.destroy_process_group()
 
 
 def lost_process(error: BaseException, world: World) -> RunError | None:
@@ -37,7 +36,7 @@ def lost_process(error: BaseException, world: World) -> RunError | None:
         return None
     return RunError(
         f"another of the {world.size} processes of this run has ended, and so this one ends; "
-        "the same command continues the run"
+        f"the same command continues the run ({str(error).splitlines()[0][:200]})"
     )
 
 
@@ -46,13 +45,10 @@ def spread(network: nn.Module, device: torch.device) -> nn.Module:
 
     The losses of the processes, times their number, must add up to the loss of the batch.
     """
-    if device.type == "cuda":
-        network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
-    else:
-        for module in network.modules():
-            if type(module) is nn.BatchNorm2d:
-                # The parameters, which the optimizer holds already, stay what they are.
-                module.__class__ = SynchronisedBatchNorm
+    for module in network.modules():
+        if type(module) is nn.BatchNorm2d:
+            # The parameters, which the optimizer holds already, stay what they are.
+            module.__class__ = SynchronisedBatchNorm
     ids = [device.index] if device.type == "cuda" else None
     spread = nn.parallel.DistributedDataParallel(network, device_ids=ids)
     # Batch norm's statistics are the same everywhere: they need no broadcast before each step.
@@ -61,16 +57,17 @@ def spread(network: nn.Module, device: torch.device) -> nn.Module:
 
 
 class SynchronisedBatchNorm(nn.BatchNorm2d):
-    """Batch norm over the images of all processes, for CPUs, which torch.nn.SyncBatchNorm does not know.
+    """Batch norm over the images of all processes: (B,C,H,W) to (B,C,H,W); B may differ between them and be 0 in some.
 
-    (B,C,H,W) to (B,C,H,W); B may differ between processes and be 0 in some.
+    torch.nn.SyncBatchNorm knows no CPU, makes the host wait for a GPU in every step, and of processes without images
+    it expects float32.
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.training:
             return super().forward(x)
         wide = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
-        here = wide.new_tensor([x.numel() // x.shape[1]])
+        here = wide.new_full((1,), x.numel() // x.shape[1])
         total, values = _Sum.apply(torch.cat((wide.sum((0, 2, 3)), here))).split((x.shape[1], 1))
         mean = total / values
         centred = wide - mean.view(1, -1, 1, 1)
@@ -95,7 +92,6 @@ class _Sum(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: object, gradient: torch.Tensor) -> torch.Tensor:
-        whole = gradient.contiguous()
-        whole = whole.clone() if whole is gradient else whole
+        whole = gradient.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(whole)
         return whole

@@ -32,8 +32,11 @@ class Interruption:
             self.before = {number: signal.signal(number, self._ask) for number in SIGNALS}
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         self._restore()
+        # It was asked for after the last poll: a sweep, which is in one process, must not go on to its next job.
+        if self.asked and self.world.size == 1 and (kind is None or issubclass(kind, Exception)):
+            raise Interrupted(self.asked)
 
     def _restore(self) -> None:
         for number, handler in self.before.items():
@@ -46,7 +49,7 @@ class Interruption:
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.asked = number
-        # torchrun hands a Ctrl-C on to processes that have seen it already.
+        # torchrun may ask again while processes wait for each other; in the end it kills them.
         if self.world.size == 1:
             self._restore()
         if self.world.first:

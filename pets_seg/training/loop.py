@@ -19,7 +19,7 @@ from pets_seg.models.cost import count_macs, count_parameters
 from pets_seg.seeding import derive_seed, seed_all
 from pets_seg.tracking.run_folder import RunFolder, per_image_rows
 from pets_seg.tracking.wandb_sink import WandbSink
-from pets_seg.training.checkpoint import load_network, save_weights
+from pets_seg.training.checkpoint import save_weights
 from pets_seg.training.distributed import spread
 from pets_seg.training.interruption import Interrupted, Interruption
 from pets_seg.training.losses import Objective, soft_dice
@@ -87,9 +87,11 @@ def train(
     # It also makes the first process wait, before it writes, until all have read.
     if world.any(world.tell(done) != done):
         raise RunError(f"{folder.path}: not every process sees the same checkpoint; the folder must be shared by all")
+    # last.pt is the truth; a process may have been killed between writing it and what follows from it.
     if world.first and state.rows:
-        # last.pt is the truth; a process may have been killed between writing it and these.
         write_epoch(folder, state, about, better=True)
+    elif world.first:
+        folder.clear_results()
     forward = spread(network, device) if world.size > 1 else network
     forward = torch.compile(forward) if cfg.train.compile else forward
 
@@ -172,13 +174,11 @@ def train(
             state.save(folder.last)
             raise
 
-    # The others read what the first one has written.
-    world.wait()
-    network = load_network(folder.best, device)
+    best = state.use_best()
     test = Batches(dataset.test, device, cfg.data.boundary)
     context = autocast(device, precision)
     scores = {
-        name: evaluate(network, part, normalise, context, None, world, between)
+        name: evaluate(best, part, normalise, context, None, world, between)
         for name, part in (("valid", valid), ("test", test))
     }
     stems = {"valid": dataset.valid.stems, "test": dataset.test.stems}
@@ -202,6 +202,6 @@ def _stop_unless_finite(kind: str, loss: float, epoch: int, cfg: DictConfig, pre
     # All processes stop at the same step: one that went on would wait for the others.
     if world.any(not math.isfinite(loss)):
         raise RunError(
-            f"the {kind} loss is {loss} in epoch {epoch}; try a lower optimizer.lr (now {cfg.optimizer.lr:g})"
+            f"the {kind} loss is not finite in epoch {epoch}; try a lower optimizer.lr (now {cfg.optimizer.lr:g})"
             + (" or train.precision=fp32" if precision != "fp32" else "")
         )

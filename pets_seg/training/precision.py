@@ -23,14 +23,20 @@ def resolve_device(name: str) -> torch.device:
     Each of several processes takes the CUDA device of its own number. Raises InputError for a name that is not auto,
     cpu, cuda, cuda:N or mps, or a device that is not here.
     """
+    world = this_world()
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        mps = torch.backends.mps.is_available() and world.size == 1
+        name = "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"
     if not re.fullmatch(r"cpu|mps|cuda(:\d{1,3})?", name):
         raise InputError(f"train.device={name}: is one of auto, cpu, cuda, cuda:N, mps")
-    world = this_world()
     if world.size > 1 and name not in ("cpu", "cuda"):
         raise InputError(f"train.device={name}: {world.size} processes take train.device=cpu, cuda or auto")
     if world.size > 1 and name == "cuda":
+        count = torch.cuda.device_count()
+        if count < world.local_size:
+            raise InputError(
+                f"train.device=cuda: {world.local_size} processes need as many CUDA devices, here: {count}"
+            )
         name = f"cuda:{world.local_rank}"
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():

@@ -52,9 +52,14 @@ class RunningLoss:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what `load_state_dict` needs to go on, in any number of processes."""
-        return {"sums": self.world.sum(self.sums.clone()).cpu(), "images": self.images}
+        each = torch.zeros(self.world.size, 2, device=self.sums.device)
+        each[self.world.rank] = self.sums
+        return {"sums": self.world.sum(each).cpu(), "images": self.images}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
-        self.sums = (state["sums"] if self.world.first else torch.zeros(2)).to(self.sums.device)
+        each, size = state["sums"], self.world.size
+        # In as many processes as before each has its own sum again, and the total the same rounding.
+        own = each[self.world.rank] if len(each) == size else each.sum(0) / size
+        self.sums = own.to(self.sums.device)
         self.images = state["images"]

@@ -56,6 +56,11 @@ class State:
         }
         return True
 
+    def use_best(self) -> nn.Module:
+        """Return the validated network with the weights of its best epoch; training cannot go on after that."""
+        self.validated.load_state_dict(self.best_weights)
+        return self.validated
+
     def save(self, path: Path) -> None:
         """Write the state, whole or not at all. All processes of a run must call it; the first one writes."""
         losses = self.losses.state_dict()
@@ -94,6 +99,8 @@ class State:
             self.losses.load_state_dict(state["losses"])
             for name in PLAIN:
                 setattr(self, name, state[name])
+            if self.rows and not _alike(self.best_weights, self.network.state_dict()):
+                raise ValueError("the best weights are another network's")
             restore_random_states(state["random"])
         # A file that was tampered with can be wrong in any of its parts.
         except (RuntimeError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
@@ -102,3 +109,9 @@ class State:
                 f"{path}: does not fit this run ({reason}); existing=restart trains it from the beginning"
             ) from error
         return True
+
+
+def _alike(weights: dict[str, torch.Tensor], others: dict[str, torch.Tensor]) -> bool:
+    return [(name, tensor.shape, tensor.dtype) for name, tensor in weights.items()] == [
+        (name, tensor.shape, tensor.dtype) for name, tensor in others.items()
+    ]

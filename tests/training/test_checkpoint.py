@@ -79,6 +79,18 @@ def test_a_missing_state_is_none_and_one_that_cannot_be_used_a_warning(tmp_path:
     assert torch.equal(load_state(path, LAYOUT)["weights"], torch.arange(1000.0))
 
 
+def test_a_passing_shortage_of_memory_does_not_throw_a_state_away(tmp_path: Path, monkeypatch) -> None:
+    save_state(tmp_path / "last.pt", {"layout": LAYOUT})
+    for error in (MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")):
+
+        def refuse(*_: object, error: Exception = error, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr(torch, "load", refuse)
+        with pytest.raises(type(error)):
+            load_state(tmp_path / "last.pt", LAYOUT)
+
+
 class Payload:
     def __init__(self, target: Path) -> None:
         self.target = target
@@ -124,6 +136,7 @@ def test_an_archive_that_unpacks_to_more_than_it_is_is_not_unpacked(tmp_path: Pa
         ({"size": 10**6}, "data.size=1000000: must be from 32 to 4096"),
         ({"boundary": "../x"}, "data.boundary=../x: is one of"),
         ({"precision": "int8"}, "is one of auto, fp32"),
+        ({"precision": "auto"}, "its precision is auto"),
         ({"epoch": "3"}, "its epoch is '3'"),
         ({"note": "x" * 20_000}, "is not a checkpoint"),
     ],

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,17 @@ from pets_seg.training.distributed import spread
 from pets_seg.training.losses import Objective
 from pets_seg.world import World
 
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "pets_seg.run"]
+# Standalone: on a port of its own.
+TORCHRUN = [
+    sys.executable,
+    "-m",
+    "torch.distributed.run",
+    "--standalone",
+    "--nproc-per-node",
+    "2",
+    "-m",
+    "pets_seg.run",
+]
 # Gentle steps, so that rounding stays rounding over a few epochs.
 GENTLE = ["optimizer=sgd", "optimizer.lr=1e-3", "scheduler=constant", "train.batch_size=7", "data.boundary=ignore"]
 
@@ -69,46 +79,57 @@ def test_two_processes_give_the_figures_of_one(oxford: Path, tmp_path: Path) -> 
         assert torch.allclose(weights[0][name], weights[1][name], rtol=1e-3, atol=1e-4), name
 
 
-def started(cwd: Path, program: list[str], arguments: list[str], epochs: int) -> tuple[subprocess.Popen, Path]:
-    """Start a run and return its process and folder once it has validated `epochs`."""
-    process = subprocess.Popen(
-        [*program, *arguments], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    try:
+@pytest.fixture
+def started() -> Iterator[Callable[..., tuple[subprocess.Popen, Path]]]:
+    """Start runs, each returned with its folder once it has validated some epochs; none is left at work."""
+    processes: list[subprocess.Popen] = []
+
+    def start(cwd: Path, program: list[str], arguments: list[str], epochs: int) -> tuple[subprocess.Popen, Path]:
+        process = subprocess.Popen(
+            [*program, *arguments], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        processes.append(process)
         [metrics] = wait_for(lambda: [path for path in cwd.glob("runs/default/*/metrics.csv") if lines(path) > epochs])
-    except AssertionError:
+        return process, metrics.parent
+
+    yield start
+    for process in processes:
+        # torchrun ends its processes; killed, it could not.
         process.terminate()
-        raise
-    return process, metrics.parent
+        process.communicate(timeout=60)
 
 
 def lines(path: Path) -> int:
     return len(path.read_text().splitlines())
 
 
-def test_a_dying_process_ends_all_and_the_run_goes_on_in_any_number(oxford: Path, tmp_path: Path) -> None:
+def test_a_dying_process_ends_all_and_the_run_goes_on_in_any_number(
+    oxford: Path, tmp_path: Path, started: Callable[..., tuple[subprocess.Popen, Path]]
+) -> None:
     arguments = [*tiny(oxford), *GENTLE, "aug=none", "train.epochs=5000", "optimizer.lr=1e-4"]
     work, other = tmp_path / "work", tmp_path / "other"
     work.mkdir()
     other.mkdir()
+    # SIGTERM to torchrun, as a cluster sends it: all end after the same step, in the middle of an epoch.
     process, run = started(work, TORCHRUN, arguments, 2)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert json.loads((run / "status.json").read_text())["state"] == "interrupted"
+    assert torch.load(run / "checkpoints" / "last.pt", weights_only=True)["step"] == 1
+
+    process, run = started(work, TORCHRUN, arguments, lines(run / "metrics.csv") + 1)
     status = json.loads((run / "status.json").read_text())
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     [victim] = [int(child) for child in children if int(child) != status["pid"]]
     os.kill(victim, signal.SIGKILL)
     shown, _ = process.communicate(timeout=60)
     assert process.returncode != 0
+    assert "continuing after step 1 of epoch" in shown
     line = "another of the 2 processes of this run has ended, and so this one ends; the same command continues the run"
     assert shown.count(line) == 1
     status = json.loads((run / "status.json").read_text())
-    assert (status["state"], status["error"]["message"]) == ("failed", line)
-
-    # SIGTERM to torchrun, as a cluster sends it: all end after the same step.
-    process, run = started(work, TORCHRUN, arguments, lines(run / "metrics.csv") + 1)
-    process.send_signal(signal.SIGTERM)
-    shown, _ = process.communicate(timeout=60)
-    assert "continuing after" in shown
-    assert json.loads((run / "status.json").read_text())["state"] == "interrupted"
+    assert status["state"] == "failed"
+    assert status["error"]["message"].startswith(line)
     resumed = epoch_rows(run)
 
     # On alone, the same images in the same order; and what it would have been in two, never disturbed.
@@ -132,6 +153,7 @@ def test_a_dying_process_ends_all_and_the_run_goes_on_in_any_number(oxford: Path
         (["-m", "seed=0,1"], "torchrun is for one run"),
         (["task=preview"], "task=preview: runs in one process"),
         (["train.device=cuda:1"], "2 processes take train.device=cpu, cuda or auto"),
+        (["train.device=cuda"], "2 processes need as many CUDA devices, here: 1"),
     ],
 )
 def test_what_several_processes_cannot_do(
@@ -141,9 +163,11 @@ def test_what_several_processes_cannot_do(
     in_process: Callable[..., tuple[int, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     # As torchrun starts the first and the second of two.
     for rank in ("0", "1"):
         launched = {"TORCHELASTIC_RUN_ID": "x", "RANK": rank, "WORLD_SIZE": "2", "LOCAL_RANK": rank}
+        launched["LOCAL_WORLD_SIZE"] = "2"
         for name, value in launched.items():
             monkeypatch.setenv(name, value)
         code, shown = in_process(*arguments)
@@ -168,6 +192,7 @@ def _in_two(rank: int, folder: Path, model: dict, batches: list[torch.Tensor]) -
     for index, images in enumerate(batches):
         torch.manual_seed(0)
         network = build_model(**model).double()
+        network.checkpoint_activations = True
         found = _gradients(network, spread(network, torch.device("cpu")), images, World(rank, 2))
         torch.save(found, folder / f"{index}-{rank}.pt")
     dist.destroy_process_group()

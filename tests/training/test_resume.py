@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 import torch
 from conftest import only_run, tiny
 from outcome import check_readable, check_same, epoch_rows, outcome
-from processes import finish, halt, start, wait_for
+from processes import finish, halt, interrupt, start, wait_for
 
 # Epochs of 4 steps with last.pt written within them, and everything that has a state of its own.
 RICH = ["train.batch_size=5", "train.save_every_steps=3", "aug=strong", "aug.keep_original=true", "train.ema=0.8"]
@@ -28,7 +27,7 @@ MOMENTS = [
     ("pets_seg.training.loop.write_epoch", 1, "last.pt is written, what follows from it is not"),
     ("pets_seg.files.os.replace metrics.csv", 2, "writing metrics.csv"),
     ("pets_seg.files.os.replace best.safetensors", 1, "writing the best weights"),
-    ("pets_seg.training.loop.load_network", 1, "testing"),
+    ("pets_seg.training.loop.Batches", 3, "testing"),
     ("pets_seg.files.os.replace per_image.csv", 1, "writing per_image.csv"),
     ("pets_seg.files.os.replace summary.json", 1, "writing summary.json"),
     ("pets_seg.files.os.replace status.json", 2, "writing that it is finished"),
@@ -94,13 +93,61 @@ def test_once_interrupted_it_ends_after_the_step_and_goes_on_there(
 def test_twice_interrupted_it_ends_at_once(oxford: Path, tmp_path: Path) -> None:
     work = tmp_path / "work"
     process = start(work, [*tiny(oxford), *LONG], ("pets_seg.training.loop.derive_seed", 9), halt)
-    [run] = wait_for(lambda: list(work.glob("runs/default/*/metrics.csv")))
-    time.sleep(0.3)
+    wait_for((work / "halted").exists)
     os.kill(process.pid, signal.SIGTERM)
-    process.join(0.5)
-    assert process.exitcode is None
+    wait_for(lambda: "interrupted: ends after this step" in (work / "shown").read_text())
+    assert process.is_alive()
     os.kill(process.pid, signal.SIGINT)
     process.join(30)
     assert process.exitcode == 130
-    assert json.loads(run.with_name("status.json").read_text())["state"] == "interrupted"
+    assert json.loads((only_run(work) / "status.json").read_text())["state"] == "interrupted"
     check_readable(work / "runs")
+
+
+def test_interrupted_after_its_last_step_a_sweep_does_not_go_on(oxford: Path, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    arguments = ["-m", *tiny(oxford), "train.epochs=1", "seed=0,1"]
+    assert finish(work, arguments, ("pets_seg.training.loop.summarise", 1), interrupt) == 130
+    # The first job was at its end, the second is not begun.
+    assert json.loads((only_run(work) / "status.json").read_text())["state"] == "finished"
+
+
+def test_a_vanished_data_set_is_said_and_the_run_goes_on_when_it_is_back(oxford: Path, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    arguments = [*tiny(oxford), "data.download=false", "train.epochs=3"]
+    assert finish(work, arguments, ("pets_seg.training.loop.write_epoch", 2)) == -signal.SIGKILL
+    before = {path: path.read_bytes() for path in (work / "runs").rglob("*") if path.is_file()}
+    away = oxford.rename(tmp_path / "away")
+    assert finish(work, arguments) == 2
+    [line] = (work / "shown").read_text().splitlines()
+    assert f"sought in {oxford}/oxford-iiit-pet and not found" in line
+    assert before == {path: path.read_bytes() for path in (work / "runs").rglob("*") if path.is_file()}
+    away.rename(oxford)
+    assert finish(work, arguments) == 0
+    assert "continuing after epoch 2 of 3" in (work / "shown").read_text()
+
+
+def test_a_checkpoint_of_another_run_is_refused(oxford: Path, tmp_path: Path) -> None:
+    work, other = tmp_path / "work", tmp_path / "other"
+    assert finish(other, [*tiny(oxford), "model.width=8", "train.epochs=1"]) == 0
+    assert finish(work, tiny(oxford), ("pets_seg.training.loop.write_epoch", 1)) == -signal.SIGKILL
+    last = only_run(work) / "checkpoints" / "last.pt"
+    last.write_bytes((only_run(other) / "checkpoints" / "last.pt").read_bytes())
+    assert finish(work, tiny(oxford)) == 2
+    line = (work / "shown").read_text().splitlines()[-1]
+    assert f"{last}: does not fit this run" in line
+    assert "existing=restart trains it from the beginning" in line
+    assert finish(work, [*tiny(oxford), "existing=restart"]) == 0
+
+
+def test_figures_without_a_state_are_removed_before_training_starts_anew(oxford: Path, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    assert finish(work, [*tiny(oxford), "train.epochs=3"], ("pets_seg.training.loop.Batches", 3)) == -signal.SIGKILL
+    run = only_run(work)
+    (run / "checkpoints" / "last.pt").write_bytes(b"damaged")
+    again = [*tiny(oxford), "train.epochs=3"]
+    assert finish(work, again, ("pets_seg.training.loop.derive_seed", 1)) == -signal.SIGKILL
+    assert "last.pt cannot be read" in (work / "shown").read_text()
+    assert not (run / "metrics.csv").exists()
+    assert not (run / "checkpoints" / "best.safetensors").exists()
+    assert finish(work, again) == 0
