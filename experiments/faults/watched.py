@@ -32,7 +32,7 @@ class Watch:
         setattr(owner, name, watched)
 
     def _say(self) -> None:
-        text = self.doing[-1] if self.doing else "in between"
+        text = self.doing[-1] if self.doing else "between"
         os.pwrite(self.file, text[:WIDTH].ljust(WIDTH).encode(), 0)
 
 

@@ -66,5 +66,5 @@ def test_what_a_run_is_doing_stands_in_a_file(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         work.outer()
     assert seen == ["validating", "training"]
-    assert (tmp_path / "phase").read_text().strip() == "in between"
+    assert (tmp_path / "phase").read_text().strip() == "between"
     sys.modules.pop("watched")
