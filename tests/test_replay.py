@@ -22,18 +22,9 @@ def figures(run: Path) -> tuple:
     return rows, (run / "per_image.csv").read_bytes(), weights
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        ["aug=strong", "aug.operations.0.p=0.3", "optimizer=muon", "optimizer.betas=[0.8,0.95]", "train.ema=0.5"],
-        ["model=resnet34_unet", "model.decoder_width=4", "aug=elastic", "loss=dice", "scheduler=cosine", "seed=7"],
-    ],
-)
-def test_a_replayed_run_gives_every_bit_again(
-    settings: list[str], oxford: Path, tmp_path: Path, in_process: Command
-) -> None:
-    arguments = [argument for argument in tiny(oxford) if "model" not in argument or "muon" in str(settings)]
-    code, shown = in_process(*arguments, *settings)
+def test_a_replayed_run_gives_every_bit_again(oxford: Path, tmp_path: Path, in_process: Command) -> None:
+    settings = ["aug=strong", "aug.operations.0.p=0.3", "optimizer=muon", "optimizer.betas=[0.8,0.95]", "train.ema=0.5"]
+    code, shown = in_process(*tiny(oxford), *settings, "loss=ce_dice", "scheduler=cosine", "seed=7")
     assert code == 0, shown
     first = only_run(tmp_path / "work", "default")
     config = yaml.safe_load((first / "config.yaml").read_text())

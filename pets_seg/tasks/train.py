@@ -76,7 +76,7 @@ def _follow(cfg: DictConfig, folder: RunFolder, stop: Interruption, world: World
     config = OmegaConf.to_container(cfg, resolve=True)
     config["tracker"]["mode"] = "disabled"
     try:
-        summary = train(cfg, open_dataset(cfg.data), folder, WandbSink(config, folder.path), stop, world)
+        summary = train(cfg, open_dataset(cfg.data), folder, WandbSink(config, folder.path), stop.poll, world)
     except Exception as error:
         # What all processes find, and what the loss of one does to the others, the first one tells.
         if isinstance(error, RunError | InputError) or lost_process(error, world):
@@ -111,7 +111,7 @@ def _train(cfg: DictConfig, folder: RunFolder, stop: Interruption, world: World)
         together = f", {world.size} processes" if world.size > 1 else ""
         log.info(f"{_shown(folder)}: {cfg.model.name} on {_describe(device)}, {config['train']['precision']}{together}")
         sink = WandbSink(config, folder.path)
-        summary = train(cfg, open_dataset(cfg.data), folder, sink, stop, world)
+        summary = train(cfg, open_dataset(cfg.data), folder, sink, stop.poll, world)
     except BaseException as error:
         error = _out_of_memory(error, cfg) or lost_process(error, world) or error
         interrupted = isinstance(error, KeyboardInterrupt)

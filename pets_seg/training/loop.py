@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
@@ -21,7 +22,7 @@ from pets_seg.tracking.run_folder import RunFolder, per_image_rows
 from pets_seg.tracking.wandb_sink import WandbSink
 from pets_seg.training.checkpoint import save_weights
 from pets_seg.training.distributed import spread
-from pets_seg.training.interruption import Interrupted, Interruption
+from pets_seg.training.interruption import Interrupted
 from pets_seg.training.losses import Objective, soft_dice
 from pets_seg.training.memory import peak_memory_mb, reset_peak
 from pets_seg.training.optimizers import build_optimizer, build_scheduler
@@ -31,7 +32,7 @@ from pets_seg.training.running_loss import RunningLoss
 from pets_seg.training.state import State
 from pets_seg.training.summary import summarise
 from pets_seg.training.weight_average import WeightAverage
-from pets_seg.world import World
+from pets_seg.world import ALONE, World
 
 log = logging.getLogger("pets_seg")
 # The host looks at the loss once in so many steps: for the bar, and to stop at a NaN.
@@ -39,12 +40,17 @@ LOOK_EVERY = 5
 
 
 def train(
-    cfg: DictConfig, dataset: Dataset, folder: RunFolder, sink: WandbSink, stop: Interruption, world: World
+    cfg: DictConfig,
+    dataset: Dataset,
+    folder: RunFolder,
+    sink: WandbSink,
+    poll: Callable[[], None] = lambda: None,
+    world: World = ALONE,
 ) -> dict[str, Any]:
     """Train what `cfg` describes, or go on from the folder's last checkpoint; return the summary, written there too.
 
-    In several processes each computes its share of every batch; the first one writes. Raises RunError if the loss is
-    not finite, and Interrupted, with the state written, once `stop` was asked to.
+    In several processes each computes its share of every batch; the first one writes. `poll` is called after each step.
+    Raises RunError if the loss is not finite; where `poll` raises Interrupted, the state is written first.
     """
     device = resolve_device(cfg.train.device)
     precision = resolve_precision(cfg.train.precision, device)
@@ -73,7 +79,7 @@ def train(
     at_once = math.ceil(cfg.train.batch_size / cfg.train.accumulate)
     extra = soft_dice if cfg.loss.dice else None
     # Several processes must end at the same step; between the batches of an evaluation they do not meet.
-    between = stop.poll if world.size == 1 else lambda: None
+    between = poll if world.size == 1 else lambda: None
     nothing = torch.zeros((), device=device)
     about = {"model": dict(cfg.model), "size": cfg.data.size, "normalisation": cfg.data.normalisation}
     about |= {"boundary": cfg.data.boundary, "precision": precision}
@@ -133,7 +139,7 @@ def train(
                         _stop_unless_finite("training", seen, epoch, cfg, precision, world)
                         progress.show(loss=seen, dice=state.best_dice if state.rows else None)
                     if look or world.size == 1:
-                        stop.poll()
+                        poll()
                     every = cfg.train.save_every_steps
                     if every and state.step < steps and ((epoch - 1) * steps + state.step) % every == 0:
                         state.save(folder.last)

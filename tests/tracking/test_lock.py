@@ -2,16 +2,15 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import only_run, tiny
+from conftest import command, only_run, tiny
 from filelock import FileLock
+from processes import start, wait_for
 
 from pets_seg.errors import InputError
 from pets_seg.tracking import lock
@@ -81,24 +80,23 @@ def test_the_second_process_says_who_is_at_work_and_changes_nothing(
 
 
 def test_a_real_run_in_progress_is_named(oxford: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pets_seg.run", *tiny(oxford), "train.epochs=5000"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as first:
-        assert "unet on cpu" in first.stdout.readline()
-        second = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
-        assert second.returncode == 2
-        assert f"pid {first.pid}, since 20" in second.stderr
-        assert f"host {os.uname().nodename}" in second.stderr
-        first.send_signal(signal.SIGKILL)
+    work = tmp_path / "work"
+    arguments = [*tiny(oxford), "train.epochs=5000"]
+    first = start(work, arguments)
+    wait_for(lambda: list(work.glob("runs/default/*/metrics.csv")))
+    second = command(*arguments, cwd=work)
+    assert second.returncode == 2
+    assert f"pid {first.pid}, since 20" in second.stderr
+    assert f"host {os.uname().nodename}" in second.stderr
+    first.kill()
+    first.join(30)
     # What a kill leaves half-written is removed by the next process.
-    run = only_run(tmp_path)
-    (run / "checkpoints" / ".last.pt.1.part").write_bytes(b"half")
-    third = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
-    with third:
-        assert "unet on cpu" in third.stdout.readline()
-        until = time.monotonic() + 20
-        while (run / "checkpoints" / ".last.pt.1.part").exists():
-            assert time.monotonic() < until
-        third.kill()
+    left = only_run(work) / "checkpoints" / ".last.pt.1.part"
+    left.write_bytes(b"half")
+    third = start(work, arguments)
+    wait_for(lambda: not left.exists())
+    third.kill()
+    third.join(30)
 
 
 def test_nothing_is_made_by_asking(tmp_path: Path, holder: Callable) -> None:

@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 from conftest import command, only_run, tiny
 from outcome import check_same, epoch_rows, outcome
-from processes import wait_for
+from processes import finish, wait_for
 
 from pets_seg.data.batches import epoch_batches
 from pets_seg.models import build_model
@@ -65,9 +65,8 @@ def test_two_processes_give_the_figures_of_one(oxford: Path, tmp_path: Path) -> 
     for key in ("dice", "iou", "loss"):
         assert evaluation[key] == together["summary"][f"test_{key}"]
 
-    alone = command(*arguments, "name=alone", cwd=tmp_path)
-    assert alone.returncode == 0, alone.stderr
-    other = only_run(tmp_path, "alone")
+    assert finish(tmp_path / "alone", arguments) == 0
+    other = only_run(tmp_path / "alone")
     assert other.name == run.name
     for rows in zip(together["metrics"], epoch_rows(other), strict=True):
         for key in ("train/loss", "train/objective", "val/loss", "val/objective"):
