@@ -1,43 +1,173 @@
 """What can be known to be wrong before any work starts."""
 
 import math
+import os
+import re
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from omegaconf import DictConfig, OmegaConf
+from hydra._internal.utils import get_args_parser
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString
+from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from pets_seg.config import NAME, SCHEMAS, settings
 from pets_seg.errors import InputError
-from pets_seg.messages import TYPES, nearest
+from pets_seg.help import GROUPS
+from pets_seg.messages import TYPES, first_line, nearest, unknown_key
+
+# In characters, of one override: reading one takes a time that grows with the square of its length.
+LONGEST = 10_000
+# Keys are sought as names of files too.
+LONGEST_KEY = 200
+FLAGS = ("--help", "--hydra-help", "--version", "--cfg", "--resolve", "--package", "--run", "--multirun", "--info")
+OWN_OPTIONS = "options of your own come through hydra.searchpath=[file:///my/conf]"
+NOT_HERE = {
+    "experimental_rerun": "runs what is pickled in a file; replay=RUN repeats a run",
+    "config_name": f"there is one configuration; {OWN_OPTIONS}",
+    "config_path": f"there is one configuration; {OWN_OPTIONS}",
+}
+
+
+def check_arguments(arguments: Sequence[str]) -> list[str]:
+    """Return the command line with its flags before its overrides; raise InputError for one that cannot be read."""
+    parser = get_args_parser()
+    parser.error = _refuse_flag
+    given, rest = parser.parse_known_args(list(arguments))
+    # The parser takes overrides in one place only; what is left over may be more of them.
+    overrides = [*given.overrides, *rest]
+    for word in rest:
+        if word.startswith("-"):
+            flag = word.partition("=")[0]
+            raise InputError(
+                f"{flag}: no such flag{nearest(flag, [*FLAGS])}; --hydra-help lists them; a setting is key=value"
+            )
+    for flag, reason in NOT_HERE.items():
+        if getattr(given, flag) is not None:
+            raise InputError(f"--{flag.replace('_', '-')}: is not for use here: {reason}")
+    modes = {"--run": given.run, "--multirun": given.multirun, "--cfg": given.cfg, "--info": given.info}
+    if len(chosen := [flag for flag, value in modes.items() if value]) > 1:
+        raise InputError(f"{' '.join(chosen)}: contradict each other; give one of them")
+    if given.resolve and not (given.cfg or given.help):
+        raise InputError("--resolve: shows nothing by itself; give --cfg job --resolve")
+    if not given.shell_completion:
+        for override in overrides:
+            _check_override(override, given.multirun)
+    return [argument for argument in arguments if argument not in overrides] + overrides
+
+
+def _refuse_flag(message: str) -> NoReturn:
+    raise InputError(f"{message.removeprefix('argument ')}; --hydra-help lists the flags")
+
+
+def _check_override(text: str, multirun: bool) -> None:
+    """Raise InputError, or Hydra's own error, for what its parser, or what comes after it, would stumble over."""
+    if len(text) > LONGEST:
+        raise InputError(f"{text[:60]}...: has {len(text)} characters, {LONGEST} are the most; shorten it")
+    # Python makes no number of more digits a float.
+    if re.search(r"[0-9_]{300}", text):
+        raise InputError(f"{text[:60]}...: holds a number of 300 digits or more; write a smaller one")
+    try:
+        [override] = OverridesParser.create().parse_overrides([text])
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        raise InputError(
+            f"{text[:60]}...: cannot be read ({first_line(str(error))}); write it flat and short"
+        ) from None
+    key, value = override.key_or_group, override.value()
+    if not key:
+        raise InputError(f"{text}: has no key; write key=value")
+    if len(key) > LONGEST_KEY:
+        raise InputError(f"{key[:60]}...: no such group or setting; --help lists them")
+    if override.is_delete() and (key in GROUPS or key in settings() or re.fullmatch(r"aug\.operations(\.\d+)?", key)):
+        raise InputError(f"{text}: can be changed, not removed{'; p=0 draws no image' if key[-1].isdigit() else ''}")
+    if key in GROUPS and not override.is_delete():
+        for option in _options(override):
+            if not isinstance(option, str | QuotedString):
+                raise InputError(f"{text}: takes the name of an option, or is left out; --help lists those of {key}")
+    if key == "hydra" or key.startswith("hydra.callbacks.hooks") or (key == "hydra.callbacks" and value is None):
+        raise InputError(f"{key}: holds the checks that come before every run; leave it as it is")
+    if key == "hydra.mode" and multirun and value != "MULTIRUN":
+        raise InputError(f"{text}: contradicts --multirun; leave one of them out")
+
+
+def _options(override: Override) -> Sequence[Any]:
+    value = override.value()
+    if isinstance(value, Glob):
+        return ()
+    return value.list if isinstance(value, ChoiceSweep) else (value,)
 
 
 def check(cfg: DictConfig) -> None:
     """Raise InputError for a value out of its range, options that contradict, or a device that is not here."""
-    for group in (None, "model", "aug", "optimizer", "scheduler", "loss", "data", "train", "tracker"):
-        key = f"{group}.name" if group else "name"
-        name = OmegaConf.select(cfg, key)
-        if not isinstance(name, str) or not NAME.fullmatch(name):
-            raise InputError(
-                f"{key}={str(name)[:120]}: must start with a letter or digit and hold 1 to 100 letters, digits, _ . + -"
-            )
-    for group in SCHEMAS:
-        _check_keys(OmegaConf.select(cfg, group) if group else cfg, f"{group}." if group else "")
+    try:
+        OmegaConf.to_container(cfg, resolve=True)
+    except (OmegaConfBaseException, RecursionError) as error:
+        key = getattr(error, "full_key", None) or "${...}"
+        raise InputError(
+            f"{key}: refers to what cannot be had ({first_line(str(error))}); "
+            "name a key of --cfg job, or a variable that is set as ${oc.env:NAME}"
+        ) from error
+    _check_name("name", cfg.name)
+    _check_keys(cfg, OmegaConf.get_type(cfg), "")
+    for group in ("model", "aug", "optimizer", "scheduler", "loss", "data", "train", "tracker"):
+        _check_option(group, cfg.get(group))
     for key, rule in settings().items():
         node = OmegaConf.select(cfg, key.rpartition(".")[0]) if "." in key else cfg
-        if isinstance(node, DictConfig) and key.rpartition(".")[2] in node:
-            check_value(key, OmegaConf.select(cfg, key, throw_on_missing=True), rule)
+        if key.rpartition(".")[2] in node:
+            value = OmegaConf.select(cfg, key)
+            _check_kind(key, value, rule)
+            check_value(key, value, rule)
     _check_together(cfg)
 
 
-def _check_keys(node: DictConfig, prefix: str) -> None:
-    # `+key=value` adds what no schema has; an option of a user's own has no schema and may hold anything.
-    schema = OmegaConf.get_type(node)
+def _check_name(key: str, name: Any) -> None:
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise InputError(
+            f"{key}={str(name)[:120]}: must start with a letter or digit and hold 1 to 100 letters, digits, _ . + -"
+        )
+
+
+def _check_keys(node: DictConfig, schema: type, prefix: str) -> None:
+    known = [item.name for item in fields(schema)]
+    for key in node:
+        if key not in known:
+            raise InputError(unknown_key(f"{prefix}{key}"))
+
+
+def _check_option(group: str, node: Any) -> None:
+    """Check what an option holds; one of a user's own may have no schema, and then hold more than the others."""
+    if not isinstance(node, DictConfig):
+        raise InputError(f"{group}={str(node)[:100]}: must hold settings; mend the file of the option")
+    _check_name(f"{group}.name", node.get("name"))
+    schema, variants = OmegaConf.get_type(node), SCHEMAS[group]
     if is_dataclass(schema):
-        known = [item.name for item in fields(schema)]
-        for key in node:
-            if key not in known:
-                raise InputError(f"{prefix}{key}: no such setting{nearest(str(key), known)}; --help lists them")
+        _check_keys(node, schema, f"{group}.")
+        if variants.get(node.name, schema) is not schema:
+            raise InputError(
+                f"{group}.name={node.name}: is the name of another option; choose it by {group}={node.name}"
+            )
+    elif group == "optimizer":
+        schema = None
+    else:
+        schema = variants.get(node.name, next(iter(variants.values())))
+    needed = [item.name for item in fields(schema) if item.default == MISSING] if schema else ["_target_", "lr"]
+    for key in needed:
+        if key not in node:
+            raise InputError(f"{group}.{key}: is needed; give {group}.{key}=..., or write it into the option's file")
+
+
+def _check_kind(key: str, value: Any, rule: dict[str, Any]) -> None:
+    if not _is(value, rule["type"]):
+        raise InputError(f"{key}={str(value)[:100]}: expected {TYPES[rule['type']]}")
+
+
+def _is(value: Any, kind: Any) -> bool:
+    if kind == list[float]:
+        return isinstance(value, list | ListConfig) and all(_is(item, float) for item in value)
+    # To Python true is a whole number.
+    return isinstance(value, int | float if kind is float else kind) and (kind is bool or not isinstance(value, bool))
 
 
 def check_plain(key: str, value: Any) -> None:
@@ -45,10 +175,7 @@ def check_plain(key: str, value: Any) -> None:
     rule = settings().get(key)
     if rule is None:
         raise InputError(f"{key}: no such setting")
-    kind = rule["type"]
-    # To Python true is a whole number.
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise InputError(f"{key}={str(value)[:100]}: expected {TYPES.get(kind, 'a word or null')}")
+    _check_kind(key, value, rule)
     check_value(key, value, rule)
 
 
@@ -58,8 +185,8 @@ def check_value(key: str, value: Any, rule: dict[str, Any]) -> None:
         allowed = list(rule["choices"])
         raise InputError(f"{key}={value}: is one of {', '.join(allowed)}{nearest(str(value), allowed)}")
     low, high = rule["low"], rule["high"]
-    if low is not None and not (math.isfinite(value) and value >= low and (high is None or value <= high)):
-        between = f"from {low} to {high}" if high is not None else f"{low} or more"
+    if low is not None and not (low <= value < math.inf and (high is None or value <= high)):
+        between = f"from {low} to {high}" if high is not None else f"{low} or more and finite"
         raise InputError(f"{key}={value}: must be {between}")
 
 
@@ -68,8 +195,6 @@ def _check_together(cfg: DictConfig) -> None:
 
     device = resolve_device(cfg.train.device)
     resolve_precision(cfg.train.precision, device)
-    if "_target_" not in cfg.optimizer:
-        raise InputError(f"optimizer={cfg.optimizer.name}: has no _target_; name a class, e.g. torch.optim.RMSprop")
     if cfg.loss.cross_entropy == cfg.loss.dice == 0:
         raise InputError("loss.cross_entropy=0 loss.dice=0: nothing to minimise; give one of them a weight")
     parts = cfg.train.accumulate
@@ -88,5 +213,5 @@ def _check_together(cfg: DictConfig) -> None:
     if cfg.model.get("pretrained") and cfg.data.normalisation != "imagenet":
         raise InputError("model.pretrained=true data.normalisation=raw: ImageNet weights need normalisation=imagenet")
     cache_dir = cfg.data.get("cache_dir")
-    if cache_dir and Path(cache_dir).is_file():
+    if cache_dir and os.path.isfile(cache_dir):
         raise InputError(f"data.cache_dir={cache_dir}: is a file; name a folder")

@@ -12,6 +12,9 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
+# More is a mistake.
+MANY = 1_000_000
+
 
 def setting(
     text: str,
@@ -111,25 +114,21 @@ class OxfordPetData(SampleData):
 @dataclass
 class FolderData(SampleData):
     root: str = setting("oxford_pet: holds oxford-iiit-pet/; folder: holds images/ and masks/")
-    split_seed: int = setting("of the hash that deals stems out to splits (folder)")
+    split_seed: int = setting("of the hash that deals stems out to splits (folder)", low=0, high=2**31 - 1)
 
 
 @dataclass
 class Train:
     name: str = MISSING
-    epochs: int = setting("passes over the training images", low=1)
-    batch_size: int = setting("images a step", low=1)
-    precision: str = setting(
-        "of the network; auto: bf16 (or fp16) on CUDA, else fp32", choices=("auto", "fp32", "bf16", "fp16")
-    )
+    epochs: int = setting("passes over the training images", low=1, high=MANY)
+    batch_size: int = setting("images a step", low=1, high=MANY)
+    precision: str = setting("auto: bf16 (or fp16) on CUDA, else fp32", choices=("auto", "fp32", "bf16", "fp16"))
     compile: bool = setting("compile the network with torch.compile")
-    accumulate: int = setting("parts that a batch is computed in, one after the other, for small memories", low=1)
+    accumulate: int = setting("parts that a batch is computed in, for small memories", low=1, high=MANY)
     checkpoint_activations: bool = setting("compute UNet's activations again in the backward pass, for small memories")
-    ema: float = setting(
-        "decay of the moving average of the weights that is validated and kept; 0: none", low=0, high=0.99999
-    )
+    ema: float = setting("decay of the average of weights that is validated and kept; 0: none", low=0, high=0.99999)
     deterministic: bool = setting("only algorithms that repeat themselves exactly (the CPU's always do)")
-    save_every_steps: int = setting("write last.pt after so many steps too, not only after epochs; 0: never", low=0)
+    save_every_steps: int = setting("write last.pt after so many steps too; 0: after epochs only", low=0, high=MANY)
     device: str = setting("auto, cpu, cuda, cuda:N or mps")
 
 

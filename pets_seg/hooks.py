@@ -2,22 +2,31 @@
 
 import copy
 import importlib
+import math
+import re
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from hydra.core.utils import JobReturn
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from pets_seg.config import run_name
 from pets_seg.errors import InputError
 from pets_seg.messages import exit_code, one_line, traceback_wanted
 from pets_seg.world import this_world
+
+TASKS = ("train", "evaluate", "preview")
+# Of one sweep: each is composed and checked before the first one starts.
+MOST_JOBS = 10_000
+SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
 
 
 class Hooks(Callback):
@@ -37,13 +46,15 @@ class Hooks(Callback):
             if this_world().size > 1 and config.task.name != "train":
                 raise InputError(f"task={config.task.name}: runs in one process; start it without torchrun")
             _prepare(config)
+            if config.task.name == "train":
+                _check_folder("hydra.run.dir", config.hydra.run.dir, config)
             # The others would meet the lock of the first, which asks for all.
             if config.task.name == "train" and this_world().first:
                 from pets_seg.tracking.lock import check_free
 
                 check_free(Path(config.hydra.run.dir))
 
-        _or_exit(prepare)
+        _or_exit(prepare, code=2)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check all jobs of the sweep."""
@@ -52,17 +63,21 @@ class Hooks(Callback):
             if this_world().size > 1:
                 raise InputError("a sweep runs in one process, job by job; torchrun is for one run: start them singly")
             jobs = _jobs(config)
-            if len({job.name for job in jobs}) > 1:
-                raise InputError("name: is that of the whole sweep and cannot be swept over; give one name")
+            for job in jobs:
+                for key in ("name", "task"):
+                    if job.get(key) != config.get(key):
+                        raise InputError(f"{key}: is that of the whole sweep and cannot be swept over; give one {key}")
             for job in jobs:
                 _prepare(job)
             if config.task.name == "train":
+                for job in jobs:
+                    _check_folder("hydra.sweep.subdir", job.hydra.sweep.subdir, job)
                 self.runs = [run_name(job) for job in jobs]
                 from pets_seg.tracking.lock import check_writable
 
                 check_writable(Path(config.hydra.sweep.dir))
 
-        _or_exit(prepare)
+        _or_exit(prepare, code=2)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Remember whether a job failed: `pets_seg.run` then returns None."""
@@ -88,20 +103,80 @@ def _jobs(config: DictConfig) -> list[DictConfig]:
         return [config]
     loader = GlobalHydra.instance().config_loader()
     params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-    overrides = OverridesParser.create(config_loader=loader).parse_overrides([*params, *config.hydra.overrides.task])
+    overrides = OverridesParser.create(config_loader=loader).parse_overrides([*params, *_given(config)])
+    _check_sweep(overrides)
+    if (size := config.hydra.sweeper.max_batch_size) is not None and size < 1:
+        raise InputError(f"hydra.sweeper.max_batch_size={size}: must be 1 or more, or null")
     [jobs] = BasicSweeper.split_arguments(overrides, max_batch_size=None)
     return [loader.load_sweep_config(config, job) for job in jobs]
 
 
+def _check_sweep(overrides: list[Override]) -> None:
+    """Raise InputError for a sweep without jobs, or with too many."""
+    counts: dict[str, float] = {}
+    for override in overrides:
+        # As in Hydra's sweeper, the last word on a key counts.
+        counts[override.get_key_element()] = count = _count(override)
+        if count < 1:
+            raise InputError(f"{override.input_line}: has no value; a sweep needs one or more")
+        if math.prod(counts.values()) > MOST_JOBS:
+            raise InputError(
+                f"{override.input_line}: brings the sweep to {math.prod(counts.values()):.6g} jobs, {MOST_JOBS} are "
+                "the most; sweep over fewer values, or in several commands"
+            )
+
+
+def _count(override: Override) -> float:
+    """Return the number of an override's values; those of a range are not listed, for no memory may hold them."""
+    sweep = override.value()
+    if isinstance(sweep, IntervalSweep):
+        raise InputError(f"{override.input_line}: has no countable values; write range(...) or values with commas")
+    if not isinstance(sweep, RangeSweep):
+        return len(list(override.sweep_iterator())) if override.is_sweep_override() else 1
+    try:
+        return math.ceil((sweep.stop - sweep.start) / sweep.step)
+    except OverflowError:
+        return math.inf
+    except (ZeroDivisionError, ValueError):
+        raise InputError(
+            f"{override.input_line}: is not a range; write range(start,stop,step), the step not 0"
+        ) from None
+
+
+def _check_folder(key: str, folder: str, config: DictConfig) -> None:
+    # Another run could lie in a folder of another name, and would be taken for this one.
+    if Path(folder).name != run_name(config):
+        raise InputError(f"{key}={folder}: must end in the run's name, as runs/${{name}}/${{run_name:}} does")
+
+
 def _prepare(config: DictConfig) -> None:
-    task = importlib.import_module(f"pets_seg.tasks.{config.task.name}")
+    name = OmegaConf.select(config, "task.name")
+    if name not in TASKS:
+        raise InputError(f"task.name={str(name)[:100]}: is one of {', '.join(TASKS)}")
+    for variable in config.hydra.job.env_set:
+        if SECRET.search(str(variable)):
+            raise InputError(
+                f"hydra.job.env_set.{variable}: would be written into the run folder; set {variable} in the "
+                "environment of the command instead"
+            )
+    subdir = config.hydra.output_subdir
+    if subdir is not None and Path(subdir).name != subdir:
+        raise InputError(f"hydra.output_subdir={subdir}: must be the name of a folder in the run folder, or null")
+    if config.hydra.job.chdir:
+        raise InputError("hydra.job.chdir=true: paths are those of the folder that the command starts in; leave it")
     bare = copy.deepcopy(config)
     with read_write(bare), open_dict(bare):
         del bare["hydra"]
-    task.prepare(bare, overrides=list(config.hydra.overrides.task))
+    task = importlib.import_module(f"pets_seg.tasks.{name}")
+    task.prepare(bare, overrides=_given(config))
 
 
-def _or_exit(call: Any) -> Any:
+def _given(config: DictConfig) -> list[str]:
+    # As they were written: a ${...} in one is to be resolved where its value stands, not here.
+    return OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
+
+
+def _or_exit(call: Callable[[], Any], code: int | None = None) -> Any:
     try:
         return call()
     except Exception as error:
@@ -110,4 +185,4 @@ def _or_exit(call: Any) -> Any:
         # Processes that train together find the same fault.
         if this_world().first:
             print(one_line(error), file=sys.stderr)
-        sys.exit(exit_code(error))
+        sys.exit(code or exit_code(error))

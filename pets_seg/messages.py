@@ -4,6 +4,7 @@ import os
 import re
 from difflib import get_close_matches
 
+import yaml
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
@@ -18,10 +19,16 @@ TYPES = {
     float: "a number",
     bool: "true or false",
     str: "a word",
+    str | None: "a word or null",
     list[float]: "a list of numbers",
 }
+# What Hydra says of a file whose YAML is in order and whose content is not.
+BAD_FILE = "defaults must be a list|Unsupported type in defaults|in '@package|Invalid loaded object type"
+# In characters: a value can be long, and a line must show the beginning of it and the rule at the end.
+LONGEST_LINE = 900
 
 OPERATIONS = "is not in this option; --cfg job shows its entries; a parameter that its file does not name takes a +"
+DEFAULTS = "the first line of such a file is # @package _global_"
 
 
 def exit_code(error: BaseException) -> int:
@@ -33,23 +40,44 @@ def one_line(error: BaseException) -> str:
     """Return what went wrong, where, what is allowed and the nearest right word, in one line."""
     if isinstance(error, InputError | RunError):
         text = str(error)
+    elif isinstance(error, RecursionError) or "recursion depth" in str(error):
+        text = "a value or an option's file contains itself, or is nested too deeply; write it flat"
     elif isinstance(error, HydraException | OmegaConfBaseException):
         text = _explain(error)
-    elif isinstance(error, OSError) and error.filename:
-        text = f"{error.filename}: {error.strerror} (HYDRA_FULL_ERROR=1 shows where)"
+    elif isinstance(error, yaml.YAMLError | UnicodeDecodeError) or re.search(BAD_FILE, str(error)):
+        text = f"an option's file cannot be read: {error}; mend it"
+    elif match := re.search("provider=hydra.searchpath.*path=(.*) is not available", str(error)):
+        text = f"hydra.searchpath: {match[1]} is not there; give a folder as file:///my/conf or a package as pkg://name"
+    elif match := re.search(r"No config source registered for schema (.+?),", str(error)):
+        text = (
+            f"hydra.searchpath: {match[1]}:// is unknown; give a folder as file:///my/conf or a package as pkg://name"
+        )
+    elif isinstance(error.__cause__, OSError):
+        return one_line(error.__cause__)
+    elif isinstance(error, OSError) and error.strerror:
+        where = error.filename or "the start folder or the output"
+        text = f"{where}: cannot be read or written ({error.strerror}); mend that, or use another place"
     else:
         text = f"{type(error).__name__}: {error} (HYDRA_FULL_ERROR=1 shows where)"
-    return escaped(" ".join(text.split()))
+    text = escaped(" ".join(text.split()))
+    half = LONGEST_LINE // 2
+    return text if len(text) <= LONGEST_LINE else f"{text[:half]} ... {text[-half:]}"
 
 
 def nearest(word: str, known: list[str]) -> str:
     """Return " (did you mean X?)" or nothing."""
-    close = get_close_matches(word, known, n=1, cutoff=0.6)
+    close = get_close_matches(word[:100], known, n=1, cutoff=0.6)
     return f" (did you mean {close[0]}?)" if close else ""
 
 
+def first_line(text: str) -> str:
+    """Return what matters of an error of OmegaConf's: the rest is notes for its developers."""
+    line = text.strip().partition("\n")[0]
+    return re.sub(r"^\w+ raised while (?:resolving interpolation|composing config): ", "", line)[:200]
+
+
 def _explain(error: BaseException) -> str:
-    text = str(error)
+    text = str(error) or str(error.__context__)
     cause = str(error.__cause__ or "")
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
@@ -57,20 +85,56 @@ def _explain(error: BaseException) -> str:
         return f"{group}={option}: no such option{nearest(option, error.options)}; {group} is one of {known}"
     if isinstance(error, OverrideParseException):
         return (
-            f"{error.override}: cannot be read; write key=value, a value with = or spaces in quotes, "
-            f"e.g. 'checkpoint=\"runs/a=b\"'"
+            f"{error.override}: cannot be read; write key=value, a value with signs beyond letters, digits and _-+./ "
+            f"in quotes, e.g. 'checkpoint=\"runs/a=b\"'"
         )
-    if match := re.search(r"Ambiguous value for argument '(.+?)'", text):
+    if match := re.search(r"(?:Ambiguous value for argument|Sweep parameters) '(.+?)'", text):
         return f"{match[1]}: several values need a sweep: add -m (or write [a,b] for one list)"
-    if match := re.search(r"Error merging override (.+)", text):
+    if match := re.search(r"Sweeping over Hydra's configuration is not supported : '(.+)'", text):
+        return f"{match[1]}: a setting of Hydra's cannot be swept over; give one value"
+    if match := re.search(r"force-add of config groups is not supported: '\+\+(.+)'", text):
+        return f"++{match[1]}: an option is chosen without a +: {match[1]}"
+    if match := re.search(r"Multiple values for ([\w/@.]+)\.", text):
+        return f"{match[1]}: is given more than once; give {match[1]}=... once, without a +"
+    if match := re.search(r"hydra.searchpath must be a list of strings. Got: (.*)", text):
+        return f"hydra.searchpath={match[1]}: expected a list, e.g. hydra.searchpath=[file:///my/conf]"
+    if match := re.search(r"Could not append to config. An item is already at '(.+?)'", text):
+        return f"+{match[1]}: is there already; write {match[1]}=... without the +"
+    if match := re.search(r"Error merging override (.+)", text, re.DOTALL):
         return _wrong_value(match[1], cause)
     if match := re.search(r"Could not (?:override|append to config[^']*|delete[^']*) '?\+*([\w@/.-]+)", text):
-        return _unknown_key(match[1].partition("=")[0], cause)
+        return unknown_key(match[1].partition("=")[0])
     if match := re.search(r"In '(.+?)'.*Key '.+?' not in .*full_key: ([\w.]+)", text, re.DOTALL):
-        return f"{_unknown_key(match[2], cause)} (set in {match[1]})"
+        if match[1].startswith(f"{match[2]}/"):
+            return f"{match[1]}: sets keys of {match[2]}; {DEFAULTS}"
+        return f"{unknown_key(match[2])} (set in {match[1]})"
+    if match := re.search(r"In '(.+?)': Could not load '(.+?)'", text):
+        return f"{match[1]}: names {match[2]} among its defaults, which is not there"
+    if match := re.search(r"In '(.+?)'.*?raised while composing config:\s(.*)", text, re.DOTALL):
+        return _wrong_file(match[1], match[2])
     if match := re.search(r"Missing mandatory value: ([\w.]+)", text):
         return f"{match[1]}: is needed: give {match[1]}=..."
-    return text
+    key = getattr(error, "full_key", None)
+    return f"{key}: {first_line(text)}" if key else re.split(r"\s(?:Config search path|full_key):", text)[0]
+
+
+def _wrong_file(file: str, text: str) -> str:
+    """Explain what is wrong with a value that stands in `file`."""
+    if match := re.search(r"Merge error: \w+ is not a subclass of (\w+)\.\s+value: (\w+)", text):
+        for group, variants in SCHEMAS.items():
+            if any(schema.__name__ == match[1] for schema in variants.values()):
+                return f"{file}: {group}: {match[2]} is not how an option is chosen; list it under defaults: " + (
+                    f"- override /{group}: {match[2]}"
+                )
+    match = re.search(r"full_key: ([\w.]+)", text)
+    key = match[1] if match else ""
+    expected = _expected(key)
+    reason = first_line(text).removesuffix(".")
+    return f"{file}: {key + ': ' if key else ''}{reason}; {f'expected {expected}' if expected else 'mend the file'}"
+
+
+def _expected(key: str) -> str | None:
+    return "a list of operations" if key == "aug.operations" else TYPES.get(settings().get(key, {}).get("type"))
 
 
 def _wrong_value(override: str, cause: str) -> str:
@@ -81,17 +145,24 @@ def _wrong_value(override: str, cause: str) -> str:
     key, _, value = override.partition("=")
     key = key.lstrip("+")
     if match := re.search(r"Key '(.+?)' (?:is )?not in", cause):
-        return _unknown_key(key, cause) if key.endswith(match[1]) else f"{override}: no key {match[1]}"
-    expected = settings().get(key, {}).get("type")
-    return f"{key}={value}: expected {TYPES.get(expected, 'another kind of value')}"
+        return unknown_key(key) if key.endswith(match[1]) else f"{override}: no key {match[1]}"
+    if match := re.search(r"expected one of \[(.+?)\]", cause):
+        return f"{key}={value}: is one of {match[1]}"
+    expected = _expected(key)
+    if expected and "is not Optional" in cause:
+        expected = expected.removesuffix(" or null")
+    return f"{key}={value}: expected {expected or 'another kind of value; --cfg all shows the one it has now'}"
 
 
-def _unknown_key(key: str, cause: str) -> str:
+def unknown_key(key: str) -> str:
+    """Return why `key` cannot be set: it is another option's, or mistyped."""
     if key.startswith("aug.operations."):
         return f"{key}: {OPERATIONS}"
+    if key.startswith("hydra"):
+        return f"{key}: Hydra has no such setting; --cfg hydra shows those it has; a new entry takes a +"
     known = settings()
-    if key in known:
-        group, _, name = key.rpartition(".")
+    group, _, name = key.rpartition(".")
+    if key in known and group:
         owners = [option for option, schema in SCHEMAS[group].items() if name in schema.__dataclass_fields__]
         return f"{key}: belongs to {' or '.join(f'{group}={owner}' for owner in owners)}, not to the {group} chosen"
     group = key.partition(".")[0]

@@ -5,12 +5,14 @@ import logging
 import os
 import signal
 import sys
+import warnings
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from pets_seg.checks import check_arguments
 from pets_seg.config import register
 from pets_seg.help import register_help
 from pets_seg.messages import exit_code, one_line, traceback_wanted
@@ -46,6 +48,8 @@ def run(cfg: DictConfig) -> float | None:
 
 def main() -> None:
     """Run the command line; end with exit code 0, 1 (failed while working) or 2 (could not start)."""
+    # A command may be started with its output closed.
+    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     # Makes Hydra hand its exceptions on instead of printing them in its own way.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     # A log that cannot be written, on a full disk or a closed terminal, must not print tracebacks.
@@ -53,13 +57,17 @@ def main() -> None:
     if not this_world().first:
         # Hydra's own files are written once.
         sys.argv += ["hydra.output_subdir=null", "hydra/job_logging=terminal"]
+    # An option that is not found would be all that is said of a search path that is not there.
+    warnings.filterwarnings("error", "provider=hydra.searchpath", UserWarning)
     try:
-        sys.argv[1:] = expand(sys.argv[1:])
+        sys.argv[1:] = check_arguments(expand(sys.argv[1:]))
         run()
     except KeyboardInterrupt as interruption:
         if this_world().first:
             print("interrupted", file=sys.stderr)
         sys.exit(128 + getattr(interruption, "signal", signal.SIGINT))
+    except BrokenPipeError:
+        sys.exit(1)
     except Exception as error:
         if traceback_wanted:
             raise
@@ -67,6 +75,20 @@ def main() -> None:
         if this_world().first:
             print(one_line(error), file=sys.stderr)
         sys.exit(2)
+    finally:
+        _flush()
+
+
+def _flush() -> None:
+    """Write out what was printed; its reader may have left, as `head` does, or its disk be full."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        # Python would try once more at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            print(f"standard output: cannot be written ({error.strerror})", file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

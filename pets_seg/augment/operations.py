@@ -1,5 +1,6 @@
 """From the entries of `aug.operations` to Kornia operations that move image and mask together."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from kornia.augmentation import (
     Normalize,
 )
 from kornia.constants import DataKey, Resample
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from pets_seg.errors import InputError
 
@@ -56,6 +57,8 @@ def check_operations(operations: Sequence[Any], size: int) -> None:
 
 
 def _entries(operations: Sequence[Any]) -> list[tuple[str, dict[str, Any]]]:
+    if not isinstance(operations, list | ListConfig):
+        raise InputError(f"aug.operations={str(operations)[:100]}: expected a list of operations")
     found = []
     for index, entry in enumerate(operations):
         where = f"aug.operations.{index}"
@@ -120,10 +123,13 @@ def _both(operation: AugmentationBase2D) -> AugmentationSequential:
 
 def _try(operation: AugmentationBase2D, size: int) -> str | None:
     """Return why `operation` cannot be used, or None: it is tried on images of `size` whose masks are known."""
+    # Of large ones fewer: they would fill the memory before anything has begun.
+    images = max(1, min(8, 8 * 512**2 // size**2))
     generator = torch.Generator().manual_seed(0)
-    classes = torch.tensor([0.0, 1.0, 255.0])[torch.randint(3, (4, 1, size, size), generator=generator)]
+    shape = (math.ceil(images / 2), 1, size, size)
+    classes = torch.tensor([0.0, 1.0, 255.0])[torch.randint(3, shape, generator=generator)]
     # Every pixel's place, x and y, as a mask and as an image: an interpolated place is still a place.
-    along = torch.arange(size, dtype=torch.float).expand(8, 1, size, size)
+    along = torch.arange(size, dtype=torch.float).expand(images, 1, size, size)
     places = torch.cat((along, along.mT), dim=1)
     both = _both(operation)
     try:

@@ -1,5 +1,6 @@
 """One run in several processes: the group they form, and a network whose steps are those of a single process."""
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,6 +27,8 @@ def joined(device: torch.device) -> Iterator[World]:
         torch.cuda.set_device(device)
     dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     yield world
+    # A spread network that outlives its group can abort the process when it exits.
+    gc.collect()
     # Not after an error: NCCL would wait for a process that is gone.
     dist.destroy_process_group()
 

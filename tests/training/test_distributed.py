@@ -1,5 +1,6 @@
 """One run in two processes: the figures of one, and nothing is lost when one of them dies."""
 
+import gc
 import json
 import os
 import signal
@@ -194,6 +195,8 @@ def _in_two(rank: int, folder: Path, model: dict, batches: list[torch.Tensor]) -
         network.checkpoint_activations = True
         found = _gradients(network, spread(network, torch.device("cpu")), images, World(rank, 2))
         torch.save(found, folder / f"{index}-{rank}.pt")
+    # As training does: a spread network that outlives its group can abort the process when it exits.
+    gc.collect()
     dist.destroy_process_group()
 
 

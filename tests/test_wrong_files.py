@@ -1,0 +1,240 @@
+"""Files that are wrong: images, checkpoints, run folders. As in test_wrong_input.py.
+
+What is found before work starts gives exit code 2 and changes nothing; what a run fails by gives 1, and in its folder
+status.json says the same.
+"""
+
+import json
+import shutil
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import only_run, picture, tiny, write_oxford
+from hydra import compose, initialize_config_module
+from omegaconf import OmegaConf
+from PIL import Image
+from test_wrong_input import refused
+
+from pets_seg.config import run_name
+from pets_seg.models import build_model
+from pets_seg.training.checkpoint import save_weights
+
+Command = Callable[..., tuple[int, str]]
+Change = Callable[[Path], object]
+
+
+def put(name: str, content: str | bytes) -> Change:
+    """Return what writes a file into a folder, in place of what is there."""
+
+    def change(folder: Path) -> None:
+        remove(name)(folder)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    return change
+
+
+def remove(name: str) -> Change:
+    """Return what removes a file from a folder."""
+    return lambda folder: (folder / name).unlink(missing_ok=True)
+
+
+def folder_for(name: str) -> Change:
+    """Return what puts a folder where a file is awaited."""
+
+    def change(folder: Path) -> None:
+        remove(name)(folder)
+        (folder / name).mkdir(parents=True)
+
+    return change
+
+
+def png(width: int, height: int) -> bytes:
+    """Return a PNG that says it is so large, and holds no pixel."""
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)), (b"IDAT", b""), (b"IEND", b"")]
+    packed = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+IMAGE, MASK = "images/pet_5.jpg", "annotations/trimaps/pet_5.png"
+# In oxford-iiit-pet/: the change, and what is said of it.
+DATA = {
+    "an empty image": (put(IMAGE, ""), "1 of 24 pairs cannot be used: pet_5 (pet_5.jpg: not an image); mend or remove"),
+    "a text as image": (put(IMAGE, "a cat"), "pet_5.jpg: not an image"),
+    "a huge image": (put(IMAGE, png(60_000, 60_000)), "pet_5.jpg: has more than 89478485 pixels; make it smaller"),
+    "a torn image": (lambda root: put(IMAGE, (root / IMAGE).read_bytes()[:500])(root), "pet_5 (pet_5.jpg: "),
+    "a folder as image": (folder_for(IMAGE), "pet_5.jpg: not a regular file"),
+    "no image": (remove(IMAGE), "pet_5.jpg: is not there"),
+    "no mask": (remove(MASK), "pet_5.png: is not there"),
+    "an image as mask": (lambda root: shutil.copy(root / IMAGE, root / MASK), "is a colour picture, not a mask"),
+    "a mask of another shape": (
+        lambda root: picture(5)[1].resize((48, 20), Image.Resampling.NEAREST).save(root / MASK),
+        "does not fit its image (trimap 48 x 20, image 48 x 48)",
+    ),
+    "an empty list": (put("annotations/test.txt", ""), "no image for split=test"),
+    "no list": (remove("annotations/test.txt"), "data.root must hold a whole oxford-iiit-pet/"),
+    "a list that leads out": (put("annotations/test.txt", "../x 1 1 1"), "'../x' is not the name of a file"),
+    "a list twice": (
+        lambda root: put("annotations/test.txt", "pet_21 1 1 1\n" * 2)(root),
+        "1 of 22 pairs cannot be used: pet_21 (listed twice)",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", DATA)
+def test_images_that_cannot_be_used(what: str, oxford: Path, in_process: Command, tmp_path: Path) -> None:
+    change, reason = DATA[what]
+    change(oxford / "oxford-iiit-pet")
+    refused(*in_process(*tiny(oxford)), reason, tmp_path)
+
+
+def test_a_folder_of_ones_own_that_cannot_be_used(in_process: Command, tmp_path: Path) -> None:
+    root = tmp_path / "own"
+    for part in ("images", "masks"):
+        (root / part).mkdir(parents=True)
+    arguments = ["data=folder", f"data.root={root}", "data.size=32"]
+    refused(*in_process(*arguments), "data=folder: no image for split=train among 0; it takes 3 or more", tmp_path)
+    for index in range(30):
+        image, trimap = picture(index)
+        image.save(root / "images" / f"{index}.png")
+        trimap.save(root / "masks" / f"{index}.png")
+    shutil.copy(root / "images" / "0.png", root / "images" / "0.jpg")
+    (root / "masks" / "1.png").unlink()
+    code, shown = in_process(*arguments)
+    refused(code, shown, "0 (has more than one file: 0.jpg, 0.png, 0.png)", tmp_path)
+    assert "1 (has no mask in masks/)" in shown
+
+
+def test_bad_files_stop_before_there_is_a_folder_or_are_left_out(
+    oxford: Path, in_process: Command, tmp_path: Path
+) -> None:
+    (oxford / "oxford-iiit-pet" / "images" / "pet_5.jpg").write_bytes(b"broken")
+    code, shown = in_process(*tiny(oxford))
+    refused(code, shown, "1 of 24 pairs cannot be used: pet_5 (pet_5.jpg: not an image)", tmp_path)
+    code, shown = in_process(*tiny(oxford), "data.skip_bad=true", "train.epochs=1")
+    assert code == 0
+    assert shown.count("left out: 1 of 24 pairs cannot be used") == 1
+
+
+@pytest.fixture
+def run(tmp_path: Path, oxford: Path, in_process: Command) -> Path:
+    """The folder of a finished run of `tiny(oxford)` in the folder `work`, with files that look like a run's."""
+    with initialize_config_module("pets_seg.conf", version_base="1.3"):
+        cfg = compose("config", overrides=tiny(oxford))
+    folder = tmp_path / "work" / "runs" / "default" / run_name(cfg)
+    put("config.yaml", yaml.safe_dump(OmegaConf.to_container(cfg, resolve=True)))(folder)
+    put("status.json", '{"state": "finished"}')(folder)
+    keys = ("best_epoch", "best_val_dice", "test_dice", "test_iou", "test_loss", "parameters", "macs")
+    put("summary.json", json.dumps(dict.fromkeys((*keys, "peak_memory_mb", "train_seconds"), 1)))(folder)
+    about = {"model": dict(cfg.model), "size": 32, "normalisation": "imagenet", "boundary": "foreground"}
+    weights = build_model(**cfg.model).state_dict()
+    save_weights(folder / "checkpoints" / "best.safetensors", weights, {**about, "precision": "fp32", "epoch": 1})
+    return folder
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Return what is in a run folder; Hydra's files and the log are of the last command, whatever came of it."""
+    found = [path for path in folder.rglob("*") if path.is_file() and ".hydra" not in path.parts]
+    return {str(path): path.read_bytes() for path in found if path.name not in ("train.log", ".lock")}
+
+
+def test_the_run_of_these_tests_is_a_good_one(run: Path, oxford: Path, in_process: Command) -> None:
+    assert "finished already" in in_process(*tiny(oxford))[1]
+    code, shown = in_process("task=evaluate", f"checkpoint={run}")
+    assert code == 0, shown
+
+
+WEIGHTS = "checkpoints/best.safetensors"
+CHECKPOINTS = {
+    "no weights": (remove(WEIGHTS), "holds no checkpoints/best.safetensors; give a run that finished an epoch"),
+    "a folder for weights": (folder_for(WEIGHTS), "holds no checkpoints/best.safetensors"),
+    "empty weights": (put(WEIGHTS, ""), "is not a checkpoint of pets_seg, or it is damaged"),
+    "garbage": (put(WEIGHTS, "x" * 1000), "is not a checkpoint of pets_seg"),
+    "torn weights": (lambda run: put(WEIGHTS, (run / WEIGHTS).read_bytes()[:-10])(run), "is not a checkpoint"),
+    "weights of others": (lambda run: save_weights(run / WEIGHTS, {}, {"epoch": 1}), "is not a checkpoint"),
+    "no config.yaml": (remove("config.yaml"), "config.yaml: is not the config.yaml of a run (No such file"),
+    "an empty config.yaml": (put("config.yaml", ""), "is not the config.yaml of a run (it has no model)"),
+    "a broken config.yaml": (put("config.yaml", "a: ["), "is not the config.yaml of a run (while parsing"),
+    "a huge config.yaml": (put("config.yaml", "x" * 2_000_000), "(it has more than 1000000 bytes)"),
+    "a bare config.yaml": (put("config.yaml", "model: {name: unet}\naug: 3"), "(its aug has no name)"),
+    "a file for evaluations": (put("evaluations", ""), "evaluations/test/per_image.csv: cannot be written"),
+}
+
+
+@pytest.mark.parametrize("what", CHECKPOINTS)
+def test_a_run_that_cannot_be_evaluated(what: str, run: Path, in_process: Command) -> None:
+    change, reason = CHECKPOINTS[what]
+    change(run)
+    before = files(run)
+    code, shown = in_process("task=evaluate", f"checkpoint={run}")
+    # Only where figures are to be written has work been done.
+    assert code == (1 if what == "a file for evaluations" else 2), shown
+    said(shown, reason)
+    assert files(run) == before
+
+
+STATE = {
+    "an empty status.json": (put("status.json", ""), "status.json: cannot be read (Expecting value"),
+    "a list for status.json": (put("status.json", "[1]"), "status.json: is not what a run writes; mend or remove it"),
+    "a folder for status.json": (folder_for("status.json"), "status.json: cannot be read"),
+    "deep brackets in status.json": (put("status.json", "[" * 10_000), "status.json: cannot be read"),
+    "garbage in summary.json": (put("summary.json", "\xff"), "summary.json: cannot be read"),
+    "a folder for the log": (folder_for("train.log"), "train.log: cannot be read or written (Is a directory)"),
+    "a file for Hydra's folder": (put(".hydra", ""), ".hydra: cannot be read or written (File exists)"),
+    "a folder for the lock": (folder_for(".lock"), "cannot be written (Is a directory)"),
+    "a file for the run": (
+        lambda run: (shutil.rmtree(run), run.write_text("")),
+        "is a file); move it, or start from another folder",
+    ),
+    "a file for all runs": (
+        lambda run: (shutil.rmtree(run.parents[1]), run.parents[1].write_text("")),
+        "is a file); move it, or start from another folder",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", STATE)
+def test_a_run_folder_that_cannot_be_continued(what: str, run: Path, oxford: Path, in_process: Command) -> None:
+    change, reason = STATE[what]
+    change(run)
+    before = files(run)
+    code, shown = in_process(*tiny(oxford))
+    assert code == 2, shown
+    said(shown, reason)
+    assert files(run) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["optimizer.lr=1e30"], "in epoch 1; try a lower optimizer.lr (now 1e+30)"),
+        (["loss.cross_entropy=1e308"], "in epoch 1; try a lower optimizer.lr (now 0.002)"),
+    ],
+)
+def test_what_a_run_fails_by_is_in_its_folder(
+    arguments: list[str], reason: str, in_process: Command, tmp_path: Path
+) -> None:
+    write_oxford(tmp_path, trainval=40)
+    code, shown = in_process(*tiny(tmp_path), *arguments)
+    assert code == 1, shown
+    said(shown.splitlines()[-1], reason)
+    assert "Traceback" not in shown
+    run = only_run(tmp_path / "work")
+    status = json.loads((run / "status.json").read_text())
+    assert (status["state"], status["error"]["message"]) == ("failed", shown.splitlines()[-1])
+    assert [path for path in (tmp_path / "work").rglob("*") if path.name.endswith(".part")] == []
+    assert list((tmp_path / "work").rglob("runs/*/*")) == [run]
+
+
+def said(shown: str, reason: str) -> None:
+    """Assert that it is one line, without a traceback, that holds the reason."""
+    assert reason in shown
+    assert len(shown.strip().splitlines()) == 1
+    assert "Traceback" not in shown
+    assert "HYDRA_FULL_ERROR" not in shown
