@@ -64,7 +64,8 @@ def main() -> None:
         run()
     except KeyboardInterrupt as interruption:
         if this_world().first:
-            print("interrupted", file=sys.stderr)
+            ended = hasattr(interruption, "signal")
+            print(f"interrupted{'; the same command continues the run' if ended else ''}", file=sys.stderr)
         sys.exit(128 + getattr(interruption, "signal", signal.SIGINT))
     except BrokenPipeError:
         sys.exit(1)

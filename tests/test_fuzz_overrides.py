@@ -78,7 +78,7 @@ def command_line(in_process: Command, monkeypatch: pytest.MonkeyPatch) -> Comman
 
 
 @settings(
-    max_examples=80,
+    max_examples=50,
     deadline=None,
     derandomize=True,
     # The fixture is a function: each example runs it in the same, emptied folder.

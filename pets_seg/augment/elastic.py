@@ -28,8 +28,8 @@ class RandomGridElastic(AugmentationBase2D):
         keepdim: bool = False,
     ) -> None:
         super().__init__(p=p, p_batch=1.0, same_on_batch=False, keepdim=keepdim)
-        if cells < 1:
-            raise ValueError(f"cells={cells}: must be 1 or more")
+        if not 1 <= cells <= 256:
+            raise ValueError(f"cells={cells}: must be from 1 to 256")
         if not 0 <= displacement <= 0.5:
             raise ValueError(f"displacement={displacement}: must be a share of the side, from 0 to 0.5")
         self.cells = cells

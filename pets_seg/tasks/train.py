@@ -29,6 +29,9 @@ from pets_seg.training.precision import resolve_device, resolve_precision
 from pets_seg.training.progress import duration
 from pets_seg.world import World
 
+# What is shown of a run; a summary without it is made again.
+SHOWN = {"best_epoch", "best_val_dice", "test_dice", "test_iou", "test_loss"}
+SHOWN |= {"parameters", "macs", "peak_memory_mb", "train_seconds"}
 log = logging.getLogger("pets_seg")
 
 
@@ -93,7 +96,7 @@ def _finished(cfg: DictConfig, folder: RunFolder) -> float | None:
     status, summary = folder.read_status(), folder.read_summary()
     if status:
         _tell_commit(status)
-    if status.get("state") != "finished" or not summary:
+    if status.get("state") != "finished" or not summary.keys() >= SHOWN:
         return None
     log.info(f"{_shown(folder)}: finished already (existing=restart trains it again)")
     _show_result(summary)
@@ -145,8 +148,9 @@ def _out_of_memory(error: BaseException, cfg: DictConfig) -> RunError | None:
 
 def _tell_commit(status: dict[str, Any]) -> None:
     then, now = status.get("git"), git_commit()
-    if then and now and then["commit"] != now["commit"]:
-        log.warning(f"this run was begun with commit {then['commit'][:10]}, the code is now at {now['commit'][:10]}")
+    then = then.get("commit") if isinstance(then, dict) else None
+    if then and now and then != now["commit"]:
+        log.warning(f"this run was begun with commit {str(then)[:10]}, the code is now at {now['commit'][:10]}")
 
 
 def _shown(folder: RunFolder) -> str:

@@ -17,10 +17,13 @@ def build_optimizer(settings: DictConfig, network: nn.Module) -> torch.optim.Opt
     """Return the optimizer that an `optimizer` option describes; InputError if its settings do not fit its class."""
     arguments = {key: value for key, value in settings.items() if key != "name"}
     try:
-        return instantiate(arguments, network.parameters())
+        optimizer = instantiate(arguments, network.parameters())
     except InstantiationException as error:
-        reason = str(error.__cause__ or error).splitlines()[0]
+        reason = " ".join(str(error.__cause__ or error).split())[:200]
         raise InputError(f"optimizer={settings.name}: cannot be made ({reason})") from error
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise InputError(f"optimizer={settings.name}: {arguments['_target_']} does not make a torch.optim.Optimizer")
+    return optimizer
 
 
 def build_scheduler(settings: Any, optimizer: torch.optim.Optimizer, steps: int) -> LRScheduler:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import command, only_run, tiny
+from conftest import only_run, tiny
 from filelock import FileLock
 from processes import start, wait_for
 
@@ -79,24 +79,25 @@ def test_the_second_process_says_who_is_at_work_and_changes_nothing(
     assert json.loads((run / "status.json").read_text())["state"] == "finished"
 
 
-def test_a_real_run_in_progress_is_named(oxford: Path, tmp_path: Path) -> None:
+def test_a_real_run_in_progress_is_named(
+    oxford: Path, tmp_path: Path, in_process: Callable[..., tuple[int, str]]
+) -> None:
     work = tmp_path / "work"
     arguments = [*tiny(oxford), "train.epochs=5000"]
     first = start(work, arguments)
     wait_for(lambda: list(work.glob("runs/default/*/metrics.csv")))
-    second = command(*arguments, cwd=work)
-    assert second.returncode == 2
-    assert f"pid {first.pid}, since 20" in second.stderr
-    assert f"host {os.uname().nodename}" in second.stderr
+    code, shown = in_process(*arguments)
+    assert code == 2
+    assert f"(host {os.uname().nodename}, pid {first.pid}, since 20" in shown
     first.kill()
     first.join(30)
     # What a kill leaves half-written is removed by the next process.
     left = only_run(work) / "checkpoints" / ".last.pt.1.part"
     left.write_bytes(b"half")
-    third = start(work, arguments)
+    second = start(work, arguments)
     wait_for(lambda: not left.exists())
-    third.kill()
-    third.join(30)
+    second.kill()
+    second.join(30)
 
 
 def test_nothing_is_made_by_asking(tmp_path: Path, holder: Callable) -> None:
