@@ -33,14 +33,11 @@ class Interruption:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        self._restore()
+        for other, handler in self.before.items():
+            signal.signal(other, handler)
         # It was asked for after the last poll: a sweep, which is in one process, must not go on to its next job.
         if self.asked and self.world.size == 1 and (kind is None or issubclass(kind, Exception)):
             raise Interrupted(self.asked)
-
-    def _restore(self) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
 
     def poll(self) -> None:
         """Raise Interrupted if any process was asked to end; all processes of a run must call it at the same step."""
@@ -51,7 +48,9 @@ class Interruption:
         self.asked = number
         # torchrun may ask again while processes wait for each other; in the end it kills them.
         if self.world.size == 1:
-            self._restore()
+            # Not what was there before: a command in the background of a script is made deaf to Ctrl-C.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if self.world.first:
             # Not by print: the signal may have come in the middle of one.
             more = b"; once more ends it at once" if self.world.size == 1 else b""
