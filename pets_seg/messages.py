@@ -30,6 +30,24 @@ LONGEST_LINE = 900
 OPERATIONS = "is not in this option; --cfg job shows its entries; a parameter that its file does not name takes a +"
 DEFAULTS = "the first line of such a file is # @package _global_"
 
+# What Hydra says, and what is said instead of the one thing that it names.
+LINES = {
+    r"(?:Ambiguous value for argument|Sweep parameters) '(.+?)'": (
+        "{0}: several values need a sweep: add -m (or write [a,b] for one list)"
+    ),
+    r"Sweeping over Hydra's configuration is not supported : '(.+)'": (
+        "{0}: a setting of Hydra's cannot be swept over; give one value"
+    ),
+    r"force-add of config groups is not supported: '\+\+(.+)'": "++{0}: an option is chosen without a +: {0}",
+    r"Multiple values for ([\w/@.]+)\.": "{0}: is given more than once; give {0}=... once, without a +",
+    r"hydra.searchpath must be a list of strings. Got: (.*)": (
+        "hydra.searchpath={0}: expected a list, e.g. hydra.searchpath=[file:///my/conf]"
+    ),
+    r"Could not append to config. An item is already at '(.+?)'": (
+        "+{0}: is there already; write {0}=... without the +"
+    ),
+}
+
 
 def exit_code(error: BaseException) -> int:
     """Return 2 for what is known before work starts, 1 for what fails during it."""
@@ -88,18 +106,9 @@ def _explain(error: BaseException) -> str:
             f"{error.override}: cannot be read; write key=value, a value with signs beyond letters, digits and _-+./ "
             f"in quotes, e.g. 'checkpoint=\"runs/a=b\"'"
         )
-    if match := re.search(r"(?:Ambiguous value for argument|Sweep parameters) '(.+?)'", text):
-        return f"{match[1]}: several values need a sweep: add -m (or write [a,b] for one list)"
-    if match := re.search(r"Sweeping over Hydra's configuration is not supported : '(.+)'", text):
-        return f"{match[1]}: a setting of Hydra's cannot be swept over; give one value"
-    if match := re.search(r"force-add of config groups is not supported: '\+\+(.+)'", text):
-        return f"++{match[1]}: an option is chosen without a +: {match[1]}"
-    if match := re.search(r"Multiple values for ([\w/@.]+)\.", text):
-        return f"{match[1]}: is given more than once; give {match[1]}=... once, without a +"
-    if match := re.search(r"hydra.searchpath must be a list of strings. Got: (.*)", text):
-        return f"hydra.searchpath={match[1]}: expected a list, e.g. hydra.searchpath=[file:///my/conf]"
-    if match := re.search(r"Could not append to config. An item is already at '(.+?)'", text):
-        return f"+{match[1]}: is there already; write {match[1]}=... without the +"
+    for pattern, line in LINES.items():
+        if match := re.search(pattern, text):
+            return line.format(match[1])
     if match := re.search(r"Error merging override (.+)", text, re.DOTALL):
         return _wrong_value(match[1], cause)
     if match := re.search(r"Could not (?:override|append to config[^']*|delete[^']*) '?\+*([\w@/.-]+)", text):

@@ -56,10 +56,6 @@ class World:
         torch.distributed.broadcast_object_list(words)
         return words[0]
 
-    def wait(self) -> None:
-        """Wait until all processes are here."""
-        self.any(False)
-
 
 ALONE = World()
 

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 
 from pets_seg.errors import InputError
@@ -104,8 +105,6 @@ def per_image_rows(split: str, stems: Sequence[str], scores: Scores) -> list[dic
 
 def describe_machine(device: str) -> dict[str, Any]:
     """Return what status.json says of where a run was made: device, processes, threads, commit, versions."""
-    import torch
-
     versions = {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
     where = {"device": device, "processes": this_world().size, "threads": torch.get_num_threads()}
     return {**where, "platform": platform.platform(), "git": git_commit(), "versions": versions}
