@@ -9,6 +9,7 @@ from torch import nn
 
 from pets_seg.data import Batches, Normalise
 from pets_seg.data.batches import IGNORED
+from pets_seg.evaluation.calibration import LEVELS, calibration_error, count_levels
 from pets_seg.evaluation.metrics import dice_and_iou, overlap, pixel_cross_entropy
 from pets_seg.world import ALONE, World
 
@@ -19,18 +20,23 @@ LARGEST_BATCH = 64
 
 @dataclass(frozen=True)
 class Scores:
-    """A figure an image, each (N,) float64: Dice, IoU, mean cross-entropy over its counted pixels, and their number."""
+    """A figure an image, each (N,) float64: Dice, IoU, mean cross-entropy over its counted pixels, and their number.
+
+    `levels` (3, LEVELS) counts the pixels of all images by their probability of pet (`calibration.count_levels`).
+    """
 
     dice: torch.Tensor
     iou: torch.Tensor
     loss: torch.Tensor
     pixels: torch.Tensor
     extra: torch.Tensor
+    levels: torch.Tensor
 
     def means(self) -> dict[str, float]:
-        """Return Dice and IoU as means over images, the cross-entropy as the mean over all counted pixels."""
+        """Return Dice and IoU as means over images; cross-entropy and calibration error over all counted pixels."""
         loss = (self.loss * self.pixels).sum() / self.pixels.sum().clamp(min=1)
-        return {"dice": self.dice.mean().item(), "iou": self.iou.mean().item(), "loss": loss.item()}
+        means = {"dice": self.dice.mean().item(), "iou": self.iou.mean().item(), "loss": loss.item()}
+        return {**means, "ece": calibration_error(self.levels)}
 
 
 def evaluate(
@@ -52,6 +58,7 @@ def evaluate(
     count = max(1, min(LARGEST_BATCH, PIXELS // size**2))
     counts = torch.zeros(len(batches), 4, dtype=torch.int64, device=batches.device)
     losses, extras = (torch.zeros(len(batches), device=batches.device) for _ in range(2))
+    levels = torch.zeros(3, LEVELS, dtype=torch.int64, device=batches.device)
     with torch.inference_mode():
         for indices in torch.arange(len(batches)).split(count)[world.rank :: world.size]:
             poll()
@@ -64,12 +71,14 @@ def evaluate(
             predicted = logits[:, 1] > logits[:, 0]
             counts[rows] = torch.cat((overlap(predicted, mask), _count(mask != IGNORED)), dim=1)
             losses[rows] = loss.flatten(1).sum(1)
+            levels += count_levels(logits, mask)
             if extra:
                 extras[rows] = extra(logits, mask)
     # What another process has scored is zero here, so that the sums are exact.
-    counted, losses, extras = (world.sum(part).cpu() for part in (counts, losses, extras))
+    counted, losses, extras, levels = (world.sum(part).cpu() for part in (counts, losses, extras, levels))
     pixels = counted[:, 3].double()
-    return Scores(*dice_and_iou(counted[:, :3]), losses.double() / pixels.clamp(min=1), pixels, extras.double())
+    mean_losses = losses.double() / pixels.clamp(min=1)
+    return Scores(*dice_and_iou(counted[:, :3]), mean_losses, pixels, extras.double(), levels)
 
 
 def _count(mask: torch.Tensor) -> torch.Tensor:

@@ -60,14 +60,15 @@ def run(cfg: DictConfig) -> float:
         Normalise(about["normalisation"], device, memory_format(device, network)),
         autocast(device, precision),
     )
-    figures = {"split": cfg.split, "images": len(split), **scores.means()}
+    means = scores.means()
+    figures = {"split": cfg.split, "images": len(split)} | {key: means[key] for key in ("dice", "iou", "loss")}
     name = cfg.split
     if "data" in keys:
         root = hashlib.sha256(str(data.get("root")).encode()).hexdigest()[:6]
         name = f"{cfg.split}-{data['name']}-{root}"
     written = folder.write_evaluation(
         name,
-        {**figures, "checkpoint": weights.name, "epoch": about["epoch"], "data": data},
+        {**figures, "ece": means["ece"], "checkpoint": weights.name, "epoch": about["epoch"], "data": data},
         per_image_rows(cfg.split, split.stems, scores),
     )
     print(

@@ -19,11 +19,14 @@ import torch
 import yaml
 
 from pets_seg.errors import InputError
+from pets_seg.evaluation.calibration import reliability
 from pets_seg.evaluation.evaluate import Scores
 from pets_seg.files import remove_parts, write_text
 from pets_seg.world import this_world
 
 PACKAGES = ("pets_seg", "torch", "torchvision", "kornia", "hydra-core", "omegaconf", "wandb", "numpy", "pillow")
+
+RESULTS = ("metrics.csv", "per_image.csv", "calibration.csv", "summary.json")
 
 
 class RunFolder:
@@ -44,7 +47,7 @@ class RunFolder:
 
     def clear_results(self) -> None:
         """Remove the figures and the best weights, for there is no state that they follow from."""
-        for path in (self.best, *(self.path / name for name in ("metrics.csv", "per_image.csv", "summary.json"))):
+        for path in (self.best, *(self.path / name for name in RESULTS)):
             path.unlink(missing_ok=True)
 
     def tidy(self) -> None:
@@ -88,6 +91,10 @@ class RunFolder:
         """Write per_image.csv, a row an image."""
         _write_csv(self.path / "per_image.csv", rows)
 
+    def write_calibration(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write calibration.csv, a row a split and bin of probability."""
+        _write_csv(self.path / "calibration.csv", rows)
+
     def write_evaluation(self, name: str, evaluation: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Path:
         """Write evaluations/<name>/ with evaluation.json and per_image.csv, and return that folder."""
         folder = self.path / "evaluations" / name
@@ -101,6 +108,11 @@ def per_image_rows(split: str, stems: Sequence[str], scores: Scores) -> list[dic
     columns = [scores.dice.tolist(), scores.iou.tolist(), scores.loss.tolist(), scores.pixels.long().tolist()]
     names = ("split", "stem", "dice", "iou", "loss", "pixels")
     return [dict(zip(names, (split, *row), strict=True)) for row in zip(stems, *columns, strict=True)]
+
+
+def calibration_rows(split: str, scores: Scores) -> list[dict[str, Any]]:
+    """Return the rows of calibration.csv for a split."""
+    return [{"split": split, **row} for row in reliability(scores.levels)]
 
 
 def describe_machine(device: str) -> dict[str, Any]:
@@ -150,7 +162,9 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    # A run that an older version began has rows with fewer figures.
+    names = dict.fromkeys(name for row in rows for name in row)
+    writer = csv.DictWriter(text, fieldnames=list(names), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_text(path, text.getvalue())

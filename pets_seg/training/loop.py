@@ -18,7 +18,7 @@ from pets_seg.evaluation.evaluate import evaluate
 from pets_seg.models import build_model
 from pets_seg.models.cost import count_macs, count_parameters
 from pets_seg.seeding import derive_seed, seed_all
-from pets_seg.tracking.run_folder import RunFolder, per_image_rows
+from pets_seg.tracking.run_folder import RunFolder, calibration_rows, per_image_rows
 from pets_seg.tracking.wandb_sink import WandbSink
 from pets_seg.training.checkpoint import save_weights
 from pets_seg.training.distributed import spread
@@ -158,6 +158,7 @@ def train(
                     "val/loss": means["loss"],
                     "val/dice": means["dice"],
                     "val/iou": means["iou"],
+                    "val/ece": means["ece"],
                     "lr": scheduler.get_last_lr()[0],
                     "seconds": time.perf_counter() - resumed,
                     "images_per_second": losses.images / train_seconds,
@@ -193,6 +194,7 @@ def train(
     summary |= {"peak_memory_mb": peak_memory_mb(device)}
     if world.first:
         folder.write_per_image([row for name in scores for row in per_image_rows(name, stems[name], scores[name])])
+        folder.write_calibration([row for name in scores for row in calibration_rows(name, scores[name])])
         folder.write_summary(summary)
     return summary
 

@@ -16,6 +16,7 @@ def summarise(rows: Sequence[Mapping[str, Any]], test: Mapping[str, float]) -> d
         "test_dice": test["dice"],
         "test_iou": test["iou"],
         "test_loss": test["loss"],
+        "test_ece": test["ece"],
         "train_seconds": sum(row["seconds"] for row in rows),
         "images_seen": rows[-1]["images_seen"],
         "updates": rows[-1]["updates"],

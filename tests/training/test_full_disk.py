@@ -11,7 +11,7 @@ from processes import fill_disk, finish
 
 # And at which time of writing it in a process; what was reached before is read again by the next.
 FILES = {"config.yaml": 1, "status.json": 1, "last.pt": 2, "best.safetensors": 1, "metrics.csv": 2}
-FILES |= {"per_image.csv": 1, "summary.json": 1}
+FILES |= {"per_image.csv": 1, "calibration.csv": 1, "summary.json": 1}
 
 
 @pytest.fixture(scope="module")
