@@ -1,0 +1,131 @@
+"""Whether a difference is real: intervals and p-values over seeds and images, and how many seeds it would take.
+
+What is compared are pairs: two groups, trained with the same seeds and scored on the same images. `values[s, i]` is the
+difference of their scores for seed s and image i. Two things would turn out otherwise another time: training (seeds),
+and which images there are. Two t intervals are made, and the wider one is given:
+
+- over seeds alone: the S mean differences, S - 1 degrees of freedom;
+- over seeds and images: the variance of the mean in a two-way layout of random seeds and random images (Obuchowski and
+  Rockette, Communications in Statistics B 24(2), 1995), with the degrees of freedom of Hillis, Statistics in Medicine
+  26, 2007.
+
+The first alone counts it as an effect that these images happen to suit one group; the second alone is too narrow with
+two or three seeds when training varies much. The p-value is the larger of the two, so that it is below 0.05 just when
+the interval excludes 0. tests/report/test_statistics.py simulates how often each is wrong.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+LEVEL = 0.95
+# Of the plan for more seeds: how likely a difference that is there should be told apart.
+POWER = 0.8
+MOST_SEEDS = 1000
+# Beyond it t is the normal distribution.
+LARGEST_DF = 1e9
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean difference with its 95 % interval and p-value; NaN where one value alone leaves them unknown."""
+
+    difference: float
+    low: float
+    high: float
+    p: float
+    seeds: int
+    images: int
+
+
+def estimate(values: np.ndarray) -> Estimate:
+    """Return the estimate for paired differences (seeds, images); one column stands for means without images.
+
+    With one seed the interval is over images alone, and leaves out how training varies.
+    """
+    seeds, images = values.shape
+    mean = float(values.mean())
+    half, p = 0.0, 0.0
+    for variance, freedom in _variances(values):
+        half = max(half, float(stdtrit(freedom, (1 + LEVEL) / 2)) * math.sqrt(variance))
+        p = max(p, _p_value(mean, variance, freedom))
+    if seeds * images == 1:
+        half = p = math.nan
+    return Estimate(mean, mean - half, mean + half, p, seeds, images if images > 1 else 0)
+
+
+def _variances(values: np.ndarray) -> list[tuple[float, float]]:
+    """Return pairs of variance of the mean and degrees of freedom: over seeds, over seeds and images."""
+    seeds, images = values.shape
+    by_seed, by_image = values.mean(axis=1), values.mean(axis=0)
+    if seeds == 1:
+        return [(float(by_image.var(ddof=1)) / images, images - 1)] if images > 1 else []
+    seed_part = float(by_seed.var(ddof=1)) / seeds
+    if images == 1:
+        return [(seed_part, seeds - 1)]
+    total = seed_part + _image_part(values)
+    freedom = (seeds - 1) * (total / seed_part) ** 2 if seed_part > 0 else LARGEST_DF
+    return [(seed_part, seeds - 1), (total, min(freedom, LARGEST_DF))]
+
+
+def _image_part(values: np.ndarray) -> float:
+    """Return what the choice of images adds to the variance of the mean, whatever the number of seeds."""
+    seeds, images = values.shape
+    by_seed, by_image = values.mean(axis=1, keepdims=True), values.mean(axis=0, keepdims=True)
+    rest = ((values - by_seed - by_image + values.mean()) ** 2).sum() / ((seeds - 1) * (images - 1))
+    return max(0.0, float(by_image.var(ddof=1) / images - rest / (seeds * images)))
+
+
+def _p_value(mean: float, variance: float, freedom: float) -> float:
+    if variance <= 0:
+        return 0.0 if mean else 1.0
+    return min(1.0, 2 * float(stdtr(freedom, -abs(mean) / math.sqrt(variance))))
+
+
+def over_seeds(values: Sequence[float]) -> tuple[float, float, float, float]:
+    """Return mean, standard deviation and the 95 % t interval over seeds; NaN where one value gives none."""
+    array = np.asarray(values, dtype=float)
+    mean = float(array.mean())
+    if len(array) < 2:
+        return mean, math.nan, math.nan, math.nan
+    deviation = float(array.std(ddof=1))
+    half = float(stdtrit(len(array) - 1, (1 + LEVEL) / 2)) * deviation / math.sqrt(len(array))
+    return mean, deviation, mean - half, mean + half
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values corrected for their number by Holm's step-down method (1979); NaN stays and does not count."""
+    known = sorted((p, index) for index, p in enumerate(p_values) if not math.isnan(p))
+    corrected = [math.nan] * len(p_values)
+    largest = 0.0
+    for rank, (p, index) in enumerate(known):
+        largest = max(largest, min(1.0, p * (len(known) - rank)))
+        corrected[index] = largest
+    return corrected
+
+
+def seeds_needed(values: np.ndarray, difference: float) -> int | None:
+    """Return how many seeds would tell `difference` apart with 80 % probability, training varying as in `values`.
+
+    None if no number would, as the images alone leave too much open; 1,000 stands for 1,000 or more. `values` has two
+    seeds or more.
+    """
+    one_seed = float(values.mean(axis=1).var(ddof=1))
+    image_part = _image_part(values) if values.shape[1] > 1 else 0.0
+    if _detectable(image_part, LARGEST_DF) > difference:
+        return None
+    for count in range(2, MOST_SEEDS):
+        seed_part = one_seed / count
+        total = seed_part + image_part
+        freedom = min((count - 1) * (total / seed_part) ** 2, LARGEST_DF) if seed_part > 0 else LARGEST_DF
+        if max(_detectable(seed_part, count - 1), _detectable(total, freedom)) <= difference:
+            return count
+    return MOST_SEEDS
+
+
+def _detectable(variance: float, freedom: float) -> float:
+    """Return the difference that is told apart with probability POWER."""
+    return float(stdtrit(freedom, (1 + LEVEL) / 2) + stdtrit(freedom, POWER)) * math.sqrt(variance)
