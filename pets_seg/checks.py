@@ -111,7 +111,7 @@ def check(cfg: DictConfig) -> None:
         ) from error
     _check_name("name", cfg.name)
     _check_keys(cfg, OmegaConf.get_type(cfg), "")
-    for group in ("model", "aug", "optimizer", "scheduler", "loss", "data", "train", "tracker"):
+    for group in ("model", "aug", "optimizer", "scheduler", "loss", "data", "train", "tracker", "report"):
         _check_option(group, cfg.get(group))
     for key, rule in settings().items():
         node = OmegaConf.select(cfg, key.rpartition(".")[0]) if "." in key else cfg
@@ -164,6 +164,8 @@ def _check_kind(key: str, value: Any, rule: dict[str, Any]) -> None:
 
 
 def _is(value: Any, kind: Any) -> bool:
+    if kind is Any:
+        return True
     if kind == list[float]:
         return isinstance(value, list | ListConfig) and all(_is(item, float) for item in value)
     # To Python true is a whole number.

@@ -142,12 +142,21 @@ class Tracker:
 
 
 @dataclass
+class Report:
+    name: str = MISSING
+    baseline: Any = setting("what groups are held against: an option, or values by key; null: the simplest group")
+    reference: bool = setting("lay the curves of the reference study under ours")
+    wandb: bool = setting("also make a report in W&B")
+
+
+@dataclass
 class Root:
     seed: int = setting("of weights, order and augmentation", low=0, high=2**31 - 1)
     name: str = setting("of the sweep: runs go to runs/<name>/")
     existing: str = setting("when the run is there already", choices=("continue", "restart"))
     checkpoint: str | None = setting("task=evaluate: a run folder or a file in it")
     split: str = setting("task=evaluate: which images", choices=("test", "valid"))
+    runs: Any = setting("task=report: the folder of a sweep, or [several]")
     replay: str | None = setting("a run folder: trains what its config.yaml says, into runs/replay/")
     closing: str | None = MISSING
     model: Any = MISSING
@@ -158,6 +167,7 @@ class Root:
     data: Any = MISSING
     train: Any = MISSING
     tracker: Any = MISSING
+    report: Any = MISSING
     task: Any = MISSING
 
 
@@ -172,6 +182,7 @@ SCHEMAS: dict[str, dict[str, type]] = {
     "data": {"sample": SampleData, "oxford_pet": OxfordPetData, "folder": FolderData},
     "train": {"train": Train},
     "tracker": {"tracker": Tracker},
+    "report": {"report": Report},
 }
 
 # Of an option, a sweep or a group: part of paths.

@@ -15,6 +15,7 @@ GROUPS = {
     "data": "where images and trimaps come from",
     "train": "epochs, batch size, precision, device",
     "tracker": "a copy of the figures for W&B",
+    "report": "how runs are compared",
     "task": "what the command does",
     "experiment": "a whole study in one file",
 }
@@ -26,6 +27,7 @@ pets_seg: segment pets, and find out which network, augmentation or optimizer he
   python -m pets_seg.run -m aug=none,elastic seed=0,1,2          a sweep: six runs
   python -m pets_seg.run experiment=quickstart                   a small study, minutes on a laptop
   python -m pets_seg.run task=preview aug=elastic                a picture of what an augmentation does
+  python -m pets_seg.run task=report runs=runs/NAME              compare the runs of a sweep again
   python -m pets_seg.run task=evaluate checkpoint=runs/NAME/RUN  test a run again"""
 
 

@@ -7,6 +7,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,15 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from hydra.core.utils import JobReturn
 from hydra.experimental.callback import Callback
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from pets_seg.config import run_name
-from pets_seg.errors import InputError
+from pets_seg.errors import InputError, RunError
 from pets_seg.messages import exit_code, one_line, traceback_wanted
 from pets_seg.world import this_world
 
-TASKS = ("train", "evaluate", "preview")
+TASKS = ("train", "evaluate", "preview", "report")
 # Of one sweep: each is composed and checked before the first one starts.
 MOST_JOBS = 10_000
 SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
@@ -80,21 +82,56 @@ class Hooks(Callback):
         _or_exit(prepare, code=2)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        """Remember whether a job failed: `pets_seg.run` then returns None."""
+        """Remember whether a job failed: `pets_seg.run` then returns None. In a sweep, bring its tables up to date."""
         self.all_well &= job_return.return_value is not None
+        if config.task.name == "train" and config.hydra.mode == RunMode.MULTIRUN:
+            from pets_seg.report.tables import write_tables
+
+            # They follow from the run folders: what cannot be written now, on a full disk, can be later.
+            with suppress(RunError):
+                folder = Path(config.hydra.sweep.dir)
+                write_tables(_study(folder, config)[0], folder)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Write runs.csv, show what became of every job and how they compare; exit code 1 if any failed."""
+        """Write the report, show what became of every job and how they compare; exit code 1 if any failed."""
         if config.task.name == "train":
-            from pets_seg.report.sweep import report_sweep
-
-            self.all_well &= _or_exit(lambda: report_sweep(Path(config.hydra.sweep.dir), self.runs))
+            self.all_well &= _or_exit(lambda: _report(config, self.runs))
         if config.closing and self.all_well and config.task.name == "train":
             python = Path(sys.executable)
             python = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
             print(f"\n{config.closing.strip()}".replace("{python}", str(python)))
         if not self.all_well:
             sys.exit(1)
+
+
+def _study(folder: Path, config: DictConfig) -> tuple[Any, str]:
+    """Read a sweep's folder; a baseline that none of its groups is leaves the simplest, and a line that says so."""
+    from pets_seg.report.study import read_study
+
+    given = config.report.baseline
+    baseline = OmegaConf.to_container(given) if OmegaConf.is_config(given) else given
+    try:
+        return read_study([folder], baseline), ""
+    except InputError as error:
+        return read_study([folder]), one_line(error)
+
+
+def _report(config: DictConfig, runs: list[str]) -> bool:
+    from pets_seg.report.sweep import show_sweep
+    from pets_seg.tasks.report import make_report, publish
+
+    folder = Path(config.hydra.sweep.dir)
+    if not folder.is_dir():
+        return False
+    study, problem = _study(folder, config)
+    if problem:
+        print(f"{problem}; the simplest group is the baseline", file=sys.stderr)
+    all_well = show_sweep(study, runs)
+    if study.runs:
+        print(f"\n{make_report(study, config.report.reference)}")
+    if study.runs and config.report.wandb:
+        print(publish(study, config.tracker.project))
+    return all_well
 
 
 def _jobs(config: DictConfig) -> list[DictConfig]:

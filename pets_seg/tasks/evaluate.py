@@ -106,13 +106,16 @@ def _data(cfg: DictConfig, keys: set[str], about: dict[str, Any], weights: Path)
     if "data" in keys:
         data = given
     else:
-        data = _recorded(weights.absolute().parent.parent / "config.yaml")
+        data = recorded_data(weights.absolute().parent.parent / "config.yaml")
         data |= {key: given[key] for key in ("skip_bad", "cache_dir") if f"data.{key}" in keys}
     return data | {key: about[key] for key in ("size", "boundary", "normalisation")}
 
 
-def _recorded(config: Path) -> dict[str, Any]:
-    """Return the `data` settings of a run, which may be a stranger's, held against the rules of the command line."""
+def recorded_data(config: Path) -> dict[str, Any]:
+    """Return the `data` settings of a run, which may be a stranger's, held against the rules of the command line.
+
+    Raises InputError if `config` is not a run's config.yaml or has other settings.
+    """
     data = read_config(config)["data"]
     name = data["name"]
     if not isinstance(name, str) or name not in SCHEMAS["data"]:

@@ -1,0 +1,143 @@
+"""Groups against their baseline: paired over seeds and images, metric by metric."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from pets_seg.report.groups import Group, written
+from pets_seg.report.statistics import Estimate, estimate, holm, seeds_needed
+
+# What is compared: the metric, its split and column in per_image.csv, its name in summary.json.
+METRICS = {
+    "test_dice": ("test", "dice", "test_dice"),
+    "test_iou": ("test", "iou", "test_iou"),
+    "test_loss": ("test", "loss", "test_loss"),
+    "val_dice": ("valid", "dice", "best_val_dice"),
+}
+# Of Dice: the difference that a plan for more seeds is made for.
+HALF_A_POINT = 0.005
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A group against its baseline in one metric; the means are over the pairs alone.
+
+    `paired` (seeds, images) are the differences that `found` was made of; None if no seed is common to both.
+    """
+
+    group: Group
+    baseline: Group
+    metric: str
+    mean: float
+    baseline_mean: float
+    found: Estimate | None
+    p_holm: float
+    paired: np.ndarray | None
+
+    @property
+    def needed(self) -> int | None:
+        """The seeds that would tell half a point apart with 80 % probability; None if more images are needed."""
+        return seeds_needed(self.paired, HALF_A_POINT)
+
+
+def compare(groups: Sequence[Group], baselines: Mapping[str, Group]) -> list[Difference]:
+    """Return the differences of all groups that have a baseline, metric by metric.
+
+    The p-values of one metric are a family: Holm's correction is over its groups.
+    """
+    found = []
+    for metric in METRICS:
+        family = [_difference(group, baselines[group.name], metric) for group in groups if group.name in baselines]
+        corrected = holm([item.found.p if item.found else math.nan for item in family])
+        found += [replace(item, p_holm=p) for item, p in zip(family, corrected, strict=True)]
+    return found
+
+
+def _difference(group: Group, baseline: Group, metric: str) -> Difference:
+    seeds = common_seeds([group, baseline])
+    if not seeds:
+        means = [
+            float(np.mean([run.summary.get(METRICS[metric][2], math.nan) for run in side.finished]))
+            for side in (group, baseline)
+        ]
+        return Difference(group, baseline, metric, *means, None, math.nan, None)
+    ours, theirs = paired_scores([group, baseline], seeds, metric)
+    values = ours - theirs
+    means = float(ours.mean()), float(theirs.mean())
+    return Difference(group, baseline, metric, *means, estimate(values), math.nan, values)
+
+
+def common_seeds(groups: Sequence[Group]) -> list[int]:
+    """Return the seeds for which every group has a finished run."""
+    return sorted(set.intersection(*({run.seed for run in group.finished} for group in groups)))
+
+
+def paired_scores(groups: Sequence[Group], seeds: Sequence[int], metric: str) -> list[np.ndarray]:
+    """Return the scores (seeds, images) of each group, a column being the same image everywhere.
+
+    Where a run has no scores of images, or none in common with the others, a single column holds the means of the runs.
+    The cross-entropy of an image is weighted by its pixels, so that the mean over images is that over pixels.
+    """
+    split, column, summary = METRICS[metric]
+    runs = [[next(run for run in group.finished if run.seed == seed) for seed in seeds] for group in groups]
+    tables = [[run.images.get(split) for run in side] for side in runs]
+    flat = [table for side in tables for table in side]
+    if all(table is not None for table in flat):
+        stems = flat[0].index
+        for table in flat[1:]:
+            if not table.index.equals(stems):
+                stems = stems.intersection(table.index)
+        if len(stems):
+            return [np.stack([_of_images(table, stems, column) for table in side]) for side in tables]
+    return [np.array([[run.summary.get(summary, math.nan)] for run in side], dtype=float) for side in runs]
+
+
+def _of_images(table: pd.DataFrame, stems: pd.Index, column: str) -> np.ndarray:
+    table = table if len(table) == len(stems) else table.loc[stems]
+    values = table[column].to_numpy(dtype=float)
+    if column != "loss":
+        return values
+    pixels = table["pixels"].to_numpy(dtype=float)
+    return values * pixels / max(pixels.mean(), 1.0)
+
+
+@dataclass(frozen=True)
+class Interaction:
+    """Whether what `level` of the first factor does differs between `here` and `there` of the second.
+
+    `found` is the difference of the two differences from the factor's baseline.
+    """
+
+    factor: str
+    level: str
+    base: str
+    other: str
+    here: str
+    there: str
+    found: Estimate
+    p_holm: float
+
+
+def interactions(groups: Sequence[Group], baseline: Group | None) -> list[Interaction]:
+    """Return the interactions of a sweep over two factors, corrected for their number; none for any other sweep.
+
+    The second factor is the model where that is one of the two.
+    """
+    if baseline is None or len(baseline.values) != 2:
+        return []
+    factor, other = sorted(baseline.values, key=lambda key: key == "model")
+    cells = {(written(group.values[factor]), written(group.values[other])): group for group in groups if group.finished}
+    base, there = written(baseline.values[factor]), written(baseline.values[other])
+    found = []
+    for level, here in cells:
+        corners = [cells.get(cell) for cell in ((level, here), (base, here), (level, there), (base, there))]
+        if level == base or here == there or None in corners or not (seeds := common_seeds(corners)):
+            continue
+        with_here, without_here, with_there, without_there = paired_scores(corners, seeds, "test_dice")
+        double = (with_here - without_here) - (with_there - without_there)
+        found.append(Interaction(factor, level, base, other, here, there, estimate(double), math.nan))
+    corrected = holm([item.found.p for item in found])
+    return [replace(item, p_holm=p) for item, p in zip(found, corrected, strict=True)]

@@ -1,0 +1,129 @@
+"""What a Dice costs: time to train, parameters and memory, with the groups that none beats in both."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from pets_seg.report.figures.courses import time_unit
+from pets_seg.report.figures.drawing import WIDTH, Drawing, Points, end_labels, grid, widest
+from pets_seg.report.figures.looks import MUTED, Look, ranked
+from pets_seg.report.study import Spread, Study, spread
+
+COSTS = {"train_seconds": "time to train", "parameters": "parameters", "peak_memory_mb": "peak memory"}
+# Nearer than this, as a share of the axis, costs are the same: the clock and the allocator are no finer.
+SAME = 0.01
+
+
+def draw_cost(study: Study, looks: dict[str, Look]) -> Drawing | None:
+    """Return test Dice against each cost that differs; None if there is one group, or none differs."""
+    groups = [group for group in ranked(study) if math.isfinite(spread(group, "test_dice").mean)]
+    dice = {group.name: spread(group, "test_dice") for group in groups}
+    costs = {key: {group.name: spread(group, key) for group in groups} for key in COSTS}
+    differing = [key for key in COSTS if _differs([cost.mean for cost in costs[key].values()])]
+    if len(groups) < 2 or not differing:
+        return None
+    strong = [group.name for group in groups if looks[group.name].strong]
+    labels = [looks[name].label for name in strong]
+    figure = Figure((WIDTH, 2.45))
+    right = 0.35 + widest(labels)
+    # A single panel of the whole width would be all air.
+    right += max(0.0, (WIDTH - 0.62 - right) * (1 - (0.3 + 0.35 * len(differing))))
+    [panels] = grid(figure, 1, len(differing), (0.62, right, 0.42, 0.28), (0.25, 0))
+    hover = []
+    for axes, key in zip(panels, differing, strict=True):
+        scale, unit = _unit(key, [cost.mean for cost in costs[key].values()])
+        _draw_front(axes, [(costs[key][name].mean / scale, dice[name].mean) for name in dice])
+        marks = []
+        for name in reversed(dice):
+            look = looks[name]
+            x, y = costs[key][name].mean / scale, dice[name].mean
+            axes.errorbar(
+                [x], [y], yerr=[np.nan_to_num(dice[name].deviation)],
+                xerr=[np.nan_to_num(costs[key][name].deviation) / scale], fmt="o", color=look.colour, elinewidth=0.8,
+                markersize=5.5 if look.strong else 3, alpha=1 if look.strong else 0.7, zorder=2.5 if look.strong else 2,
+            )  # fmt: skip
+            lines = [name, f"test Dice {_plus_minus(dice[name])}", f"{COSTS[key]} {x:.3g} {unit}"]
+            marks.append((x, y, look.colour, lines))
+        axes.set_title(COSTS[key])
+        axes.set_xlabel(unit)
+        _finish(axes)
+        hover.append(Points(axes, marks))
+    _share_height(panels)
+    panels[0].set_ylabel("test Dice")
+    last = costs[differing[-1]]
+    scale, _ = _unit(differing[-1], [cost.mean for cost in last.values()])
+    end_labels(
+        panels[-1],
+        [(last[name].mean / scale, dice[name].mean, looks[name].label, looks[name].colour) for name in strong],
+    )
+    caption = "Means over seeds; bars: ± one standard deviation. Step line: the groups that no other beats in both."
+    if same := [COSTS[key] for key in COSTS if key not in differing and not _unknown(costs[key].values())]:
+        caption += f" No panel for {' and '.join(same)}: the same in all groups."
+    if len(strong) < len(groups):
+        caption += f" In colour {len(strong)} of {len(groups)} groups."
+    alt = "Test Dice against " + ", ".join(COSTS[key] for key in differing) + f" of {len(groups)} groups"
+    return Drawing("cost", "What it costs", caption, alt, figure, hover)
+
+
+def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the (cost, Dice) that no other beats in one without losing in the other, the cheapest first."""
+    found: list[tuple[float, float]] = []
+    for cost, dice in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not found or dice > found[-1][1]:
+            found.append((cost, dice))
+    return found
+
+
+def _draw_front(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
+    best = front([point for point in points if all(map(math.isfinite, point))])
+    if best:
+        axes.step(*zip(*best, strict=True), where="post", color=MUTED, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1.8)
+
+
+def _finish(axes: Axes) -> None:
+    low, high = axes.dataLim.intervalx
+    if low > 0 and high > 12 * low:
+        axes.set_xscale("log")
+        axes.set_xlim(low / 1.5, high * 1.5)
+    else:
+        pad = 0.12 * (high - low)
+        axes.set_xlim(low - pad, high + pad)
+        axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _share_height(panels: Sequence[Axes]) -> None:
+    low = min(axes.dataLim.y0 for axes in panels)
+    high = max(axes.dataLim.y1 for axes in panels)
+    pad = 0.08 * (high - low) or 0.01
+    for axes in panels:
+        axes.set_ylim(low - pad, high + pad)
+        axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+    for axes in panels[1:]:
+        axes.tick_params(labelleft=False)
+
+
+def _differs(values: Sequence[float]) -> bool:
+    known = [value for value in values if math.isfinite(value)]
+    return len(known) > 1 and max(known) - min(known) > SAME * max(abs(value) for value in known)
+
+
+def _unknown(costs: Sequence[Spread]) -> bool:
+    return not any(math.isfinite(cost.mean) for cost in costs)
+
+
+def _unit(key: str, values: Sequence[float]) -> tuple[float, str]:
+    largest = max((value for value in values if math.isfinite(value)), default=1.0)
+    if key == "train_seconds":
+        return time_unit(largest)
+    if key == "parameters":
+        return (1e6, "million") if largest >= 1e6 else (1e3, "thousand")
+    return (1024.0, "GiB") if largest >= 4096 else (1.0, "MiB")
+
+
+def _plus_minus(found: Spread) -> str:
+    return f"{found.mean:.4f}" + (f" ± {found.deviation:.4f}" if math.isfinite(found.deviation) else "")

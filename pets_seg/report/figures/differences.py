@@ -1,0 +1,182 @@
+"""Every group's difference from its baseline, with its interval: what the study found."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from pets_seg.report.compare import Difference
+from pets_seg.report.figures.drawing import SMALL, WIDTH, Drawing, Points, widest
+from pets_seg.report.figures.looks import INK, MUTED, OTHER, Look, short_labels
+from pets_seg.report.study import Study
+
+POINTS = 100
+MINUS = "\N{MINUS SIGN}"
+# Rows of a large sweep: the best and the worst of the groups.
+BEST, WORST = 18, 6
+ROW = 0.235
+SIDE = {"val_dice": "validation Dice", "test_iou": "test IoU"}
+
+
+def draw_differences(study: Study, looks: dict[str, Look]) -> Drawing | None:
+    """Return the forest of differences in test Dice, with validation Dice and test IoU beside it."""
+    every = [item for item in study.differences if item.metric == "test_dice" and math.isfinite(_points(item))]
+    if not every:
+        return None
+    rows = _rows(study, every)
+    several = study.baseline is None
+    labels = short_labels(study.groups)
+    lines = [item for item in rows if isinstance(item, Difference)]
+    left = 0.2 + max(
+        widest([labels[item.group.name] for item in lines], 7.5),
+        widest([item for item in rows if not isinstance(item, Difference)]),
+    )
+    texts = [_text(item) for item in lines]
+    column = 1.08 * widest(texts) + 0.15
+    tall = len(rows) * ROW
+    figure = Figure((WIDTH, tall + 0.8))
+    side = 0.85
+    main = WIDTH - left - column - 2 * side - 0.45
+    axes = _axes(figure, left, main, tall, len(rows))
+    sides = [
+        _axes(figure, left + main + column + 0.15 + index * (side + 0.15), side, tall, len(rows))
+        for index in range(len(SIDE))
+    ]
+    title = "difference in test Dice, points"
+    if not several:
+        title += f" (baseline: {labels[study.baseline.name]})"
+    axes.set_title(title)
+    marks: list[tuple[float, float, str, list[str]]] = []
+    beside: list[list[tuple[float, float, str, list[str]]]] = [[], []]
+    for row, item in enumerate(rows):
+        if not isinstance(item, Difference):
+            axes.text(
+                -0.08 / main, row, item, transform=axes.get_yaxis_transform(), color=MUTED,
+                fontsize=SMALL, ha="right", va="center_baseline",
+            )  # fmt: skip
+            continue
+        look = looks[item.group.name]
+        colour = look.colour if look.strong else OTHER
+        marks.append(_draw(axes, row, item, colour, main=True))
+        axes.text(
+            -0.08 / main, row, labels[item.group.name], transform=axes.get_yaxis_transform(), fontsize=7.5,
+            ha="right", va="center_baseline",
+        )  # fmt: skip
+        axes.text(
+            1 + 0.08 / main, row, _text(item), transform=axes.get_yaxis_transform(), fontsize=SMALL,
+            va="center_baseline", fontweight="bold" if _is_clear(item) else "normal",
+        )  # fmt: skip
+        for panel, metric, found in zip(sides, SIDE, beside, strict=True):
+            other = study.difference(item.group, metric)
+            if other is not None and math.isfinite(_points(other)):
+                found.append(_draw(panel, row, other, colour, main=False))
+    for panel, metric in zip(sides, SIDE, strict=True):
+        panel.set_title(SIDE[metric], fontsize=SMALL, color=MUTED)
+    for panel, bins in ((axes, 7), *((panel, 3) for panel in sides)):
+        _finish(panel, bins)
+    for text, side_of_zero, x in (("← worse", "right", -3), ("better →", "left", 3)):
+        axes.annotate(
+            text, (0, 0), xycoords=axes.get_xaxis_transform(), xytext=(x, -24), textcoords="offset points",
+            fontsize=SMALL, color=MUTED, ha=side_of_zero, annotation_clip=False,
+        )  # fmt: skip
+    hover = [Points(axes, marks), *(Points(panel, found) for panel, found in zip(sides, beside, strict=True))]
+    caption = (
+        "Mean difference over the seeds that both have, with its 95 % interval. A point is 0.01 of Dice or IoU."
+        " An interval that crosses the line at zero leaves open which of the two is better."
+    )
+    if any(_is_clear(item) for item in lines):
+        caption += " Bold: p < 0.05 after Holm's correction for the number of groups."
+    if any(item.found is not None and item.found.seeds == 1 for item in lines):
+        caption += " With one seed the interval is over images alone, and leaves out how training varies."
+    if any(item.found is None for item in lines):
+        caption += " Hollow: no seed in common, so no interval."
+    if len(lines) < len(every):
+        caption += f" Of {len(every)} groups the {BEST} best and the {WORST} worst."
+    alt = "Differences from the baseline in test Dice, points: " + "; ".join(
+        f"{labels[item.group.name]} {_text(item)}" for item in lines
+    )
+    return Drawing("differences", "Difference from the baseline", caption, alt, figure, hover)
+
+
+def _rows(study: Study, every: Sequence[Difference]) -> list[Difference | str]:
+    """Return the rows: differences, the best first; of several baselines each has its own part under its name."""
+    ordered = sorted(every, key=lambda item: -_points(item))
+    if len(ordered) > BEST + WORST:
+        ordered = ordered[:BEST] + ordered[-WORST:]
+    if study.baseline is not None:
+        return [*ordered[:BEST], "…", *ordered[BEST:]] if len(every) > len(ordered) else list(ordered)
+    rows: list[Difference | str] = []
+    for name in dict.fromkeys(item.baseline.name for item in every):
+        part = [item for item in ordered if item.baseline.name == name]
+        rows += [f"against {short_labels(study.groups)[name]}", *part] if part else []
+    return rows
+
+
+def _axes(figure: Figure, left: float, wide: float, tall: float, rows: int) -> Axes:
+    width, height = figure.get_size_inches()
+    axes = figure.add_axes((left / width, 0.5 / height, wide / width, tall / height))
+    axes.set_ylim(rows - 0.5, -0.5)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="y", visible=False)
+    axes.axvline(0, color=INK, linewidth=0.8, zorder=1.5)
+    return axes
+
+
+def _draw(axes: Axes, row: int, item: Difference, colour: str, main: bool) -> tuple[float, float, str, list[str]]:
+    found, points = item.found, _points(item)
+    if found is not None and math.isfinite(found.low):
+        axes.plot(
+            [POINTS * found.low, POINTS * found.high], [row, row], color=colour, linewidth=2.0 if main else 1.0,
+            solid_capstyle="butt", alpha=1.0 if main else 0.75,
+        )  # fmt: skip
+    axes.plot(
+        [points], [row], "o", color=colour, markersize=5.5 if main else 3.0, alpha=1.0 if main else 0.75,
+        markerfacecolor="none" if found is None else colour,
+    )  # fmt: skip
+    lines = [item.group.name, f"{_text(item)} points against {item.baseline.name}"]
+    if found is not None:
+        lines.append(f"{found.seeds} seeds, {found.images} images" + _p(item))
+    return points, row, colour, lines
+
+
+def _finish(axes: Axes, bins: int) -> None:
+    low, high = axes.dataLim.intervalx
+    low, high = min(low, 0.0), max(high, 0.0)
+    pad = 0.08 * (high - low) or 1.0
+    axes.set_xlim(low - pad, high + pad)
+    axes.xaxis.set_major_locator(MaxNLocator(bins, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _signed(value, "g")))
+
+
+def _points(item: Difference) -> float:
+    return POINTS * (item.found.difference if item.found is not None else item.mean - item.baseline_mean)
+
+
+def _text(item: Difference) -> str:
+    text = _signed(_points(item), ".2f")
+    if item.found is None:
+        return f"{text} (no seed in common)"
+    if not math.isfinite(item.found.low):
+        return f"{text} (no interval)"
+    low, high = (_signed(POINTS * value, ".2f") for value in (item.found.low, item.found.high))
+    return f"{text} ({low} to {high})"
+
+
+def _is_clear(item: Difference) -> bool:
+    return item.p_holm < 0.05
+
+
+def _p(item: Difference) -> str:
+    if not math.isfinite(item.p_holm):
+        return ""
+    return ", p < 0.001" if item.p_holm < 0.001 else f", p = {item.p_holm:.3f} (Holm)"
+
+
+def _signed(value: float, form: str) -> str:
+    if abs(value) < 1e-9:
+        return "0" if form == "g" else format(0.0, form)
+    return f"{'+' if value > 0 else MINUS}{abs(float(np.round(value, 6))):{form}}"

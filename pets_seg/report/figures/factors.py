@@ -1,0 +1,93 @@
+"""A sweep over two factors as a table of colours."""
+
+import math
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from pets_seg.errors import escaped
+from pets_seg.report.figures.drawing import SMALL, WIDTH, Drawing, Points, widest
+from pets_seg.report.figures.looks import shortened
+from pets_seg.report.groups import written
+from pets_seg.report.study import Spread, Study, spread
+
+# Cells that are wide enough for their numbers.
+MOST_COLUMNS = 8
+ROW = 0.42
+# Not the ink of the page: a cell keeps its colours in the dark.
+DARK, BRIGHT = "#101418", "#fdfdfd"
+
+
+def draw_factors(study: Study) -> Drawing | None:
+    """Return the mean test Dice of each combination of two factors; None for another sweep, or without results."""
+    if len(study.keys) != 2:
+        return None
+    first, second = study.keys
+    rows, columns = (_levels(study, key) for key in study.keys)
+    if len(rows) > len(columns):
+        first, second, rows, columns = second, first, columns, rows
+    if len(rows) < 2:
+        return None
+    cells = {
+        (written(group.values[first]), written(group.values[second])): (group, spread(group, "test_dice"))
+        for group in study.groups
+        if group.finished
+    }
+    values = np.array(
+        [[cells[row, column][1].mean if (row, column) in cells else np.nan for column in columns] for row in rows]
+    )
+    if not np.isfinite(values).any():
+        return None
+    row_labels, column_labels = ([shortened(escaped(level), 22) for level in levels] for levels in (rows, columns))
+    left = 0.2 + widest(row_labels, 7.5) + 0.2
+    cell = min(1.3, (WIDTH - left - 0.75) / len(columns))
+    slanted = widest(column_labels, 7.5) > cell - 0.08
+    head = 0.35 + (0.7 * widest(column_labels, 7.5) if slanted else 0.15)
+    figure = Figure((left + cell * len(columns) + 0.75, ROW * len(rows) + head + 0.15))
+    width, height = figure.get_size_inches()
+    axes = figure.add_axes(
+        (left / width, 0.12 / height, cell * len(columns) / width, ROW * len(rows) / height), frameon=False
+    )
+    picture = axes.pcolormesh(np.ma.masked_invalid(values), cmap="cividis", edgecolors="white", linewidth=1.5)
+    axes.invert_yaxis()
+    axes.grid(visible=False)
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0, labelsize=7.5)
+    axes.set_xticks(np.arange(len(columns)) + 0.5, column_labels, **({"rotation": 40, "ha": "left"} if slanted else {}))
+    axes.set_yticks(np.arange(len(rows)) + 0.5, row_labels)
+    marks = []
+    for y, row in enumerate(rows):
+        for x, column in enumerate(columns):
+            if (row, column) not in cells or not math.isfinite(values[y, x]):
+                continue
+            group, found = cells[row, column]
+            colour = DARK if picture.norm(values[y, x]) > 0.5 else BRIGHT
+            if len(columns) <= MOST_COLUMNS:
+                axes.text(x + 0.5, y + 0.5, _text(found), color=colour, fontsize=SMALL, ha="center", va="center")
+            marks.append(
+                (x + 0.5, y + 0.5, "", [group.name, _text(found).replace("\n", " "), f"{len(found.values)} seeds"])
+            )
+    scale = figure.add_axes(
+        ((left + cell * len(columns) + 0.12) / width, 0.12 / height, 0.1 / width, ROW * len(rows) / height)
+    )
+    bar = figure.colorbar(picture, cax=scale)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=6, length=2)
+    figure.text(left / width, 1 - 0.08 / height, f"test Dice by {first} (rows) and {second}", fontsize=8, va="top")
+    caption = f"Mean test Dice ± standard deviation over seeds, by {first} (rows) and {second} (columns)."
+    if len(cells) < len(rows) * len(columns):
+        caption += " Blank: no finished run."
+    alt = caption + " " + "; ".join(f"{group.name} {found.mean:.4f}" for group, found in list(cells.values())[:40])
+    return Drawing("factors", "The two factors together", caption, alt, figure, [Points(axes, marks)])
+
+
+def _levels(study: Study, key: str) -> list[str]:
+    values: list[Any] = list({written(group.values[key]): group.values[key] for group in study.groups}.values())
+    if all(isinstance(value, int | float) for value in values):
+        values.sort()
+    return [written(value) for value in values]
+
+
+def _text(found: Spread) -> str:
+    return f"{found.mean:.4f}" + (f"\n± {found.deviation:.4f}" if math.isfinite(found.deviation) else "")

@@ -1,0 +1,165 @@
+"""Groups of runs that differ in nothing but the seed, and which of them is the baseline."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pets_seg.errors import InputError
+from pets_seg.report.runs import GROUPS, LeftOut, Run
+
+# Options that do the least, the least first; the others come after them.
+SIMPLE = {
+    "aug": ("none",),
+    "optimizer": ("sgd", "adam", "adamw"),
+    "scheduler": ("constant",),
+    "loss": ("cross_entropy",),
+}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one configuration; `values` are those of the keys in which groups differ.
+
+    `finished` has one run a seed, in the order of seeds; `runs` has all.
+    """
+
+    name: str
+    values: dict[str, Any]
+    runs: list[Run] = field(default_factory=list)
+    finished: list[Run] = field(default_factory=list)
+
+    @property
+    def short(self) -> str:
+        """The option alone where it says enough, `elastic` for `aug=elastic`."""
+        [*keys] = self.values
+        return written(self.values[keys[0]]) if len(keys) == 1 and keys[0] in GROUPS else self.name
+
+
+def written(value: Any) -> str:
+    """Return a value of a configuration as it is given on the command line."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def differing_settings(runs: Sequence[Run]) -> list[str]:
+    """Return the keys, beside the names of options, in which the settings of `runs` differ."""
+    keys = dict.fromkeys(key for run in runs for key in run.settings if not key.endswith(".name"))
+    return [key for key in keys if len({_comparable(run.settings.get(key)) for run in runs}) > 1]
+
+
+def differing_keys(runs: Sequence[Run]) -> list[str]:
+    """Return what sets groups of runs apart: the groups whose options differ, and the keys that these do not decide."""
+    options = [group for group in GROUPS if len({run.options[group] for run in runs}) > 1]
+    found = []
+    for key in differing_settings(runs):
+        group = key.partition(".")[0]
+        # With optimizer=adam,sgd the weight decay differs too, but the optimizer's name says so.
+        pairs = {(run.options.get(group), _comparable(run.settings.get(key))) for run in runs}
+        if group not in options or len(pairs) > len({run.options[group] for run in runs}):
+            found.append(key)
+    return options + found
+
+
+def group_runs(runs: Sequence[Run]) -> tuple[list[str], list[Group], list[LeftOut]]:
+    """Return the keys in which `runs` differ, their groups, and the runs that repeat another of their group.
+
+    Groups are in the order of `simplicity`; a single group is named by its model.
+    """
+    keys = differing_keys(runs) or (["model"] if runs else [])
+    groups: dict[tuple[Any, ...], Group] = {}
+    left_out = []
+    for run in sorted(runs, key=lambda run: (run.seed, run.name)):
+        values = {key: run.options[key] if key in run.options else run.settings.get(key) for key in keys}
+        name = " ".join(f"{key}={written(value)}" for key, value in values.items())
+        group = groups.setdefault(tuple(map(_comparable, values.values())), Group(name, values))
+        group.runs.append(run)
+        if not run.finished:
+            continue
+        if same := [other for other in group.finished if other.seed == run.seed]:
+            left_out.append(LeftOut(str(run.folder), f"has the configuration and the seed of {same[0].folder}"))
+        else:
+            group.finished.append(run)
+    return keys, sorted(groups.values(), key=simplicity), left_out
+
+
+def simplicity(group: Group) -> tuple[Any, ...]:
+    """Return what groups are sorted by, the simplest first: options that do the least, parameters, then values."""
+    ranks = []
+    for key, value in group.values.items():
+        simple = SIMPLE.get(key, ())
+        ranks.append(simple.index(value) if value in simple else len(simple))
+    sizes = [run.summary.get("parameters") for run in group.finished]
+    parameters = max((size for size in sizes if isinstance(size, int | float)), default=math.inf)
+    return (*ranks, parameters, *(_sortable(value) for value in group.values.values()))
+
+
+def find_baselines(groups: Sequence[Group], given: Any) -> dict[str, Group]:
+    """Return the baseline of every other group, by the group's name.
+
+    `given` is an option or value (`none`), or values by key. Where it leaves a key open, each group is held against the
+    one that has its own value there: `{aug: none}` compares within every model. None takes the simplest group.
+    Raises InputError if no finished group has what is given.
+    """
+    finished = [group for group in groups if group.finished]
+    if len(groups) < 2 or not finished:
+        return {}
+    wanted = finished[0].values if given is None else _read_baseline(groups, given)
+    fits = [group for group in groups if all(_same(group.values[key], value) for key, value in wanted.items())]
+    if not fits:
+        raise InputError(f"report.baseline={_shown(given)}: fits none of the groups {_names(groups)}")
+    if not any(group.finished for group in fits):
+        raise InputError(f"report.baseline={_shown(given)}: no run of {_names(fits)} has finished")
+    baselines = {}
+    for group in finished:
+        if group in fits:
+            continue
+        own = [fit for fit in fits if all(fit.values[key] == group.values[key] for key in fit.values.keys() - wanted)]
+        if own and own[0].finished:
+            baselines[group.name] = own[0]
+    return baselines
+
+
+def _read_baseline(groups: Sequence[Group], given: Any) -> dict[str, Any]:
+    keys = list(groups[0].values)
+    if isinstance(given, Mapping):
+        for key in given:
+            if key not in keys:
+                raise InputError(f"report.baseline={_shown(given)}: the groups do not differ in {key}; {_keys(keys)}")
+        return dict(given)
+    fits = [key for key in keys if any(_same(group.values[key], given) for group in groups)]
+    if len(fits) != 1:
+        problem = f"{' and '.join(fits)} have it" if fits else f"fits none of the groups {_names(groups)}"
+        raise InputError(f"report.baseline={_shown(given)}: {problem}; {_keys(keys)}")
+    return {fits[0]: given}
+
+
+def _keys(keys: Sequence[str]) -> str:
+    return f"give report.baseline={{{','.join(f'{key}:VALUE' for key in keys)}}}, or some of them"
+
+
+def _names(groups: Sequence[Group]) -> str:
+    names = [group.name for group in groups]
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+
+
+def _shown(given: Any) -> str:
+    return str(given)[:100]
+
+
+def _same(value: Any, given: Any) -> bool:
+    return value == given or written(value) == written(given)
+
+
+def _comparable(value: Any) -> tuple[str, Any]:
+    # To Python 1, 1.0 and True are one key; to a configuration true is another.
+    return ("bool", value) if isinstance(value, bool) else ("", value)
+
+
+def _sortable(value: Any) -> tuple[int, Any]:
+    if value is None:
+        return (0, 0)
+    return (1, value) if isinstance(value, int | float) else (2, str(value))

@@ -1,0 +1,59 @@
+"""How a comparison was made: from which runs, by which code, on which machine."""
+
+import shlex
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from pets_seg.errors import escaped
+from pets_seg.report.study import Study
+
+METHOD = (
+    "Groups are the runs that differ in nothing but the seed. Differences are paired over seeds and test images; the "
+    "interval is the wider of two t intervals, over seeds alone and over seeds and images (Obuchowski and Rockette "
+    "1995, degrees of freedom of Hillis 2007), p belongs to it, and Holm's correction is over the groups of a metric. "
+    "With one seed the interval is over images alone."
+)
+
+
+def origin(study: Study, arguments: list[str]) -> list[tuple[str, str]]:
+    """Return pairs of a name and what it was, the command line's `arguments` first."""
+    statuses = [run.status for run in study.runs]
+    seconds = sum(run.summary.get("train_seconds") or 0 for run in study.runs)
+    pairs = [
+        ("Command", f"python -m pets_seg.run {shlex.join(arguments)}"),
+        ("Runs", f"{len(study.runs)} in {', '.join(map(str, study.folders))}, {seconds / 60:.1f} minutes of training"),
+        ("Code", _listed(_commit(status.get("git")) for status in statuses)),
+        ("Device", _listed(_device(status) for status in statuses)),
+        ("System", _listed(status.get("platform") for status in statuses)),
+        ("Versions", _listed(_versions(status.get("versions")) for status in statuses)),
+        ("Written", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
+        ("Method", METHOD),
+    ]
+    return [(name, escaped(text)) for name, text in pairs if text]
+
+
+def _listed(values: Iterable[Any]) -> str:
+    different = list(dict.fromkeys(str(value)[:300] for value in values if value))
+    return "; ".join(different[:5]) + (f"; and {len(different) - 5} more" if len(different) > 5 else "")
+
+
+def _commit(git: Any) -> str | None:
+    if not isinstance(git, dict):
+        return None
+    return f"commit {str(git.get('commit'))[:10]}" + (" with changes" if git.get("dirty") else "")
+
+
+def _device(status: dict[str, Any]) -> str | None:
+    if "device" not in status:
+        return None
+    together = status.get("processes", 1)
+    shared = f"{together} processes of " if isinstance(together, int) and together > 1 else ""
+    return f"{status['device']}, {shared}{status.get('threads', '?')} threads"
+
+
+def _versions(versions: Any) -> str | None:
+    if not isinstance(versions, dict):
+        return None
+    named = ("python", "pets_seg", "torch", "torchvision", "kornia")
+    return ", ".join(f"{name} {versions[name]}" for name in named if name in versions)

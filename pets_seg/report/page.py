@@ -1,0 +1,160 @@
+"""The page of a study: one file that needs nothing else, and its figures for a paper."""
+
+import json
+import math
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from jinja2 import Environment
+from markupsafe import Markup
+
+from pets_seg.errors import escaped
+from pets_seg.files import write_text, write_whole
+from pets_seg.report.examples import Example
+from pets_seg.report.figures.calibration import draw_calibration
+from pets_seg.report.figures.cost import draw_cost
+from pets_seg.report.figures.curves import draw_curves
+from pets_seg.report.figures.differences import draw_differences
+from pets_seg.report.figures.drawing import STYLE, Drawing, hover_data
+from pets_seg.report.figures.factors import draw_factors
+from pets_seg.report.figures.images import draw_images
+from pets_seg.report.figures.looks import find_looks
+from pets_seg.report.figures.masks import draw_masks
+from pets_seg.report.figures.svg import inline_svg, plain_svg
+from pets_seg.report.groups import written
+from pets_seg.report.study import Study
+from pets_seg.report.tables import Table
+
+# What a report may have left in figures/.
+NAMES = ("differences", "curves", "factors", "images", "masks", "calibration", "cost")
+DPI = 300
+NUMBER = re.compile(r"[-+<>~\N{MINUS SIGN}]? ?[0-9].*|[-\N{EN DASH}\N{EM DASH}]?")
+# More are folded away.
+MOST_OPEN = 12
+
+
+def write_page(
+    study: Study,
+    folder: Path,
+    answer: list[str],
+    tables: list[Table],
+    examples: list[Example],
+    notes: list[str],
+    made: list[tuple[str, str]],
+    reference: bool = False,
+) -> Path:
+    """Write `folder`/report.html and `folder`/figures/*.svg and .png, and return the path of the page.
+
+    `answer` stands at the top, the first of `tables` beneath it. Figures of a former report that this one does not have
+    are removed. `reference` lays the curves of the reference study under the learning curves.
+    """
+    shown = []
+    with _style():
+        for drawing in draw_all(study, examples, reference):
+            base = folder / "figures" / drawing.name
+            write_text(base.with_suffix(".svg"), plain_svg(drawing))
+            write_whole(
+                base.with_suffix(".png"),
+                lambda file, figure=drawing.figure: figure.savefig(file, dpi=DPI, format="png"),
+            )
+            shown.append(
+                {
+                    "name": drawing.name,
+                    "title": drawing.title,
+                    "caption": drawing.caption,
+                    "svg": inline_svg(drawing),
+                    "hover": Markup(_json(hover_data(drawing))),
+                }
+            )
+    kept = {figure["name"] for figure in shown}
+    for name in NAMES:
+        for suffix in (".svg", ".png"):
+            if name not in kept:
+                with suppress(OSError):
+                    (folder / "figures" / f"{name}{suffix}").unlink(missing_ok=True)
+    page = folder / "report.html"
+    write_text(page, _render(study, answer, tables, shown, notes, made))
+    return page
+
+
+def draw_all(study: Study, examples: Sequence[Example], reference: bool = False) -> Iterator[Drawing]:
+    """Yield the figures that a study has data for, in the order of the page."""
+    looks = find_looks(study)
+    drawings = (
+        draw_differences(study, looks),
+        draw_factors(study),
+        draw_curves(study, looks, reference),
+        draw_masks(study, looks, examples),
+        draw_images(study, looks),
+        draw_calibration(study, looks),
+        draw_cost(study, looks),
+    )
+    yield from (drawing for drawing in drawings if drawing is not None)
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        # A name in a script that the font lacks is drawn as boxes; the page's own fonts have it.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
+def _json(value: Any) -> str:
+    # No `</script>` in a name ends the script that holds it.
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c").replace("&", "\\u0026")
+
+
+def _render(
+    study: Study,
+    answer: Sequence[str],
+    tables: Sequence[Table],
+    figures: Sequence[dict[str, Any]],
+    notes: Sequence[str],
+    made: Sequence[tuple[str, str]],
+) -> str:
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_harmless)
+    environment.tests["numeric"] = _is_numeric
+    source = files("pets_seg.report").joinpath("template")
+    style, script, page = (
+        source.joinpath(name).read_text(encoding="utf-8") for name in ("style.css", "hover.js", "report.html.jinja")
+    )
+    names = ", ".join(dict.fromkeys(folder.resolve().name for folder in study.folders))
+    configurations = [
+        (group.name, [written(group.values[key]) for key in study.keys], len(group.finished), len(group.runs))
+        for group in study.groups
+    ]
+    return environment.from_string(page).render(
+        names=names,
+        study=study,
+        answer=answer,
+        tables=tables,
+        figures=figures,
+        notes=notes,
+        made=made,
+        configurations=configurations,
+        unfinished=[run for run in study.runs if not run.finished],
+        finished=sum(run.finished for run in study.runs),
+        most_open=MOST_OPEN,
+        dpi=DPI,
+        style=Markup(style),
+        script=Markup(script),
+    )
+
+
+def _is_numeric(table: Table, column: int) -> bool:
+    cells = [row[column] for row in table.rows if column < len(row)]
+    return column > 0 and any(cells) and all(NUMBER.fullmatch(cell) for cell in cells)
+
+
+def _harmless(value: Any) -> Any:
+    """Return what a template shows without what a file of UTF-8 cannot hold, or what would turn its text around."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return ""
+    return escaped(value) if isinstance(value, str) and not isinstance(value, Markup) else value

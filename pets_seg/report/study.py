@@ -1,0 +1,132 @@
+"""What run folders say together: the one thing that the tables, the page and W&B's report are made from."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pets_seg.report.compare import METRICS, Difference, Interaction, compare, interactions
+from pets_seg.report.groups import Group, find_baselines, group_runs
+from pets_seg.report.runs import LeftOut, Run, read_runs
+from pets_seg.report.statistics import over_seeds
+
+MARKS = (0.80, 0.85, 0.90)
+
+
+@dataclass(frozen=True)
+class Study:
+    """Run folders, read and compared; `baselines` holds the baseline of each group that has one, by name."""
+
+    folders: list[Path]
+    runs: list[Run]
+    left_out: list[LeftOut]
+    keys: list[str]
+    groups: list[Group]
+    baselines: dict[str, Group]
+    differences: list[Difference]
+    interactions: list[Interaction]
+
+    @property
+    def baseline(self) -> Group | None:
+        """The one baseline of all; None if there is none, or one for each of several parts."""
+        names = {group.name: group for group in self.baselines.values()}
+        return next(iter(names.values())) if len(names) == 1 else None
+
+    def difference(self, group: Group, metric: str) -> Difference | None:
+        """Return what `group` is against its baseline in a metric."""
+        return next((item for item in self.differences if item.group is group and item.metric == metric), None)
+
+
+def read_study(folders: Sequence[Path], baseline: Any = None) -> Study:
+    """Read the run folders in `folders` and compare their groups with the baseline (`groups.find_baselines`).
+
+    Raises InputError if a folder is not there, or no group is such a baseline.
+    """
+    runs, left_out = read_runs(folders)
+    keys, groups, repeated = group_runs(runs)
+    baselines = find_baselines(groups, baseline)
+    firsts = list({group.name: group for group in baselines.values()}.values())
+    # The baseline is what a reader looks for first.
+    groups = firsts + [group for group in groups if group not in firsts]
+    crossed = interactions(groups, firsts[0] if firsts else None)
+    differences = compare(groups, baselines)
+    return Study(list(folders), runs, [*left_out, *repeated], keys, groups, baselines, differences, crossed)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A figure of a group over its seeds; NaN where there is none, or one seed gives no spread."""
+
+    mean: float
+    deviation: float
+    low: float
+    high: float
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Reached:
+    """When a group's runs came to a Dice: medians over the runs, one that never did counting as later than all.
+
+    `epochs` and `seconds` are None where half of the runs or more did not reach it.
+    """
+
+    mark: float
+    epochs: float | None
+    seconds: float | None
+    reached: int
+    runs: int
+
+
+def spread(group: Group, key: str) -> Spread:
+    """Return a figure of `facts` over the finished runs of a group."""
+    values = tuple(value for run in group.finished if (value := facts(run).get(key)) is not None)
+    if not values:
+        return Spread(math.nan, math.nan, math.nan, math.nan, ())
+    return Spread(*over_seeds(values), values)
+
+
+def reached(group: Group, mark: float) -> Reached:
+    """Return when the runs of a group came to a validation Dice of `mark`."""
+    found = [_first_at(run, mark) for run in group.finished]
+    epochs, seconds = (_median([pair[index] if pair else None for pair in found]) for index in (0, 1))
+    return Reached(mark, epochs, seconds, sum(pair is not None for pair in found), len(found))
+
+
+def facts(run: Run) -> Mapping[str, float | None]:
+    """Return what a finished run comes to: its summary's numbers, and what its course says.
+
+    `val_dice` is that of the best epoch; `gap` the validation less the training loss of the last epoch, `turn` the
+    epoch of the lowest validation loss, None if that is the last one; `images_per_second` the median over epochs.
+    """
+    found: dict[str, float | None] = {
+        key: float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+        for key, value in run.summary.items()
+    }
+    found |= {metric: found.get(summary) for metric, (_, _, summary) in METRICS.items()}
+    if run.metrics is not None:
+        last, lowest = run.metrics.iloc[-1], run.metrics.loc[run.metrics["val/loss"].idxmin()]
+        found["gap"] = float(last["val/loss"] - last["train/loss"])
+        found["turn"] = float(lowest["epoch"]) if lowest["epoch"] < last["epoch"] else None
+        if "images_per_second" in run.metrics:
+            found["images_per_second"] = float(run.metrics["images_per_second"].median())
+    return found
+
+
+def _first_at(run: Run, mark: float) -> tuple[float, float] | None:
+    if run.metrics is None:
+        return None
+    hit = run.metrics["val/dice"].to_numpy() >= mark
+    if not hit.any():
+        return None
+    row = int(hit.argmax())
+    return float(run.metrics["epoch"].iloc[row]), float(run.metrics["seconds"].iloc[: row + 1].sum())
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    ordered = sorted(math.inf if value is None else value for value in values)
+    if not ordered:
+        return None
+    low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
+    return None if math.isinf(high) else (low + high) / 2

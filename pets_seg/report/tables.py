@@ -1,0 +1,204 @@
+"""The tables of a study: files for other programs, and cells of text for the terminal, the page and W&B."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pets_seg.files import write_text
+from pets_seg.report.groups import Group, differing_settings
+from pets_seg.report.sentences import points
+from pets_seg.report.study import MARKS, Spread, Study, reached, spread
+
+COMPARISON = ("group", "baseline", "metric", "mean", "baseline_mean", "difference", "ci_low", "ci_high", "p", "p_holm")
+COMPARISON += ("seeds", "images")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text; `note` says how to read it."""
+
+    title: str
+    header: list[str]
+    rows: list[list[str]]
+    note: str = ""
+
+
+def runs_frame(study: Study) -> pd.DataFrame:
+    """Return a row a run: run, state, error, seed, groups, the configuration keys that differ, the summary."""
+    keys = differing_settings(study.runs)
+    rows = []
+    for run in study.runs:
+        row: dict[str, Any] = {"run": run.name, "state": run.state, "error": run.error, "seed": run.seed}
+        row |= run.options | {key: run.settings.get(key) for key in keys}
+        rows.append(row | {key: _cell(value) for key, value in run.summary.items()})
+    return pd.DataFrame(rows)
+
+
+def comparison_frame(study: Study) -> pd.DataFrame:
+    """Return a row a group and metric: its mean against that of its baseline, with interval and p-values."""
+    rows = []
+    for item in study.differences:
+        found = item.found
+        known = (math.nan,) * 4 if found is None else (found.difference, found.low, found.high, found.p)
+        counts = (0, 0) if found is None else (found.seeds, found.images)
+        means = item.mean, item.baseline_mean
+        rows.append((item.group.name, item.baseline.name, item.metric, *means, *known, item.p_holm, *counts))
+    return pd.DataFrame(rows, columns=list(COMPARISON))
+
+
+def write_tables(study: Study, folder: Path) -> None:
+    """Write runs.csv and comparison.csv to `folder`."""
+    if study.runs:
+        write_text(folder / "runs.csv", runs_frame(study).to_csv(index=False))
+        write_text(folder / "comparison.csv", comparison_frame(study).to_csv(index=False))
+
+
+def main_table(study: Study) -> Table:
+    """Return the groups with their scores, and what sets them apart from the baseline."""
+    header = ["group", "seeds", "test Dice", "95 % CI", "difference, points", "95 % CI of it", "p", "p (Holm)"]
+    header += ["val Dice", "test IoU", "test loss"]
+    rows = []
+    for group in finished(study):
+        dice = spread(group, "test_dice")
+        row = [group.name, str(len(group.finished)), _plus_minus(dice), _interval(dice)]
+        item = study.difference(group, "test_dice")
+        if item and item.found:
+            found = item.found
+            ends = "" if math.isnan(found.low) else f"{points(found.low)} to {points(found.high)}"
+            row += [points(found.difference, sign=True), ends, _p(found.p), _p(item.p_holm)]
+        else:
+            row += ["no common seed" if item else "baseline" if group in study.baselines.values() else "", "", "", ""]
+        row += [_plus_minus(spread(group, key)) for key in ("val_dice", "test_iou", "test_loss")]
+        rows.append(row)
+    note = (
+        "Mean ± standard deviation over seeds; 95 % CI: t interval over seeds. Difference: paired over seeds and test "
+        "images, in points (hundredths of Dice); its interval and p cover both; Holm's p is corrected for all groups. "
+        "val Dice is that of the best epoch, which was chosen by it."
+    )
+    return Table("Scores", header, rows, note)
+
+
+def course_table(study: Study) -> Table:
+    """Return how fast each group learns, whether it overfits, and how well its probabilities can be trusted."""
+    header = ["group", *(f"epochs to {mark:.2f}" for mark in MARKS), *(f"seconds to {mark:.2f}" for mark in MARKS)]
+    header += ["best epoch", "val loss turns", "gap at the end", "val loss at best", "calibration error"]
+    rows = []
+    for group in finished(study):
+        marks = [reached(group, mark) for mark in MARKS]
+        row = [group.name, *(_reached(mark.epochs, mark.reached, mark.runs, ".3g") for mark in marks)]
+        row += [_reached(mark.seconds, mark.reached, mark.runs, ".0f") for mark in marks]
+        row += [_plus_minus(spread(group, "best_epoch"), ".1f"), _turn(group)]
+        row += [_plus_minus(spread(group, key)) for key in ("gap", "val_loss_at_best", "test_ece")]
+        rows.append(row)
+    note = (
+        "Epochs and seconds to a validation Dice: median over the runs, a run that never reached it counting as later "
+        "than all. val loss turns: the epoch of the lowest validation loss, median; gap: validation less training loss "
+        "in the last epoch. Calibration error: of the probability of pet, over all test pixels, at the best epoch."
+    )
+    return Table("Course", header, rows, note)
+
+
+def cost_table(study: Study) -> Table:
+    """Return what each group costs."""
+    header = ["group", "minutes a run", "images/s", "peak memory, MB", "parameters, M", "multiply-accumulates, G"]
+    rows = []
+    for group in finished(study):
+        keys = ("train_seconds", 60, ".1f"), ("images_per_second", 1, ".0f"), ("peak_memory_mb", 1, ".0f")
+        keys += ("parameters", 1e6, ".2f"), ("macs", 1e9, ".3g")
+        rows.append([group.name, *(_number(spread(group, key).mean / unit, form) for key, unit, form in keys)])
+    return Table("Cost", header, rows, "Means over seeds; multiply-accumulates are those of one image.")
+
+
+def terminal_table(study: Study) -> Table:
+    """Return the groups in a few columns, for a terminal."""
+    header = ["group", "seeds", "val dice", "test dice", "difference (95 % CI)", "epochs to 0.80", "to 0.85"]
+    header += ["minutes a run"]
+    rows = []
+    for group in finished(study):
+        item = study.difference(group, "test_dice")
+        difference = "baseline" if group in study.baselines.values() else ""
+        if item and item.found:
+            difference = points(item.found.difference, sign=True)
+            if not math.isnan(item.found.low):
+                difference += f" ({points(item.found.low)} to {points(item.found.high)})"
+        marks = [reached(group, mark) for mark in MARKS[:2]]
+        row = [group.name, str(len(group.finished)), _plus_minus(spread(group, "val_dice"))]
+        row += [_plus_minus(spread(group, "test_dice")), difference]
+        row += [_reached(mark.epochs, mark.reached, mark.runs, ".3g") for mark in marks]
+        rows.append([*row, _number(spread(group, "train_seconds").mean / 60, ".1f")])
+    return Table("", header, rows)
+
+
+def jobs_table(study: Study, names: Sequence[str] | None = None) -> Table:
+    """Return a line a run, or a line for each of `names`: its state and best figures."""
+    runs = {run.name: run for run in study.runs}
+    rows = []
+    for name in names or runs:
+        run = runs.get(name)
+        summary = run.summary if run else {}
+        figures = [_number(summary.get(key, math.nan), ".4f") for key in ("best_val_dice", "test_dice")]
+        rows.append([name, run.state if run else "not made", *figures])
+    return Table("", ["run", "state", "val dice", "test dice"], rows)
+
+
+def text(table: Table) -> str:
+    """Return a table for a terminal."""
+    lines = [table.header, *table.rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def markdown(table: Table) -> str:
+    """Return a table in Markdown, with its title and note."""
+    lines = [table.header, ["---"] * len(table.header), *table.rows]
+    body = "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
+    return "\n\n".join(part for part in (f"## {table.title}", body, table.note) if part)
+
+
+def finished(study: Study) -> list[Group]:
+    """Return the groups that have a finished run."""
+    return [group for group in study.groups if group.finished]
+
+
+def _plus_minus(figure: Spread, form: str = ".4f") -> str:
+    if math.isnan(figure.mean):
+        return ""
+    return f"{figure.mean:{form}}" + ("" if math.isnan(figure.deviation) else f" ± {figure.deviation:{form}}")
+
+
+def _interval(figure: Spread) -> str:
+    return "" if math.isnan(figure.low) else f"{figure.low:.4f} to {figure.high:.4f}"
+
+
+def _p(value: float) -> str:
+    return "" if math.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _reached(value: float | None, hits: int, runs: int, form: str) -> str:
+    if not hits:
+        return "not reached"
+    shown = "not reached" if value is None else f"{value:{form}}"
+    return shown if hits == runs else f"{shown} ({hits} of {runs} did)"
+
+
+def _turn(group: Group) -> str:
+    turns = spread(group, "turn").values
+    if not turns:
+        return "not yet"
+    middle = pd.Series(turns).median()
+    return f"{middle:.3g}" + (f" ({len(turns)} of {len(group.finished)})" if len(turns) < len(group.finished) else "")
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None or math.isnan(value) else f"{value:{form}}"
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, list | dict) else value

@@ -1,0 +1,247 @@
+"""The page of a study in a browser, and its figures: whole, harmless, self-contained, and true to the runs."""
+
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser import Browser, find_browser
+from PIL import Image
+from sweeps import write_sweep
+
+from pets_seg.report.examples import Example
+from pets_seg.report.page import write_page
+from pets_seg.report.study import Study, read_study
+from pets_seg.report.tables import Table
+
+HOSTILE = ["<script>alert(1)</script>", "</script>", "$x_$", "a & b", "]]>--><b>", "#ffffff", 'id="x', "\u202egrave"]
+ALL = {"differences", "curves", "masks", "images", "calibration", "cost"}
+
+
+def make_examples(study: Study, size: int = 32, count: int = 2) -> list[Example]:
+    random = np.random.default_rng(0)
+    truth = np.zeros((size, size), np.uint8)
+    truth[size // 4 : size // 2, size // 4 : -4] = 1
+    found = []
+    for index in range(count):
+        image = random.integers(0, 255, (size, size, 3), dtype=np.uint8)
+        example = Example(("typical", "best gain")[index % 2], f"pet_{index}", 0, image, truth)
+        for group in study.groups:
+            if group.finished:
+                example.predicted[group.name] = np.roll(truth == 1, len(example.predicted), axis=1)
+                example.dice[group.name] = 0.8 + 0.01 * len(example.dice)
+        found.append(example)
+    return found
+
+
+def page_of(study: Study, folder: Path, **more: object) -> Path:
+    table = Table("Groups", ["group", "test Dice"], [[group.name, "0.8"] for group in study.groups], "One a row.")
+    given = {"answer": ["elastic helps."], "tables": [table], "examples": [], "notes": [], "made": []} | more
+    return write_page(study, folder, **given)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    folder = tmp_path_factory.mktemp("runs") / "sweep"
+    groups = {"none": {}, "elastic": {"effect": 0.02, "seconds": 3.0}, "crop": {"effect": 0.01, "memory": 2000.0}}
+    write_sweep(folder, groups, seeds=3, epochs=20)
+    return read_study([folder])
+
+
+@pytest.fixture(scope="module")
+def page(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    # What a report of another study left, and a file of the user's.
+    (folder / "figures").mkdir()
+    for name in ("factors.svg", "factors.png", "mine.png"):
+        (folder / "figures" / name).write_text("old")
+    return page_of(study, folder, examples=make_examples(study), notes=["A note."], made=[("command", "task=report")])
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    program = find_browser()
+    if program is None:
+        pytest.skip("no Chromium: set $CHROME to look at the page in one")
+    browser = Browser(program, tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()
+
+
+def test_figures_are_whole_and_those_of_a_former_report_are_gone(page: Path) -> None:
+    names = {path.name for path in (page.parent / "figures").iterdir()}
+    assert names == {f"{name}.{kind}" for name in ALL for kind in ("svg", "png")} | {"mine.png"}
+    for name in ALL:
+        picture = Image.open(page.parent / "figures" / f"{name}.png").convert("RGB")
+        assert picture.info.get("dpi", (300, 300))[0] == pytest.approx(300, abs=1)
+        assert picture.getpixel((1, picture.height - 2)) == (255, 255, 255)
+        # Outlines, so that it looks the same on every machine.
+        assert "<text" not in (page.parent / "figures" / f"{name}.svg").read_text(encoding="utf-8")
+
+
+def test_the_numbers_on_the_page_are_those_of_the_study(study: Study, page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for group in study.groups[1:]:
+        found = study.difference(group, "test_dice").found
+        shown = [
+            f"{100 * value:+.2f}".replace("-", "\N{MINUS SIGN}") for value in (found.difference, found.low, found.high)
+        ]
+        assert f">{shown[0]} ({shown[1]} to {shown[2]})</text>" in text
+    assert text.index("elastic helps.") < text.index("One a row.") < text.index('id="differences"')
+    assert "A note." in text
+    assert "task=report" in text
+
+
+def test_a_browser_shows_it_without_a_complaint_and_asks_for_nothing_else(browser: Browser, page: Path) -> None:
+    shots = Path(os.environ.get("ARTIFACTS", page.parent))
+    for name, width, media in (
+        ("light", 1100, "light"),
+        ("dark", 1100, "dark"),
+        ("phone", 390, "light"),
+        ("print", 720, "print"),
+    ):
+        browser.open(page, width, 900, media)
+        browser.picture(shots / f"report-{name}.png")
+        assert browser.problems == []
+        assert browser.requests == [page.as_uri()]
+        assert browser.run("document.documentElement.scrollWidth") <= width
+        ink, face = browser.run(
+            "['#curves svg text', 'body'].map(at => getComputedStyle(document.querySelector(at)))"
+            ".map((style, at) => at ? style.backgroundColor : style.fill)"
+        )
+        light = [sum(map(int, re.findall(r"\d+", colour)[:3])) / 765 for colour in (ink, face)]
+        assert light[0] > 0.8 > 0.2 > light[1] if media == "dark" else light[1] > 0.8 > 0.2 > light[0]
+    browser.print(shots / "report.pdf")
+    assert (shots / "report.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    ("body", "seen"),
+    [
+        ("<script>console.error('broken')</script>", "problems"),
+        ("<script>missing.call()</script>", "problems"),
+        ("<img src='picture.png'>", "requests"),
+        ("<script>fetch('http://127.0.0.1:9/data')</script>", "requests"),
+        ("<style>@import 'http://127.0.0.1:9/style.css'</style>", "requests"),
+    ],
+)
+def test_the_browser_would_have_told(browser: Browser, tmp_path: Path, body: str, seen: str) -> None:
+    page = tmp_path / "page.html"
+    page.write_text(f"<!DOCTYPE html><link rel='icon' href='data:,'>{body}")
+    browser.open(page)
+    assert browser.problems if seen == "problems" else browser.requests[1:]
+
+
+def test_the_pointer_shows_the_mean_and_deviation_of_each_group(browser: Browser, study: Study, page: Path) -> None:
+    browser.open(page)
+    epoch = 10
+    x, y = browser.run(
+        """(() => {
+          const panel = JSON.parse(document.getElementById("hover-curves").textContent)[2];
+          const svg = document.querySelector("#curves svg");
+          svg.scrollIntoView();
+          const part = (10 - panel.x[0]) / (panel.x[1] - panel.x[0]);
+          const at = new DOMPoint(panel.box[0] + part * (panel.box[2] - panel.box[0]), (panel.box[1] + panel.box[3]) / 2);
+          const seen = at.matrixTransform(svg.getScreenCTM());
+          return [seen.x, seen.y];
+        })()"""
+    )
+    assert browser.run("document.getElementById('tip').hidden")
+    browser.point(x, y)
+    lines = browser.run("document.getElementById('tip').innerText").splitlines()
+    assert lines[0] == f"epoch {epoch}"
+    for group in study.groups:
+        values = [run.metrics["val/dice"].iloc[epoch - 1] for run in group.finished]
+        [line] = [line for line in lines if line.startswith(f"{group.short} ")]
+        mean, deviation = map(float, line.removeprefix(group.short).split(" ± "))
+        assert mean == pytest.approx(np.mean(values), rel=1e-3)
+        assert deviation == pytest.approx(np.std(values, ddof=1), rel=1e-3)
+    browser.point(2, 2)
+    assert browser.run("document.getElementById('tip').hidden")
+
+
+class Reader(HTMLParser):
+    """The elements of a page and its text."""
+
+    def __init__(self, page: Path) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(page.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def test_names_are_text_wherever_they_stand(browser: Browser, tmp_path: Path) -> None:
+    groups = {name: {"effect": 0.01 * index} for index, name in enumerate(HOSTILE)}
+    groups["bad"] = {"state": "failed", "error": "<script>alert(2)</script>"}
+    write_sweep(tmp_path / "<i>runs</i>", groups, seeds=2, epochs=5, images=20)
+    study = read_study([tmp_path / "<i>runs</i>"])
+    tags = ["<script>alert(3)</script>"]
+    page = page_of(
+        study, tmp_path / "report", answer=tags, notes=tags, made=[("<u>", "</dl>")], examples=make_examples(study)
+    )
+    read = Reader(page)
+    scripts = [attributes for tag, attributes in read.tags if tag == "script"]
+    assert all(attributes.get("type") == "application/json" for attributes in scripts[:-1])
+    assert not {"b", "i", "u", "img"} & {tag for tag, _ in read.tags}
+    assert not [name for _, attributes in read.tags for name in attributes if name.startswith("on")]
+    text = "".join(read.texts)
+    assert text.count("<script>alert(2)</script>") == 2
+    for name in HOSTILE:
+        shown = name.replace("\u202e", "\\u202e")
+        # In the table, in the list of configurations, and in the figures as it is.
+        assert text.count(f"aug={shown}") >= 2
+        assert sum(piece == shown for piece in read.texts) >= 4
+    browser.open(page)
+    assert browser.problems == []
+    assert browser.requests == [page.as_uri()]
+    hover = json.loads(browser.run("document.getElementById('hover-curves').textContent"))
+    assert {series["name"] for series in hover[0]["series"]} == {name.replace("\u202e", "\\u202e") for name in HOSTILE}
+
+
+def test_what_has_no_data_is_left_out_and_the_page_is_made(tmp_path: Path) -> None:
+    cases = {
+        "old": ({"none": {}, "elastic": {}}, {"old": True}, ALL - {"calibration", "masks"}),
+        "one": ({"none": {}}, {"seeds": 1, "epochs": 1}, {"curves", "images", "calibration"}),
+        "failed": ({"none": {"state": "failed"}, "crop": {"state": "running"}}, {}, set()),
+        "two": (
+            {
+                f"{aug}{width}": {"config": {"aug.name": aug, "model.width": width}, "parameters": 1000 * width}
+                for aug in ("none", "crop")
+                for width in (8, 16)
+            },
+            {"epochs": 3},
+            ALL - {"masks"} | {"factors"},
+        ),
+    }
+    for name, (groups, options, figures) in cases.items():
+        write_sweep(tmp_path / name, groups, **{"seeds": 2, "epochs": 5, "images": 20, **options})
+        page = page_of(read_study([tmp_path / name]), tmp_path / name)
+        assert {path.stem for path in (tmp_path / name / "figures").glob("*.svg")} == figures
+        text = page.read_text(encoding="utf-8")
+        assert ("No run has finished" in text) == (name == "failed")
+        assert text.count("the loss is nan") == (2 if name == "failed" else 0)
+    (tmp_path / "nothing").mkdir()
+    empty = page_of(read_study([tmp_path / "nothing"]), tmp_path / "empty")
+    assert "0 runs" in empty.read_text(encoding="utf-8")
+
+
+def test_fifty_runs_take_seconds(tmp_path: Path) -> None:
+    groups = {
+        f"g{index}": {"effect": 0.003 * index, "config": {"optimizer.lr": 0.001 * 2**index}} for index in range(17)
+    }
+    write_sweep(tmp_path / "runs", groups, seeds=3, epochs=100)
+    start = time.perf_counter()
+    page = page_of(read_study([tmp_path / "runs"]), tmp_path)
+    assert time.perf_counter() - start < 10
+    assert page.stat().st_size < 2.5e6

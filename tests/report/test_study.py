@@ -1,0 +1,215 @@
+"""From run folders to what is said of them: what differs, what is compared with what, what was left out."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sweeps import write_sweep
+
+from pets_seg.errors import InputError
+from pets_seg.report.sentences import answer
+from pets_seg.report.statistics import holm
+from pets_seg.report.study import Study, reached, read_study, spread
+from pets_seg.report.sweep import show_sweep
+from pets_seg.report.tables import comparison_frame, course_table, main_table, markdown, runs_frame, write_tables
+
+COLUMNS = "group baseline metric mean baseline_mean difference ci_low ci_high p p_holm seeds images"
+SMALL = {"epochs": 5, "images": 40, "valid": 10}
+PAIRS = ("elastic or crop", "crop or elastic")
+FACTORS = {
+    f"{model} {aug}": {"effect": effect, "config": {"model.name": model, "aug.name": aug}, "parameters": parameters}
+    for model, parameters in (("unet", 2e6), ("resnet34_unet", 1e6))
+    for aug, effect in (("none", 0.0), ("elastic", 0.0 if model == "unet" else 0.1))
+}
+
+
+def sweep(folder: Path, effects: dict[str, float], **settings: object) -> Study:
+    write_sweep(folder, {name: {"effect": effect} for name, effect in effects.items()}, **{**SMALL, **settings})
+    return read_study([folder])
+
+
+def test_groups_are_found_and_seeds_are_replicates(tmp_path: Path) -> None:
+    study = sweep(tmp_path / "s", {"elastic": 0.0, "none": 0.0, "crop": 0.0})
+    assert study.keys == ["aug"]
+    assert [group.name for group in study.groups] == ["aug=none", "aug=crop", "aug=elastic"]
+    assert [[run.seed for run in group.finished] for group in study.groups] == [[0, 1, 2]] * 3
+    assert study.baseline is study.groups[0]
+
+
+def test_a_key_that_its_option_decides_does_not_set_groups_apart(tmp_path: Path) -> None:
+    for option, decay in (("adam", 0.01), ("sgd", 0.0)):
+        for rate in (0.1, 0.02):
+            config = {"optimizer.name": option, "optimizer.lr": rate, "optimizer.weight_decay": decay}
+            write_sweep(tmp_path / "s" / f"{option}{rate}", {"x": {"config": config}}, seeds=1, **SMALL)
+    study = read_study(sorted((tmp_path / "s").iterdir()))
+    assert study.keys == ["optimizer", "optimizer.lr"]
+    assert {group.name for group in study.groups} == {
+        f"optimizer={option} optimizer.lr={rate}" for option in ("adam", "sgd") for rate in ("0.1", "0.02")
+    }
+
+
+def test_a_parameter_of_an_operation_is_named_by_its_place(tmp_path: Path) -> None:
+    groups = {
+        str(shift): {"config": {"aug.name": "elastic", "aug.operations": [{"p": 0.2, "displacement": shift}]}}
+        for shift in (0.03, 0.01)
+    }
+    write_sweep(tmp_path / "s", groups, **SMALL)
+    study = read_study([tmp_path / "s"])
+    assert [group.name for group in study.groups] == [
+        f"aug.operations.0.displacement={shift}" for shift in ("0.01", "0.03")
+    ]
+
+
+def test_the_comparison_is_that_of_scipy_on_the_same_pairs(tmp_path: Path) -> None:
+    # Hardly any noise of images: what decides is the paired t test over seeds.
+    study = sweep(tmp_path / "s", {"none": -0.02, "elastic": 0.02, "crop": 0.0}, seeds=4, image_deviation=1e-5)
+    table = comparison_frame(study)
+    assert list(table) == COLUMNS.split()
+    assert len(table) == 8
+    summaries = runs_frame(study).rename(columns={"best_val_dice": "val_dice"}).sort_values("seed").groupby("aug")
+    for _, row in table.iterrows():
+        ours, theirs = (
+            summaries.get_group(name)[row["metric"]] for name in (row["group"].removeprefix("aug="), "none")
+        )
+        expected = stats.ttest_rel(ours, theirs)
+        ends = expected.confidence_interval(0.95)
+        assert row["baseline"] == "aug=none"
+        assert (row["mean"], row["baseline_mean"]) == pytest.approx((ours.mean(), theirs.mean()))
+        assert row["difference"] == pytest.approx(ours.mean() - theirs.mean())
+        assert row["p"] == pytest.approx(expected.pvalue, rel=0.02)
+        assert (row["ci_low"], row["ci_high"]) == pytest.approx((ends.low, ends.high), rel=0.02)
+        assert (row["seeds"], row["images"]) == (4, 10 if row["metric"] == "val_dice" else 40)
+    for _, family in table.groupby("metric"):
+        assert list(family["p_holm"]) == pytest.approx(holm(list(family["p"])))
+
+
+def test_the_loss_of_images_is_weighted_by_their_pixels(tmp_path: Path) -> None:
+    study = sweep(tmp_path / "s", {"none": 0.0, "elastic": 0.01}, seeds=2)
+    for run in study.runs:
+        table = pd.read_csv(run.folder / "per_image.csv")
+        table["pixels"] = np.arange(1, len(table) + 1)
+        table.to_csv(run.folder / "per_image.csv", index=False)
+    again = read_study([tmp_path / "s"])
+    item = again.difference(again.groups[1], "test_loss")
+    tests = [run.images["test"] for run in again.groups[1].finished]
+    assert item.mean == pytest.approx(np.mean([np.average(part["loss"], weights=part["pixels"]) for part in tests]))
+
+
+def test_only_common_seeds_are_paired(tmp_path: Path) -> None:
+    study = sweep(tmp_path / "s", {"none": 0.0, "elastic": 0.0}, seeds=4)
+    for group, seed in ((0, 0), (1, 3)):
+        shutil.rmtree(study.groups[group].finished[seed].folder)
+    again = read_study([tmp_path / "s"])
+    assert set(comparison_frame(again)["seeds"]) == {2}
+    for run in again.groups[1].finished[1:]:
+        shutil.rmtree(run.folder)
+    shutil.rmtree(again.groups[0].finished[0].folder)
+    apart = read_study([tmp_path / "s"])
+    assert comparison_frame(apart)[["difference", "p", "p_holm"]].isna().all(axis=None)
+    assert answer(apart) == ["elastic and none have no seed in common: run the missing seeds to compare them."]
+
+
+def test_the_baseline_is_the_simplest_or_the_one_that_is_given(tmp_path: Path) -> None:
+    write_sweep(tmp_path / "s", FACTORS, **SMALL)
+    folders = [tmp_path / "s"]
+    assert read_study(folders).baseline.name == "model=resnet34_unet aug=none"
+    one = read_study(folders, {"model": "unet", "aug": "none"})
+    assert {group.name for group in one.baselines.values()} == {"model=unet aug=none"}
+    assert len(one.baselines) == 3
+    within = read_study(folders, "none")
+    assert {name: group.name for name, group in within.baselines.items()} == {
+        "model=unet aug=elastic": "model=unet aug=none",
+        "model=resnet34_unet aug=elastic": "model=resnet34_unet aug=none",
+    }
+    assert within.baseline is None
+    for given, problem in (
+        ("elastix", "fits none of the groups"),
+        ({"optimizer": "sgd"}, "do not differ in optimizer"),
+        ({"aug": "color"}, "fits none of the groups"),
+    ):
+        with pytest.raises(InputError, match=problem):
+            read_study(folders, given)
+
+
+def test_an_effect_that_differs_between_networks_is_found(tmp_path: Path) -> None:
+    write_sweep(tmp_path / "s", FACTORS, seeds=4, **SMALL)
+    study = read_study([tmp_path / "s"], {"model": "unet", "aug": "none"})
+    [crossed] = study.interactions
+    assert (crossed.level, crossed.here, crossed.there) == ("elastic", "resnet34_unet", "unet")
+    means = {group.name: spread(group, "test_dice").mean for group in study.groups}
+    expected = means["model=resnet34_unet aug=elastic"] - means["model=resnet34_unet aug=none"]
+    expected -= means["model=unet aug=elastic"] - means["model=unet aug=none"]
+    assert crossed.found.difference == pytest.approx(expected)
+    assert crossed.p_holm < 0.05
+    said = answer(study)[-1]
+    assert said.startswith("The effect of aug=elastic on test Dice differs between model=resnet34_unet and model=unet")
+    assert sweep(tmp_path / "one", {"none": 0.0, "crop": 0.0}).interactions == []
+
+
+def test_the_answer_is_in_plain_words(tmp_path: Path) -> None:
+    raised, lowered = answer(sweep(tmp_path / "a", {"none": 0.0, "elastic": 0.05, "crop": -0.05}, seeds=5))
+    assert raised.startswith("elastic raises test Dice by ")
+    assert raised.endswith(", 5 seeds) against none.")
+    assert lowered.startswith("crop lowers test Dice by ")
+    [unknown] = answer(sweep(tmp_path / "b", {"none": 0.0, "elastic": 0.0}, seed_deviation=0.01))
+    assert unknown.startswith("elastic: no difference from none can be told apart with 3 seeds: the interval is -")
+    [single] = answer(sweep(tmp_path / "c", {"none": 0.0, "elastic": 0.2}, seeds=1))
+    assert "this leaves out how much training varies from seed to seed" in single
+    assert "over the 40 test images" in single
+    assert answer(sweep(tmp_path / "d", {"none": 0.0}))[0].startswith("model=unet is the only group")
+    neither = answer(sweep(tmp_path / "f", {"none": 0.0, "elastic": 0.0, "crop": 0.0}, seed_deviation=0.02))
+    assert neither[0] in [f"No difference from none can be told apart for {pair}." for pair in PAIRS]
+    assert len(neither) == 3
+    many = answer(sweep(tmp_path / "e", {"none": 0.0, **{f"a{index}": 0.0 for index in range(9)}}, seeds=2))
+    assert many[-1].startswith("No difference from none can be told apart for ")
+
+
+def test_when_a_dice_was_reached_and_runs_that_never_did(tmp_path: Path) -> None:
+    study = sweep(tmp_path / "s", {"none": 0.0}, seeds=3)
+    for seed, dice in enumerate(([0.7, 0.81, 0.86], [0.7, 0.7, 0.82], [0.1, 0.1, 0.1])):
+        table = pd.read_csv(study.runs[seed].folder / "metrics.csv").iloc[:3]
+        table["val/dice"], table["seconds"] = dice, 10.0
+        table["val/loss"], table["train/loss"] = [0.5, 0.3, 0.4], [0.5, 0.3, 0.1]
+        table.to_csv(study.runs[seed].folder / "metrics.csv", index=False)
+    again = read_study([tmp_path / "s"])
+    [group] = again.groups
+    assert (reached(group, 0.80).epochs, reached(group, 0.80).seconds, reached(group, 0.80).reached) == (3, 30, 2)
+    assert (reached(group, 0.85).epochs, reached(group, 0.85).reached) == (None, 1)
+    assert spread(group, "turn").values == (2, 2, 2)
+    assert spread(group, "gap").mean == pytest.approx(0.3)
+    row = dict(zip(course_table(again).header, course_table(again).rows[0], strict=True))
+    assert row["epochs to 0.80"] == "3 (2 of 3 did)"
+    assert row["epochs to 0.85"] == "not reached (1 of 3 did)"
+    assert row["epochs to 0.90"] == "not reached"
+
+
+def test_the_tables_of_a_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "s"
+    write_sweep(folder, {"none": {}, "bad": {"state": "failed", "error": "the loss is nan"}}, seeds=1, **SMALL)
+    study = read_study([folder])
+    good, bad = [run.name for run in study.runs if run.finished], [run.name for run in study.runs if not run.finished]
+    assert not show_sweep(study, [*good, *bad])
+    shown = capsys.readouterr().out
+    assert f"{bad[0]} failed: the loss is nan" in shown
+    assert "aug=none" in shown
+    assert show_sweep(study, good)
+    assert not show_sweep(study, [*good, "never made"])
+    write_tables(study, folder)
+    runs = pd.read_csv(folder / "runs.csv").set_index("run")
+    assert set(runs["state"]) == {"finished", "failed"}
+    summary = json.loads((study.runs[0].folder / "summary.json").read_text())
+    assert {*summary, "seed", "state", "error", "model", "aug", "optimizer", "scheduler", "loss", "data"} <= set(runs)
+    assert runs.loc[good[0], "test_dice"] == summary["test_dice"]
+    assert not math.isnan(runs.loc[good[0], "parameters"])
+    assert (folder / "comparison.csv").read_text().startswith("group,baseline,metric,mean,")
+
+
+def test_markdown_keeps_its_columns(tmp_path: Path) -> None:
+    study = sweep(tmp_path / "s", {"none": 0.0, "a|b": 0.0})
+    lines = [line for line in markdown(main_table(study)).splitlines() if line.startswith("|")]
+    assert len({line.replace(r"\|", "").count("|") for line in lines}) == 1

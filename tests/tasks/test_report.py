@@ -1,0 +1,89 @@
+"""The report of real sweeps: refreshed after every job, made at the end, and made again from what is there."""
+
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import tiny
+from processes import finish
+from sweeps import write_sweep
+
+Command = Callable[..., tuple[int, str]]
+MADE = {"multirun.yaml", "report.html", "report.md", "runs.csv", "comparison.csv", "figures"}
+
+
+def test_a_sweep_that_dies_has_its_tables_and_ends_with_its_report_when_it_is_continued(
+    oxford: Path, tmp_path: Path, in_process: Command
+) -> None:
+    work = tmp_path / "work"
+    sweep = work / "runs" / "default"
+    arguments = ["-m", *tiny(oxford), "train.epochs=1", "aug=none,hflip", "seed=0,1"]
+    # The fourth job dies when it is done but for its summary.
+    assert finish(work, arguments, ("pets_seg.files.os.replace summary.json", 4)) == -signal.SIGKILL
+    assert list(pd.read_csv(sweep / "runs.csv")["state"]) == ["finished"] * 3
+    assert list(pd.read_csv(sweep / "comparison.csv")["seeds"]) == [1] * 4
+    assert not (sweep / "report.html").exists()
+
+    code, shown = in_process("task=report", "runs=runs/default")
+    assert code == 0, shown
+    assert "4 runs: 3 finished, 1 interrupted." in shown
+    assert "with one seed its test Dice is" in shown
+    assert shown.strip().endswith("runs/default/report.html")
+    page = (sweep / "report.html").read_text()
+    assert "its process ended without a word" in page
+    # The pictures of images are drawn from the data set and the weights that the runs name.
+    assert (sweep / "figures" / "masks.png").exists() or "No test images are shown" not in page
+
+    code, shown = in_process(*arguments)
+    assert code == 0, shown
+    table = pd.read_csv(sweep / "comparison.csv")
+    assert set(table["group"]) == {"aug=hflip"}
+    assert list(table["seeds"]) == [2] * 4
+    assert "difference (95 % CI)" in shown
+    assert shown.strip().splitlines()[-1] == "runs/default/report.html"
+    assert {path.name for path in sweep.iterdir() if not path.name.startswith("unet-")} == MADE
+    assert "its process ended without a word" not in (sweep / "report.html").read_text()
+
+    # Without the data set the images are all that is missing.
+    before = {name: (sweep / name).read_bytes() for name in ("runs.csv", "comparison.csv")}
+    shutil.move(oxford, tmp_path / "elsewhere")
+    for name in before:
+        (sweep / name).unlink()
+    assert in_process("task=report", "runs=runs/default")[0] == 0
+    assert {name: (sweep / name).read_bytes() for name in before} == before
+    assert "No test images are shown" in (sweep / "report.html").read_text()
+
+
+def test_several_folders_make_one_report_in_the_first(tmp_path: Path, in_process: Command) -> None:
+    small = {"seeds": 2, "epochs": 4, "images": 20, "valid": 5}
+    write_sweep(tmp_path / "work" / "a", {"none": {}}, **small)
+    write_sweep(tmp_path / "work" / "b", {"elastic": {"effect": 0.3}, "crop": {}}, **small)
+    (tmp_path / "work" / "b" / "unet-group0-broken").mkdir()
+    code, shown = in_process("task=report", "runs=[a,b]", "report.baseline=crop")
+    assert code == 0, shown
+    assert set(pd.read_csv(tmp_path / "work" / "a" / "comparison.csv")["baseline"]) == {"aug=crop"}
+    assert not (tmp_path / "work" / "b" / "report.html").exists()
+    assert "left out: b/unet-group0-broken: status.json cannot be read" in shown
+    assert sorted(path.name for path in (tmp_path / "work").iterdir()) == ["a", "b"]
+
+
+@pytest.mark.parametrize("given", ["report.baseline=nothing", "report.baseline={aug:color}"])
+def test_a_baseline_that_no_group_is_stops_it(tmp_path: Path, in_process: Command, given: str) -> None:
+    write_sweep(tmp_path / "work" / "a", {"none": {}, "crop": {}}, seeds=1, epochs=2, images=9, valid=2)
+    code, shown = in_process("task=report", "runs=a", given)
+    assert code == 2
+    assert "fits none of the groups aug=none, aug=crop" in shown
+    assert not (tmp_path / "work" / "a" / "report.html").exists()
+
+
+def test_a_sweep_whose_baseline_is_not_there_is_compared_all_the_same(
+    oxford: Path, tmp_path: Path, in_process: Command
+) -> None:
+    arguments = ["-m", *tiny(oxford), "train.epochs=1", "aug=none,hflip", "report.baseline=nothing"]
+    code, shown = in_process(*arguments)
+    assert code == 0, shown
+    assert "report.baseline=nothing: fits none of the groups aug=none, aug=hflip" in shown
+    assert (tmp_path / "work" / "runs" / "default" / "report.html").exists()
