@@ -37,6 +37,8 @@ DPI = 300
 NUMBER = re.compile(r"[-+<>~\N{MINUS SIGN}]? ?[0-9].*|[-\N{EN DASH}\N{EM DASH}]?")
 # More are folded away.
 MOST_OPEN = 12
+# Longer tables scroll in a box of their own, so that what follows stays near.
+MOST_ROWS = 25
 
 
 def write_page(
@@ -121,6 +123,7 @@ def _render(
 ) -> str:
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_harmless)
     environment.tests["numeric"] = _is_numeric
+    environment.filters["counted"] = lambda count, word: f"{count} {word}" + ("" if count == 1 else "s")
     source = files("pets_seg.report").joinpath("template")
     style, script, page = (
         source.joinpath(name).read_text(encoding="utf-8") for name in ("style.css", "hover.js", "report.html.jinja")
@@ -142,6 +145,7 @@ def _render(
         unfinished=[run for run in study.runs if not run.finished],
         finished=sum(run.finished for run in study.runs),
         most_open=MOST_OPEN,
+        most_rows=MOST_ROWS,
         dpi=DPI,
         style=Markup(style),
         script=Markup(script),

@@ -15,6 +15,7 @@ CURVES = {"train/loss": "training loss", "val/loss": "validation loss", "val/dic
 BARS = {"best_val_dice": "best validation Dice", "test_dice": "test Dice"}
 # All that a server may take for all of it.
 DEADLINE = 60
+LONGEST_TITLE = 128
 # Of a report, W&B's grid is 24 wide.
 WIDTH = 24
 
@@ -45,13 +46,12 @@ def save_report(title: str, sweeps: list[str], keys: list[str], markdown: str, p
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise InputError(f"the W&B server did not take the report: {reason}")
-    return done.stdout.split()[-1]
+    return done.stdout.splitlines()[-1]
 
 
 def build_report(title: str, sweeps: list[str], keys: list[str], markdown: str, project: str, entity: str) -> Any:
     """Return the wandb_workspaces Report, not saved yet."""
     import wandb_workspaces.reports.v2 as wr
-    from wandb_workspaces import expr
 
     names = [key if "." in key else f"{key}.name" for key in keys]
     # A panel takes one key; without one it groups as the run set does.
@@ -61,7 +61,8 @@ def build_report(title: str, sweeps: list[str], keys: list[str], markdown: str, 
         entity=entity,
         project=project,
         name=", ".join(sweeps),
-        filters=[expr.Metric("Group").isin(sweeps)],
+        # It is read as Python is; W&B's own expressions stumble over a quote in a name.
+        filters=f"Group in {sweeps!r}",
         groupby=[f"config.{name}" for name in names],
     )
     third, half = WIDTH // len(CURVES), WIDTH // len(BARS)
@@ -88,6 +89,7 @@ def build_report(title: str, sweeps: list[str], keys: list[str], markdown: str, 
 def _save(title: str, sweeps: list[str], keys: list[str], markdown: str, project: str) -> str:
     import wandb
 
+    title = title[:LONGEST_TITLE]
     api = wandb.Api(timeout=PATIENCE)
     entity = api.settings["entity"] or api.default_entity
     if project not in {known.name for known in api.projects(entity)}:

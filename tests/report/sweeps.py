@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 import yaml
 
+from pets_seg.report.examples import Example
+from pets_seg.report.study import Study
+
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 BINS = 15
 CONFIG: dict[str, Any] = {
@@ -66,6 +69,23 @@ def write_sweep(
             _write_run(run, config, group, random, epochs, (valid, images), (seed_deviation, image_deviation), old)
             written.append(run)
     return written
+
+
+def make_examples(study: Study, size: int = 32, count: int = 2) -> list[Example]:
+    """Return examples of noise, with a mask for each finished group of a study."""
+    random = np.random.default_rng(0)
+    truth = np.zeros((size, size), np.uint8)
+    truth[size // 4 : size // 2, size // 4 : -4] = 1
+    found = []
+    for index in range(count):
+        image = random.integers(0, 255, (size, size, 3), dtype=np.uint8)
+        example = Example(("typical", "best gain")[index % 2], f"pet_{index}", 0, image, truth)
+        for group in study.groups:
+            if group.finished:
+                example.predicted[group.name] = np.roll(truth == 1, len(example.predicted), axis=1)
+                example.dice[group.name] = 0.8 + 0.01 * len(example.dice)
+        found.append(example)
+    return found
 
 
 def _write_run(

@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 from browser import Browser, find_browser
 from PIL import Image
-from sweeps import write_sweep
+from sweeps import make_examples, write_sweep
 
-from pets_seg.report.examples import Example
 from pets_seg.report.page import write_page
 from pets_seg.report.study import Study, read_study
 from pets_seg.report.tables import Table
@@ -23,26 +22,13 @@ HOSTILE = ["<script>alert(1)</script>", "</script>", "$x_$", "a & b", "]]>--><b>
 ALL = {"differences", "curves", "masks", "images", "calibration", "cost"}
 
 
-def make_examples(study: Study, size: int = 32, count: int = 2) -> list[Example]:
-    random = np.random.default_rng(0)
-    truth = np.zeros((size, size), np.uint8)
-    truth[size // 4 : size // 2, size // 4 : -4] = 1
-    found = []
-    for index in range(count):
-        image = random.integers(0, 255, (size, size, 3), dtype=np.uint8)
-        example = Example(("typical", "best gain")[index % 2], f"pet_{index}", 0, image, truth)
-        for group in study.groups:
-            if group.finished:
-                example.predicted[group.name] = np.roll(truth == 1, len(example.predicted), axis=1)
-                example.dice[group.name] = 0.8 + 0.01 * len(example.dice)
-        found.append(example)
-    return found
-
-
-def page_of(study: Study, folder: Path, **more: object) -> Path:
+def page_of(study: Study, folder: Path, dpi: int = 40, **more: object) -> Path:
     table = Table("Groups", ["group", "test Dice"], [[group.name, "0.8"] for group in study.groups], "One a row.")
     given = {"answer": ["elastic helps."], "tables": [table], "examples": [], "notes": [], "made": []} | more
-    return write_page(study, folder, **given)
+    # Pictures take most of the time.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pets_seg.report.page.DPI", dpi)
+        return write_page(study, folder, **given)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +46,8 @@ def page(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "figures").mkdir()
     for name in ("factors.svg", "factors.png", "mine.png"):
         (folder / "figures" / name).write_text("old")
-    return page_of(study, folder, examples=make_examples(study), notes=["A note."], made=[("command", "task=report")])
+    made = [("command", "task=report")]
+    return page_of(study, folder, 300, examples=make_examples(study), notes=["A note."], made=made)
 
 
 @pytest.fixture(scope="module")
@@ -146,12 +133,12 @@ def test_the_pointer_shows_the_mean_and_deviation_of_each_group(browser: Browser
           const svg = document.querySelector("#curves svg");
           svg.scrollIntoView();
           const part = (10 - panel.x[0]) / (panel.x[1] - panel.x[0]);
-          const at = new DOMPoint(panel.box[0] + part * (panel.box[2] - panel.box[0]), (panel.box[1] + panel.box[3]) / 2);
+          const wide = panel.box[2] - panel.box[0];
+          const at = new DOMPoint(panel.box[0] + part * wide, (panel.box[1] + panel.box[3]) / 2);
           const seen = at.matrixTransform(svg.getScreenCTM());
           return [seen.x, seen.y];
         })()"""
     )
-    assert browser.run("document.getElementById('tip').hidden")
     browser.point(x, y)
     lines = browser.run("document.getElementById('tip').innerText").splitlines()
     assert lines[0] == f"epoch {epoch}"
@@ -181,16 +168,19 @@ class Reader(HTMLParser):
         self.texts.append(data)
 
 
-def test_names_are_text_wherever_they_stand(browser: Browser, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("hostile")
     groups = {name: {"effect": 0.01 * index} for index, name in enumerate(HOSTILE)}
     groups["bad"] = {"state": "failed", "error": "<script>alert(2)</script>"}
-    write_sweep(tmp_path / "<i>runs</i>", groups, seeds=2, epochs=5, images=20)
-    study = read_study([tmp_path / "<i>runs</i>"])
+    write_sweep(folder / "<i>runs</i>", groups, seeds=2, epochs=5, images=20)
+    study = read_study([folder / "<i>runs</i>"])
     tags = ["<script>alert(3)</script>"]
-    page = page_of(
-        study, tmp_path / "report", answer=tags, notes=tags, made=[("<u>", "</dl>")], examples=make_examples(study)
-    )
-    read = Reader(page)
+    return page_of(study, folder, answer=tags, notes=tags, made=[("<u>", "</dl>")], examples=make_examples(study))
+
+
+def test_names_are_text_wherever_they_stand(hostile: Path) -> None:
+    read = Reader(hostile)
     scripts = [attributes for tag, attributes in read.tags if tag == "script"]
     assert all(attributes.get("type") == "application/json" for attributes in scripts[:-1])
     assert not {"b", "i", "u", "img"} & {tag for tag, _ in read.tags}
@@ -202,31 +192,31 @@ def test_names_are_text_wherever_they_stand(browser: Browser, tmp_path: Path) ->
         # In the table, in the list of configurations, and in the figures as it is.
         assert text.count(f"aug={shown}") >= 2
         assert sum(piece == shown for piece in read.texts) >= 4
-    browser.open(page)
+
+
+def test_a_browser_takes_names_for_text(browser: Browser, hostile: Path) -> None:
+    browser.open(hostile)
     assert browser.problems == []
-    assert browser.requests == [page.as_uri()]
+    assert browser.requests == [hostile.as_uri()]
     hover = json.loads(browser.run("document.getElementById('hover-curves').textContent"))
     assert {series["name"] for series in hover[0]["series"]} == {name.replace("\u202e", "\\u202e") for name in HOSTILE}
 
 
 def test_what_has_no_data_is_left_out_and_the_page_is_made(tmp_path: Path) -> None:
+    two = {
+        f"{aug}{width}": {"config": {"aug.name": aug, "model.width": width}, "parameters": 1000 * width}
+        for aug in ("none", "crop")
+        for width in (8, 16)
+    }
     cases = {
         "old": ({"none": {}, "elastic": {}}, {"old": True}, ALL - {"calibration", "masks"}),
         "one": ({"none": {}}, {"seeds": 1, "epochs": 1}, {"curves", "images", "calibration"}),
         "failed": ({"none": {"state": "failed"}, "crop": {"state": "running"}}, {}, set()),
-        "two": (
-            {
-                f"{aug}{width}": {"config": {"aug.name": aug, "model.width": width}, "parameters": 1000 * width}
-                for aug in ("none", "crop")
-                for width in (8, 16)
-            },
-            {"epochs": 3},
-            ALL - {"masks"} | {"factors"},
-        ),
+        "two": (two, {"epochs": 3}, ALL - {"masks"} | {"factors"}),
     }
     for name, (groups, options, figures) in cases.items():
         write_sweep(tmp_path / name, groups, **{"seeds": 2, "epochs": 5, "images": 20, **options})
-        page = page_of(read_study([tmp_path / name]), tmp_path / name)
+        page = page_of(read_study([tmp_path / name]), tmp_path / name, answer=[])
         assert {path.stem for path in (tmp_path / name / "figures").glob("*.svg")} == figures
         text = page.read_text(encoding="utf-8")
         assert ("No run has finished" in text) == (name == "failed")
@@ -242,6 +232,6 @@ def test_fifty_runs_take_seconds(tmp_path: Path) -> None:
     }
     write_sweep(tmp_path / "runs", groups, seeds=3, epochs=100)
     start = time.perf_counter()
-    page = page_of(read_study([tmp_path / "runs"]), tmp_path)
+    page = page_of(read_study([tmp_path / "runs"]), tmp_path, 300)
     assert time.perf_counter() - start < 10
     assert page.stat().st_size < 2.5e6

@@ -155,7 +155,7 @@ def _limit(
         pad = 0.06 * (late.max() - late.min()) or 0.01
         axes.set_ylim(late.min() - pad, late.max() + pad)
     own = max(np.nanmax(x) for x, _ in curves)
-    if max(ends) > 3 * own:
+    if max(ends) > 2 * own:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.set_xlim(min(starts), max(ends))

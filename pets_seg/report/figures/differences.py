@@ -88,7 +88,7 @@ def draw_differences(study: Study, looks: dict[str, Look]) -> Drawing | None:
         " An interval that crosses the line at zero leaves open which of the two is better."
     )
     if any(_is_clear(item) for item in lines):
-        caption += " Bold: p < 0.05 after Holm's correction for the number of groups."
+        caption += " Bold: p\u00a0<\u00a00.05 after Holm's correction for the number of groups."
     if any(item.found is not None and item.found.seeds == 1 for item in lines):
         caption += " With one seed the interval is over images alone, and leaves out how training varies."
     if any(item.found is None for item in lines):

@@ -131,6 +131,8 @@ def end_labels(axes: Axes, ends: Sequence[tuple[float, float, str, str]], size: 
     They keep the order of the points and are moved apart only as far as they must be. Returns where they start, in
     widths of the axes.
     """
+    # Until then the limits of what was drawn are not known.
+    axes.autoscale_view()
     height = axes.get_position().height * axes.figure.get_figheight() * 72
     width = axes.get_position().width * axes.figure.get_figwidth()
     to_axes = axes.transScale + axes.transLimits
