@@ -1,14 +1,16 @@
 # Every target sets up what it needs in .venv with nothing but python3 and pip, and is quick when nothing changed.
 PYTHON ?= python3
 BIN := .venv/bin
+RUNS ?= runs
 
-.PHONY: help setup run test lint bench clean
+.PHONY: help setup run test lint bench sync clean
 
 help:
 	@echo "make run    a small augmentation ablation on the bundled sample"
 	@echo "make test   the test suite"
 	@echo "make lint   format and lint checks"
 	@echo "make bench  what training costs on this machine, against other code (22 minutes)"
+	@echo "make sync   upload to W&B what runs wrote for it while offline (RUNS=FOLDER: only those under it)"
 	@echo "make setup  only create .venv and install"
 	@echo "make clean  remove .venv and build products (runs/ stays)"
 
@@ -31,6 +33,9 @@ lint: setup
 
 bench: setup
 	$(BIN)/python experiments/speed/bench.py
+
+sync: setup
+	@$(BIN)/python -m pets_seg.tracking.wandb_sync "$(RUNS)"
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -1,72 +1,215 @@
 """A copy of a run's figures for W&B: offline unless a key is configured, and never a reason for a run to fail."""
 
+import hashlib
+import json
 import logging
 import os
-import re
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from pets_seg.errors import escaped
+from pets_seg.tracking.wandb_account import PATIENCE, key_configured, one_line_without_secrets, quiet_wandb
+
+# A picture's stem, image uint8 (3,S,S), mask uint8 (S,S) of 0, 1 and 255, and predicted mask bool (S,S).
+Picture = tuple[str, np.ndarray, np.ndarray, np.ndarray]
+
+PICTURES = "val/pictures"
+MOST_PICTURES = 8
+CLASSES = {0: "background", 1: "pet", 255: "ignored"}
+BY_EPOCH = ("train/*", "val/*", "lr", "seconds", "images_per_second", "images_seen", "updates")
+# In wandb/ of a run folder: the server holds a part of the run, to which `wandb sync` would append the whole.
+PARTLY = "partly-uploaded"
+SAVED_PICTURES = "pictures.npz"
 log = logging.getLogger("pets_seg")
 
 
 class WandbSink:
-    """One W&B run, of the group `config["name"]`; with mode=disabled, or once W&B has failed, it does nothing."""
+    """One W&B run, of the group `config["name"]`; with mode=disabled, or once W&B has failed, it does nothing.
+
+    Its id follows from sweep, run folder and when the run was begun: a run that is continued is one W&B run. A server
+    that fails at any time costs seconds and a warning; the whole run is then in offline files.
+    """
 
     def __init__(self, config: Mapping[str, Any], folder: Path) -> None:
-        self.run = None
+        self.run: Any = None
+        self.config, self.folder = config, folder
+        self.rows: list[dict[str, Any]] = []
+        self.pictures: list[Picture] = []
+        self.online = self.begun = False
         if config["tracker"]["mode"] != "disabled":
-            self._try(lambda: self._start(config, folder))
+            self._try(self._start)
 
     def log(self, row: Mapping[str, Any]) -> None:
-        """Add the row of an epoch."""
+        """Add the row of an epoch; a run that is continued passes all its rows again, in order."""
         if self.run:
-            self._try(lambda: self.run.log(dict(row)))
+            self.rows.append(dict(row))
+            self._try(lambda: self._send_row(len(self.rows) - 1))
+
+    def log_pictures(self, pictures: Sequence[Picture]) -> None:
+        """Add images (uint8 (3,S,S)) with their masks (uint8 (S,S)) and predictions (bool (S,S)), the first few."""
+        if self.run and self.rows:
+            self.pictures = list(pictures[:MOST_PICTURES])
+            self._try(self._send_pictures)
 
     def finish(self, summary: Mapping[str, Any], failed: bool = False) -> None:
         """Add the summary and close the run."""
         if self.run:
-            self._try(lambda: self.run.summary.update(dict(summary)))
+            self._try(lambda: self._close(summary, failed))
+        # The server did not take it all: there is an offline run now.
         if self.run:
-            self._try(lambda: self.run.finish(exit_code=int(failed)))
-        self.run = None
+            self._try(lambda: self._close(summary, failed))
 
-    def _start(self, config: Mapping[str, Any], folder: Path) -> None:
+    def _start(self) -> None:
+        mode = self.config["tracker"]["mode"]
+        if mode == "auto":
+            wanted = os.environ.get("WANDB_MODE")
+            if wanted == "disabled":
+                return
+            # A key that cannot be one is a failure of the online run too.
+            self.online = wanted not in ("offline", "dryrun")
+            self.online = self.online and key_configured()
+            mode = "online" if self.online else "offline"
+        elif mode == "online":
+            self.online = True
+            if not key_configured():
+                raise RuntimeError("no key is configured (wandb login)")
+        self._open(mode)
+
+    def _open(self, mode: str) -> None:
+        quiet_wandb()
         import wandb
 
-        mode = config["tracker"]["mode"]
-        if mode == "auto":
-            mode = os.environ.get("WANDB_MODE") or ("online" if wandb.login(prompt=False) else "offline")
+        self._supersede()
         self.run = wandb.init(
-            project=config["tracker"]["project"],
-            group=config["name"],
-            job_type=config["task"]["name"],
-            name=folder.name,
-            tags=[config[group]["name"] for group in ("model", "aug", "optimizer")],
-            config=dict(config),
-            dir=folder,
+            project=self.config["tracker"]["project"],
+            group=self.config["name"],
+            job_type=self.config["task"]["name"],
+            name=self.folder.name,
+            id=_run_id(self.config["name"], self.folder),
+            resume="allow" if mode == "online" else None,
+            tags=[self.config[group]["name"] for group in ("model", "aug", "optimizer")],
+            config=dict(self.config),
+            dir=self.folder,
             mode=mode,
             reinit="finish_previous",
             # No git: the address of a remote may hold a token. The commit is in status.json.
             settings=wandb.Settings(
-                silent=True, console="off", x_disable_stats=True, init_timeout=20, disable_git=True
+                silent=True,
+                console="off",
+                x_disable_stats=True,
+                # A process that is killed has then written what it knew a second ago.
+                x_transaction_log_flush_interval=1,
+                disable_git=True,
+                init_timeout=PATIENCE,
+                finish_timeout=PATIENCE,
+                finish_timeout_raises=True,
             ),
         )
+        self.begun = mode == "online"
         self.run.define_metric("epoch")
-        for metrics in ("train/*", "val/*", "lr"):
+        for metrics in BY_EPOCH:
             self.run.define_metric(metrics, step_metric="epoch")
+
+    def _supersede(self) -> None:
+        """Remove the files of earlier W&B runs of this folder: all that they hold is passed to `log` again."""
+        for earlier in (self.folder / "wandb").glob("*run-*-*"):
+            if earlier.name.startswith("run-") or any(earlier.glob("*.synced")):
+                (self.folder / "wandb" / PARTLY).touch()
+            shutil.rmtree(earlier, ignore_errors=True)
+
+    def _send_row(self, index: int) -> None:
+        # A row is a step; what the server has of this run already, it must not get twice.
+        if index >= self.run.starting_step:
+            self.run.log(self.rows[index])
+
+    def _send_pictures(self) -> None:
+        if len(self.rows) < self.run.starting_step:
+            return
+        if not self.online:
+            save_pictures(self.folder, self.pictures)
+        images = [_wandb_image(*picture) for picture in self.pictures]
+        self.run.log({"epoch": self.rows[-1]["epoch"], PICTURES: images})
+
+    def _close(self, summary: Mapping[str, Any], failed: bool) -> None:
+        self.run.summary.update(dict(summary))
+        self.run.finish(exit_code=int(failed))
+        if self.online:
+            said = Path(self.run.settings.log_internal)
+            # W&B itself tells nobody but its log.
+            if said.exists() and "filestream: fatal error" in said.read_text(encoding="utf-8", errors="replace"):
+                raise RuntimeError("the server refused the figures")
+            for name in (PARTLY, SAVED_PICTURES):
+                (self.folder / "wandb" / name).unlink(missing_ok=True)
+        self.run = None
+
+    def _offline_instead(self) -> None:
+        if not self.begun:
+            for nothing in (self.folder / "wandb").glob("run-*-*"):
+                shutil.rmtree(nothing, ignore_errors=True)
+        self._open("offline")
+        for index in range(len(self.rows)):
+            self._send_row(index)
+        if self.pictures:
+            self._send_pictures()
 
     def _try(self, call: Callable[[], None]) -> None:
         try:
             call()
         # W&B raises its own and its transport's errors; none of them may end a run.
         except Exception as error:
-            log.warning(f"W&B: {without_secrets(' '.join(str(error).split()))}; the run goes on without it")
+            import wandb
+
             self.run = None
+            # W&B's own process holds on to the id of a run that could not begin. It may itself be what failed.
+            with suppress(Exception, SystemExit):
+                wandb.teardown()
+            then = "the run goes on without it"
+            if self.online:
+                then = "the run goes on with offline files, which `make sync` uploads"
+            log.warning(f"W&B: {one_line_without_secrets(error)}; {then}")
+            if self.online:
+                self.online = False
+                self._try(self._offline_instead)
 
 
-def without_secrets(text: str) -> str:
-    """Return `text` without the user's key and without names and passwords in addresses."""
-    key = os.environ.get("WANDB_API_KEY")
-    text = text.replace(key, "***") if key else text
-    return re.sub(r"(\w+://)[^/@\s]*@", r"\1***@", text)
+def save_pictures(folder: Path, pictures: Sequence[Picture]) -> None:
+    """Keep the pictures of a run folder for `make sync`."""
+    stems, *arrays = zip(*pictures, strict=True)
+    names = ("image", "mask", "predicted")
+    stacked = {name: np.stack(array) for name, array in zip(names, arrays, strict=True)}
+    np.savez_compressed(folder / "wandb" / SAVED_PICTURES, stem=np.array(stems), **stacked)
+
+
+def saved_pictures(folder: Path) -> list[Picture]:
+    """Return what `save_pictures` kept, or nothing."""
+    path = folder / "wandb" / SAVED_PICTURES
+    if not path.exists():
+        return []
+    with np.load(path) as kept:
+        return list(zip(kept["stem"].tolist(), kept["image"], kept["mask"], kept["predicted"], strict=True))
+
+
+def _run_id(sweep: str, folder: Path) -> str:
+    """Return an id that lasts as long as the run does: one that is restarted is another run."""
+    try:
+        started = json.loads((folder / "status.json").read_text(encoding="utf-8")).get("started")
+    except (OSError, ValueError):
+        started = None
+    return hashlib.sha256(json.dumps([sweep, folder.name, started]).encode()).hexdigest()[:16]
+
+
+def _wandb_image(stem: str, image: np.ndarray, mask: np.ndarray, predicted: np.ndarray) -> Any:
+    import wandb
+    from PIL import Image
+
+    masks = {"prediction": predicted.astype(np.uint8), "truth": mask.astype(np.uint8)}
+    return wandb.Image(
+        Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))),
+        caption=escaped(stem),
+        masks={name: {"mask_data": content, "class_labels": CLASSES} for name, content in masks.items()},
+    )

@@ -26,6 +26,7 @@ from pets_seg.training.interruption import Interrupted
 from pets_seg.training.losses import Objective, soft_dice
 from pets_seg.training.memory import peak_memory_mb, reset_peak
 from pets_seg.training.optimizers import build_optimizer, build_scheduler
+from pets_seg.training.pictures import pictures
 from pets_seg.training.precision import autocast, memory_format, resolve_device, resolve_precision, use_device
 from pets_seg.training.progress import Progress, quicker
 from pets_seg.training.running_loss import RunningLoss
@@ -196,6 +197,8 @@ def train(
         folder.write_per_image([row for name in scores for row in per_image_rows(name, stems[name], scores[name])])
         folder.write_calibration([row for name in scores for row in calibration_rows(name, scores[name])])
         folder.write_summary(summary)
+    if sink.run:
+        sink.log_pictures(pictures(best, valid, stems["valid"], normalise, context))
     return summary
 
 

@@ -1,0 +1,163 @@
+"""What W&B keeps of a run offline is the run, and `make sync` uploads it once."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from conftest import only_run, tiny
+from processes import finish
+from wandb_child import config_of, row
+from wandb_server import KEY, WandbServer
+
+from pets_seg.tracking.wandb_sync import offline_runs
+
+CHILD = Path(__file__).with_name("wandb_child.py")
+
+
+def drive(*jobs: dict[str, Any], environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Pass rows to the sink in a process of its own."""
+    asked = json.dumps({"jobs": jobs, "patience": 8})
+    return subprocess.run(
+        [sys.executable, CHILD, asked],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **(environment or {})},
+        check=False,
+    )
+
+
+def inspect(run: Path) -> dict[str, Any]:
+    """Return what the wandb command reads of an offline run: its rows, without W&B's own columns, and the rest."""
+    command = [sys.executable, "-m", "wandb", "leet", "inspect", run, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    found: dict[str, Any] = {"rows": [], "summary": {}, "exit_code": None}
+    for record in records:
+        if record["type"] == "run":
+            found |= record["run"]
+        elif record["type"] == "history":
+            found["rows"].append({k: v for k, v in record["history"]["item"].items() if not k.startswith("_")})
+        elif record["type"] == "summary":
+            found["summary"] |= record["summary"]["update"]
+        elif record["type"] == "exit":
+            found["exit_code"] = record["exit"].get("exit_code", 0)
+    return found
+
+
+def offline(folder: Path) -> Path:
+    """Return the one W&B run of a run folder, which is an offline run."""
+    [run] = (folder / "wandb").glob("*run-*-*")
+    assert run.name.startswith("offline-run-")
+    return run
+
+
+def sync(folder: Path, **environment: str) -> tuple[int, str]:
+    """Do what `make sync` does; return exit code and what was shown."""
+    command = [sys.executable, "-m", "pets_seg.tracking.wandb_sync", folder]
+    done = subprocess.run(
+        command, cwd=folder.parent, capture_output=True, text=True, timeout=60, env={**os.environ, **environment}
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def write_folder(folder: Path, epochs: int) -> None:
+    """Write what `make sync` reads of a run folder."""
+    (folder / "config.yaml").write_text(yaml.safe_dump(config_of("auto")))
+    (folder / "summary.json").write_text(json.dumps({"test_dice": 0.75}))
+    with (folder / "metrics.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, row(1))
+        writer.writeheader()
+        writer.writerows(row(epoch) for epoch in range(1, epochs + 1))
+
+
+def test_an_offline_run_that_was_killed_and_continued_is_one_whole_run(oxford: Path, tmp_path: Path) -> None:
+    arguments = [*tiny(oxford), "tracker.mode=auto", "name=study"]
+    work = tmp_path / "work"
+    assert finish(work, arguments, ("pets_seg.training.loop.write_epoch", 2)) != 0
+    folder = only_run(work, "study")
+    first = offline(folder)
+    assert finish(work, arguments) == 0
+    run = offline(folder)
+    assert run != first
+    assert run.name.rsplit("-")[-1] == first.name.rsplit("-")[-1]
+    read = inspect(run)
+    with (folder / "metrics.csv").open(newline="") as file:
+        rows = [{key: float(value) for key, value in line.items()} for line in csv.DictReader(file)]
+    assert [line["epoch"] for line in rows] == [1, 2]
+    *kept, with_pictures = read["rows"]
+    assert kept == rows
+    assert with_pictures["epoch"] == 2
+    assert "val/pictures._type" in with_pictures
+    assert (read["run_group"], read["job_type"], read["display_name"]) == ("study", "train", folder.name)
+    assert read["tags"] == ["unet", "none", "adamw"]
+    assert read["config"]["update"]["optimizer"]["lr"] > 0
+    summary = json.loads((folder / "summary.json").read_text())
+    assert {key: read["summary"].get(key) for key in summary} == summary
+    assert read["exit_code"] == 0
+    shown = (work / "shown").read_text()
+    assert "W&B" not in shown
+    assert "wandb" not in shown
+
+
+def test_jobs_of_one_process_are_runs_of_their_own_and_a_restart_is_another(tmp_path: Path) -> None:
+    jobs = [{"folder": str(tmp_path / name), "rows": rows, "mode": "offline"} for name, rows in (("a", 1), ("b", 2))]
+    again = {**jobs[0], "folder": str(tmp_path / "later" / "a"), "started": "now"}
+    done = drive(*jobs, again)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    runs = [offline(Path(job["folder"])) for job in (*jobs, again)]
+    assert len({run.name.rsplit("-")[-1] for run in runs}) == 3
+    assert inspect(runs[0])["rows"] == [row(1)]
+    assert inspect(runs[1])["rows"] == [row(1), row(2)]
+
+
+def test_sync_uploads_once_and_then_only_what_is_new(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    folder = runs / "sweep" / "a"
+    job = {"folder": str(folder), "mode": "offline"}
+    with WandbServer() as server:
+        drive({**job, "rows": 2})
+        code, shown = sync(runs, **server.environment)
+        assert code == 0, shown
+        [stored] = server.runs.values()
+        assert (stored.rows, stored.sent) == ([row(1), row(2)], 2)
+        assert offline_runs(runs) == []
+        # It goes on, and the server knows its beginning.
+        drive({**job, "rows": 4, "pictures": True})
+        write_folder(folder, 4)
+        # Nothing that this one wrote can be read, but its folder says it.
+        drive({"folder": str(runs / "sweep" / "b"), "mode": "offline", "rows": 3, "killed": True})
+        write_folder(runs / "sweep" / "b", 2)
+        code, shown = sync(runs, **server.environment)
+        assert code == 0, shown
+        first, killed = server.runs.values()
+        assert first is stored
+        assert first.rows == [row(epoch) for epoch in range(1, 5)]
+        # One line more holds the pictures.
+        assert (first.sent, first.exit_code, first.summary["test_dice"]) == (5, 0, 0.75)
+        assert any(name.startswith("media/images/val/pictures") for name in first.files)
+        assert killed.rows == [row(1), row(2)]
+    assert offline_runs(runs) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+    assert [path.name for path in runs.iterdir()] == ["sweep"]
+
+
+def test_sync_says_what_is_in_the_way(tmp_path: Path) -> None:
+    folder = tmp_path / "runs"
+    assert sync(folder) == (2, f"{folder}: is not a folder; RUNS=FOLDER names one that holds runs\n")
+    waiting = folder / "sweep" / "a" / "wandb" / "offline-run-1-x"
+    waiting.mkdir(parents=True)
+    (waiting / "run-x.wandb").touch()
+    code, shown = sync(folder, NETRC=str(tmp_path / "none"))
+    assert (code, shown.count("\n"), "no W&B key is configured" in shown) == (2, 1, True)
+    with WandbServer() as server:
+        server.die()
+        code, shown = sync(folder, **server.environment)
+    assert (code, shown.count("\n"), f"the W&B server {server.url} does not answer" in shown) == (1, 1, True)
+    assert KEY not in shown

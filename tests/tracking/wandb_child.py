@@ -1,0 +1,58 @@
+"""A process that passes rows to the sink as training does, for jobs that its argument describes; no torch."""
+
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pets_seg.tracking import wandb_sink
+from pets_seg.tracking.wandb_sink import WandbSink
+
+GROUPS = {"model": {"name": "unet"}, "aug": {"name": "crop"}, "optimizer": {"name": "adam", "lr": 0.001}}
+
+
+def config_of(mode: str) -> dict[str, Any]:
+    return {"name": "sweep", "task": {"name": "train"}, "tracker": {"mode": mode, "project": "p"}, **GROUPS}
+
+
+def row(epoch: int) -> dict[str, Any]:
+    return {"epoch": epoch, "train/loss": 1 / epoch, "val/dice": 1 - 1 / epoch, "lr": 0.001, "seconds": 0.5}
+
+
+def pictures(count: int = 2, size: int = 8) -> list[wandb_sink.Picture]:
+    image = np.arange(3 * size * size, dtype=np.uint8).reshape(3, size, size)
+    mask = np.full((size, size), 255, np.uint8)
+    mask[:2], mask[2:4] = 0, 1
+    return [(f"pet_{index}\x1b[2J", image + index, mask, mask == 0) for index in range(count)]
+
+
+def work(job: dict[str, Any]) -> None:
+    folder = Path(job["folder"])
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "status.json").write_text(json.dumps({"state": "finished", "started": job.get("started", "then")}))
+    sink = WandbSink(config_of(job.get("mode", "auto")), folder)
+    for epoch in range(1, job["rows"] + 1):
+        sink.log(row(epoch))
+        if epoch == job.get("halt"):
+            (folder / "halted").touch()
+            while not (folder / "go").exists():
+                time.sleep(0.02)
+    if job.get("killed"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if job.get("pictures"):
+        sink.log_pictures(pictures())
+    sink.finish({"test_dice": 0.75})
+
+
+if __name__ == "__main__":
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    asked = json.loads(sys.argv[1])
+    wandb_sink.PATIENCE = asked["patience"]
+    for one in asked["jobs"]:
+        work(one)
