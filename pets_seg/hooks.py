@@ -95,7 +95,7 @@ class Hooks(Callback):
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Write the report, show what became of every job and how they compare; exit code 1 if any failed."""
         if config.task.name == "train":
-            self.all_well &= _or_exit(lambda: _report(config, self.runs))
+            self.all_well &= _or_exit(lambda: _report(config, self.runs), code=1)
         if config.closing and self.all_well and config.task.name == "train":
             python = Path(sys.executable)
             python = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
@@ -184,6 +184,9 @@ def _check_folder(key: str, folder: str, config: DictConfig) -> None:
     # Another run could lie in a folder of another name, and would be taken for this one.
     if Path(folder).name != run_name(config):
         raise InputError(f"{key}={folder}: must end in the run's name, as runs/${{name}}/${{run_name:}} does")
+    # A sweep's runs are sought in its own folder.
+    if key == "hydra.sweep.subdir" and len(Path(folder).parts) > 1:
+        raise InputError(f"{key}={folder}: must be the run's name alone, ${{run_name:}}; hydra.sweep.dir says where")
 
 
 def _prepare(config: DictConfig) -> None:

@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from pets_seg.config import ADDED_LATER, IDENTITY, NAME
 from pets_seg.errors import InputError
+from pets_seg.files import open_regular
 
 LARGEST = 1_000_000
 # LibYAML's, ten times as fast, where PyYAML was built with it.
@@ -69,16 +70,17 @@ def load_plain(file: Path) -> dict[str, Any]:
     The file may be a stranger's.
     """
     try:
-        if file.stat().st_size > LARGEST:
+        with open_regular(file) as opened:
+            text = opened.read(LARGEST + 1)
+        if len(text) > LARGEST:
             raise ValueError(f"it has more than {LARGEST} bytes")
-        text = file.read_text(encoding="utf-8")
         # A few of them can stand for more than fits into memory; a run writes none.
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, LOADER)):
             raise ValueError("it has aliases")
         content = yaml.load(text, LOADER)
-    # YAML's own errors, or an unreadable file.
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:150]
+    # Beside its own errors PyYAML raises IndexError, KeyError and AttributeError for values that contradict their tag.
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:150] or type(error).__name__
         raise ValueError(reason) from None
     if not isinstance(content, dict):
         raise ValueError("it holds no names")

@@ -159,7 +159,7 @@ CHECKPOINTS = {
     "torn weights": (lambda run: put(WEIGHTS, (run / WEIGHTS).read_bytes()[:-10])(run), "is not a checkpoint"),
     "weights of others": (lambda run: save_weights(run / WEIGHTS, {}, {"epoch": 1}), "is not a checkpoint"),
     "no config.yaml": (remove("config.yaml"), "config.yaml: is not the config.yaml of a run (No such file"),
-    "an empty config.yaml": (put("config.yaml", ""), "is not the config.yaml of a run (it has no model)"),
+    "an empty config.yaml": (put("config.yaml", ""), "is not the config.yaml of a run (it holds no names)"),
     "a broken config.yaml": (put("config.yaml", "a: ["), "is not the config.yaml of a run (while parsing"),
     "a huge config.yaml": (put("config.yaml", "x" * 2_000_000), "(it has more than 1000000 bytes)"),
     "a bare config.yaml": (put("config.yaml", "model: {name: unet}\naug: 3"), "(its aug has no name)"),

@@ -164,6 +164,7 @@ WRONG = {
         "-m optimizer.lr=interval(0,1)": "has no countable values; write range(...) or values with commas",
         "-m hydra.run.dir=a,b": "a setting of Hydra's cannot be swept over; give one value",
         "-m hydra.sweep.subdir=x seed=0,1": "hydra.sweep.subdir=x: must end in the run's name",
+        "-m hydra.sweep.subdir=x/${run_name:} seed=0,1": "must be the run's name alone",
         "-m hydra.sweeper.max_batch_size=0": "hydra.sweeper.max_batch_size=0: must be 1 or more",
     },
     "contradictions": {

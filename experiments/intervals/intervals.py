@@ -27,7 +27,7 @@ SIZES = {
     "neither": (0.0, 0.0, 0.1),
 }
 SEEDS = (2, 3, 5, 10)
-IMAGES = 148
+IMAGES = (10, 148)
 RESAMPLES = 1000
 Interval = tuple[float, float]
 
@@ -59,13 +59,15 @@ def over_seeds(values: np.ndarray, generator: np.random.Generator) -> Interval:
 
 
 def two_way(values: np.ndarray, generator: np.random.Generator) -> Interval:
-    """T interval of random seeds and random images (Obuchowski and Rockette, degrees of freedom of Hillis)."""
+    """T interval of random seeds and random images (Obuchowski and Rockette, degrees of freedom by Satterthwaite)."""
     seeds, images = values.shape
     by_seed, by_image, mean = values.mean(axis=1), values.mean(axis=0), values.mean()
     rest = ((values - by_seed[:, None] - by_image + mean) ** 2).sum() / ((seeds - 1) * (images - 1))
     seed_part = by_seed.var(ddof=1) / seeds
-    total = seed_part + max(0.0, by_image.var(ddof=1) / images - rest / (seeds * images))
-    return stats.t.interval(0.95, (seeds - 1) * (total / seed_part) ** 2, mean, np.sqrt(total))
+    image_part = max(0.0, by_image.var(ddof=1) / images - rest / (seeds * images))
+    total = seed_part + image_part
+    freedom = total**2 / (seed_part**2 / (seeds - 1) + image_part**2 / (images - 1))
+    return stats.t.interval(0.95, freedom, mean, np.sqrt(total))
 
 
 def wider(values: np.ndarray, generator: np.random.Generator) -> Interval:
@@ -82,10 +84,12 @@ PROCEDURES: dict[str, Callable[[np.ndarray, np.random.Generator], Interval]] = {
 }
 
 
-def false_alarms(procedure: str, seeds: int, size: tuple[float, float, float], studies: int) -> tuple[float, float]:
+def false_alarms(
+    procedure: str, seeds: int, size: tuple[float, float, float], studies: int, images: int = 148
+) -> tuple[float, float]:
     """Return the share of studies whose interval excludes 0, and the mean width of the intervals."""
     generator = np.random.default_rng(0)
-    ends = np.array([PROCEDURES[procedure](draw(generator, seeds, IMAGES, size), generator) for _ in range(studies)])
+    ends = np.array([PROCEDURES[procedure](draw(generator, seeds, images, size), generator) for _ in range(studies)])
     return float(((ends[:, 0] > 0) | (ends[:, 1] < 0)).mean()), float((ends[:, 1] - ends[:, 0]).mean())
 
 
@@ -96,9 +100,9 @@ def main() -> None:
     studies = parser.parse_args().studies
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(("variance", "seeds", "images", "procedure", "false_alarms", "width"))
-    for (name, size), seeds, procedure in product(SIZES.items(), SEEDS, PROCEDURES):
-        share, width = false_alarms(procedure, seeds, size, studies)
-        writer.writerow((name, seeds, IMAGES, procedure, f"{share:.3f}", f"{width:.4f}"))
+    for images, (name, size), seeds, procedure in product(IMAGES, SIZES.items(), SEEDS, PROCEDURES):
+        share, width = false_alarms(procedure, seeds, size, studies, images)
+        writer.writerow((name, seeds, images, procedure, f"{share:.3f}", f"{width:.4f}"))
         sys.stdout.flush()
 
 

@@ -14,8 +14,9 @@ from typing import Any
 from platformdirs import user_cache_path
 
 from pets_seg.data.download import download_oxford_pet
-from pets_seg.data.foreign import open_regular, printable
+from pets_seg.data.foreign import printable
 from pets_seg.errors import InputError
+from pets_seg.files import open_regular
 
 SPLITS = ("train", "valid", "test")
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"}

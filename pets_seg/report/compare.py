@@ -3,11 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pets_seg.report.groups import Group, written
+from pets_seg.report.groups import Group, comparable, written
 from pets_seg.report.statistics import Estimate, estimate, holm, seeds_needed
 
 # What is compared: the metric, its split and column in per_image.csv, its name in summary.json.
@@ -59,10 +60,8 @@ def compare(groups: Sequence[Group], baselines: Mapping[str, Group]) -> list[Dif
 def _difference(group: Group, baseline: Group, metric: str) -> Difference:
     seeds = common_seeds([group, baseline])
     if not seeds:
-        means = [
-            float(np.mean([run.summary.get(METRICS[metric][2], math.nan) for run in side.finished]))
-            for side in (group, baseline)
-        ]
+        sides = (group.finished, baseline.finished)
+        means = [float(np.mean([run.number(METRICS[metric][2]) for run in side])) for side in sides]
         return Difference(group, baseline, metric, *means, None, math.nan, None)
     ours, theirs = paired_scores([group, baseline], seeds, metric)
     values = ours - theirs
@@ -78,7 +77,8 @@ def common_seeds(groups: Sequence[Group]) -> list[int]:
 def paired_scores(groups: Sequence[Group], seeds: Sequence[int], metric: str) -> list[np.ndarray]:
     """Return the scores (seeds, images) of each group, a column being the same image everywhere.
 
-    Where a run has no scores of images, or none in common with the others, a single column holds the means of the runs.
+    Where a run has no scores of images, or less than two in common with the others, a single column holds the means of
+    the runs.
     The cross-entropy of an image is weighted by its pixels, so that the mean over images is that over pixels.
     """
     split, column, summary = METRICS[metric]
@@ -90,9 +90,9 @@ def paired_scores(groups: Sequence[Group], seeds: Sequence[int], metric: str) ->
         for table in flat[1:]:
             if not table.index.equals(stems):
                 stems = stems.intersection(table.index)
-        if len(stems):
+        if len(stems) > 1:
             return [np.stack([_of_images(table, stems, column) for table in side]) for side in tables]
-    return [np.array([[run.summary.get(summary, math.nan)] for run in side], dtype=float) for side in runs]
+    return [np.array([[run.number(summary)] for run in side]) for side in runs]
 
 
 def _of_images(table: pd.DataFrame, stems: pd.Index, column: str) -> np.ndarray:
@@ -113,7 +113,6 @@ class Interaction:
 
     factor: str
     level: str
-    base: str
     other: str
     here: str
     there: str
@@ -129,15 +128,21 @@ def interactions(groups: Sequence[Group], baseline: Group | None) -> list[Intera
     if baseline is None or len(baseline.values) != 2:
         return []
     factor, other = sorted(baseline.values, key=lambda key: key == "model")
-    cells = {(written(group.values[factor]), written(group.values[other])): group for group in groups if group.finished}
-    base, there = written(baseline.values[factor]), written(baseline.values[other])
+    cells = {_cell(group.values[factor], group.values[other]): group for group in groups if group.finished}
+    base, there = baseline.values[factor], baseline.values[other]
     found = []
-    for level, here in cells:
-        corners = [cells.get(cell) for cell in ((level, here), (base, here), (level, there), (base, there))]
-        if level == base or here == there or None in corners or not (seeds := common_seeds(corners)):
+    for group in cells.values():
+        level, here = group.values[factor], group.values[other]
+        corners = [cells.get(_cell(*cell)) for cell in ((level, here), (base, here), (level, there), (base, there))]
+        if None in corners or len({corner.name for corner in corners}) < 4 or not (seeds := common_seeds(corners)):
             continue
         with_here, without_here, with_there, without_there = paired_scores(corners, seeds, "test_dice")
         double = (with_here - without_here) - (with_there - without_there)
-        found.append(Interaction(factor, level, base, other, here, there, estimate(double), math.nan))
+        names = (factor, written(level), other, written(here), written(there))
+        found.append(Interaction(*names, estimate(double), math.nan))
     corrected = holm([item.found.p for item in found])
     return [replace(item, p_holm=p) for item, p in zip(found, corrected, strict=True)]
+
+
+def _cell(*values: Any) -> tuple[Any, ...]:
+    return tuple(comparable(value) for value in values)

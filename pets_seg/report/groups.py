@@ -1,11 +1,11 @@
 """Groups of runs that differ in nothing but the seed, and which of them is the baseline."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pets_seg.errors import InputError
+from pets_seg.errors import InputError, escaped
 from pets_seg.report.runs import GROUPS, LeftOut, Run
 
 # Options that do the least, the least first; the others come after them.
@@ -40,15 +40,13 @@ def written(value: Any) -> str:
     """Return a value of a configuration as it is given on the command line."""
     if value is None:
         return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return escaped(str(value).lower() if isinstance(value, bool) else str(value))[:100]
 
 
 def differing_settings(runs: Sequence[Run]) -> list[str]:
     """Return the keys, beside the names of options, in which the settings of `runs` differ."""
     keys = dict.fromkeys(key for run in runs for key in run.settings if not key.endswith(".name"))
-    return [key for key in keys if len({_comparable(run.settings.get(key)) for run in runs}) > 1]
+    return [key for key in keys if len({comparable(run.settings.get(key)) for run in runs}) > 1]
 
 
 def differing_keys(runs: Sequence[Run]) -> list[str]:
@@ -58,7 +56,7 @@ def differing_keys(runs: Sequence[Run]) -> list[str]:
     for key in differing_settings(runs):
         group = key.partition(".")[0]
         # With optimizer=adam,sgd the weight decay differs too, but the optimizer's name says so.
-        pairs = {(run.options.get(group), _comparable(run.settings.get(key))) for run in runs}
+        pairs = {(run.options.get(group), comparable(run.settings.get(key))) for run in runs}
         if group not in options or len(pairs) > len({run.options[group] for run in runs}):
             found.append(key)
     return options + found
@@ -70,20 +68,31 @@ def group_runs(runs: Sequence[Run]) -> tuple[list[str], list[Group], list[LeftOu
     Groups are in the order of `simplicity`; a single group is named by its model.
     """
     keys = differing_keys(runs) or (["model"] if runs else [])
-    groups: dict[tuple[Any, ...], Group] = {}
-    left_out = []
+    members: dict[tuple[Any, ...], list[Run]] = {}
     for run in sorted(runs, key=lambda run: (run.seed, run.name)):
-        values = {key: run.options[key] if key in run.options else run.settings.get(key) for key in keys}
-        name = " ".join(f"{key}={written(value)}" for key, value in values.items())
-        group = groups.setdefault(tuple(map(_comparable, values.values())), Group(name, values))
-        group.runs.append(run)
-        if not run.finished:
-            continue
-        if same := [other for other in group.finished if other.seed == run.seed]:
-            left_out.append(LeftOut(str(run.folder), f"has the configuration and the seed of {same[0].folder}"))
-        else:
-            group.finished.append(run)
-    return keys, sorted(groups.values(), key=simplicity), left_out
+        members.setdefault(tuple(comparable(value) for value in _values(run, keys).values()), []).append(run)
+    groups, left_out, taken = [], [], set()
+    for together in members.values():
+        values = _values(together[0], keys)
+        name = _named(values, written)
+        # A number and a word may be written alike.
+        name = _named(values, repr) if name in taken else name
+        taken.add(name)
+        finished: dict[int, Run] = {}
+        for run in together:
+            if run.finished and finished.setdefault(run.seed, run) is not run:
+                same = finished[run.seed].folder
+                left_out.append(LeftOut(escaped(str(run.folder)), f"has the configuration and the seed of {same}"))
+        groups.append(Group(name, values, together, list(finished.values())))
+    return keys, sorted(groups, key=simplicity), left_out
+
+
+def _values(run: Run, keys: Sequence[str]) -> dict[str, Any]:
+    return {key: run.options[key] if key in run.options else run.settings.get(key) for key in keys}
+
+
+def _named(values: Mapping[str, Any], write: Callable[[Any], str]) -> str:
+    return " ".join(f"{key}={write(value)}" for key, value in values.items())
 
 
 def simplicity(group: Group) -> tuple[Any, ...]:
@@ -108,7 +117,8 @@ def find_baselines(groups: Sequence[Group], given: Any) -> dict[str, Group]:
     if len(groups) < 2 or not finished:
         return {}
     wanted = finished[0].values if given is None else _read_baseline(groups, given)
-    fits = [group for group in groups if all(_same(group.values[key], value) for key, value in wanted.items())]
+    fits = [group for group in groups if all(group.values[key] == value for key, value in wanted.items())]
+    fits = fits or [group for group in groups if all(_same(group.values[key], value) for key, value in wanted.items())]
     if not fits:
         raise InputError(f"report.baseline={_shown(given)}: fits none of the groups {_names(groups)}")
     if not any(group.finished for group in fits):
@@ -138,7 +148,7 @@ def _read_baseline(groups: Sequence[Group], given: Any) -> dict[str, Any]:
 
 
 def _keys(keys: Sequence[str]) -> str:
-    return f"give report.baseline={{{','.join(f'{key}:VALUE' for key in keys)}}}, or some of them"
+    return f"give 'report.baseline={{{','.join(f'{key}:VALUE' for key in keys)}}}', or some of them"
 
 
 def _names(groups: Sequence[Group]) -> str:
@@ -154,7 +164,8 @@ def _same(value: Any, given: Any) -> bool:
     return value == given or written(value) == written(given)
 
 
-def _comparable(value: Any) -> tuple[str, Any]:
+def comparable(value: Any) -> tuple[str, Any]:
+    """Return what two values share just when they are the same to a configuration."""
     # To Python 1, 1.0 and True are one key; to a configuration true is another.
     return ("bool", value) if isinstance(value, bool) else ("", value)
 

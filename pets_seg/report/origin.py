@@ -1,5 +1,6 @@
 """How a comparison was made: from which runs, by which code, on which machine."""
 
+import math
 import shlex
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -11,15 +12,16 @@ from pets_seg.report.study import Study
 METHOD = (
     "Groups are the runs that differ in nothing but the seed. Differences are paired over seeds and test images; the "
     "interval is the wider of two t intervals, over seeds alone and over seeds and images (Obuchowski and Rockette "
-    "1995, degrees of freedom of Hillis 2007), p belongs to it, and Holm's correction is over the groups of a metric. "
-    "With one seed the interval is over images alone."
+    "1995, degrees of freedom by Satterthwaite), p belongs to it, and Holm's correction is over the groups of a "
+    "metric, or over all interactions. With one seed the interval is over images alone. How many seeds would be needed "
+    "is a rough figure: it rests on how much these few differ."
 )
 
 
 def origin(study: Study, arguments: list[str]) -> list[tuple[str, str]]:
     """Return pairs of a name and what it was, the command line's `arguments` first."""
     statuses = [run.status for run in study.runs]
-    seconds = sum(run.summary.get("train_seconds") or 0 for run in study.runs)
+    seconds = sum(number for run in study.runs if not math.isnan(number := run.number("train_seconds")))
     pairs = [
         ("Command", f"python -m pets_seg.run {shlex.join(arguments)}"),
         ("Runs", f"{len(study.runs)} in {', '.join(map(str, study.folders))}, {seconds / 60:.1f} minutes of training"),

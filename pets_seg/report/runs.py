@@ -1,11 +1,10 @@
 """Run folders as they are now: what each says of its configuration, its course and its result."""
 
-import json
 import math
 import os
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pandas as pd
 from pets_seg.config import ADDED_LATER, IDENTITY, NO_IDENTITY
 from pets_seg.errors import InputError, escaped
 from pets_seg.replay import load_plain
+from pets_seg.report.reading import flat, plain, read_csv, read_json
 
 # Groups whose option is named in every row, whether it differs or not.
 GROUPS = ("model", "aug", "optimizer", "scheduler", "loss", "data")
@@ -65,10 +65,12 @@ class Run:
         """The scores of each split's images, by stem."""
         if self.per_image is None:
             return {}
-        return {
-            split: part.drop_duplicates("stem").set_index("stem").sort_index()
-            for split, part in self.per_image.groupby("split")
-        }
+        return {split: part.set_index("stem").sort_index() for split, part in self.per_image.groupby("split")}
+
+    def number(self, key: str) -> float:
+        """Return a number of the summary, NaN if it has none of this name."""
+        value = self.summary.get(key)
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
 
 
 @dataclass(frozen=True)
@@ -82,24 +84,33 @@ class LeftOut:
 def read_runs(folders: Sequence[Path]) -> tuple[list[Run], list[LeftOut]]:
     """Return the runs in `folders`, each the folder of a sweep or of a run, and what was left out of them.
 
-    Raises InputError if a folder is not there.
+    Of copies of a run the first finished one is taken. Raises InputError if a folder is not there.
     """
     runs: dict[str, Run] = {}
     left_out = []
-    for folder in folders:
-        for path in _run_folders(folder):
-            try:
-                run = read_run(path)
-            except ValueError as error:
-                left_out.append(LeftOut(escaped(str(path)), escaped(str(error))))
+    for path in dict.fromkeys(path for folder in folders for path in _run_folders(folder)):
+        try:
+            run = read_run(path)
+        # Whatever is wrong with a run, the others are to be compared.
+        except Exception as error:
+            reason = (
+                str(error) if isinstance(error, ValueError) else f"cannot be read ({type(error).__name__}: {error})"
+            )
+            left_out.append(_left_out(path, reason))
+            continue
+        if first := runs.get(run.name):
+            if path.resolve() == first.folder.resolve():
                 continue
-            if first := runs.get(run.name):
-                if path.resolve() != first.folder.resolve():
-                    left_out.append(LeftOut(escaped(str(path)), f"is the same run as {first.folder}"))
-                continue
-            runs[run.name] = run
-            left_out += [LeftOut(escaped(str(path)), escaped(damage)) for damage in run.damage]
-    return list(runs.values()), left_out
+            kept, other = (run, first) if run.finished and not first.finished else (first, run)
+            left_out.append(_left_out(other.folder, f"is the same run as {kept.folder}"))
+            run = kept
+        runs[run.name] = run
+    damaged = [_left_out(run.folder, damage) for run in runs.values() for damage in run.damage]
+    return list(runs.values()), left_out + damaged
+
+
+def _left_out(folder: Path, why: str) -> LeftOut:
+    return LeftOut(escaped(str(folder)), escaped(why)[:1000])
 
 
 def _run_folders(folder: Path) -> list[Path]:
@@ -107,13 +118,22 @@ def _run_folders(folder: Path) -> list[Path]:
         raise InputError(f"runs={folder}: is not there; give the folder of a sweep, e.g. runs=runs/default")
     if (folder / "config.yaml").exists():
         return [folder]
-    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
-    return [folder / name for name in names if name not in NO_RUNS]
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries if _may_be_run(entry))
+    return [folder / name for name in names]
+
+
+def _may_be_run(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir() and not entry.name.startswith(".") and entry.name not in NO_RUNS
+    # A link that leads back to itself is named when it cannot be read.
+    except OSError:
+        return True
 
 
 def read_run(folder: Path) -> Run:
     """Return the run in `folder`; ValueError, saying why in a few words, if it holds none that can be read."""
-    status = _read_json(folder / "status.json")
+    status = read_json(folder / "status.json")
     state = status.get("state")
     if state not in STATES:
         raise ValueError(f"status.json: {str(state)[:50]!r} is not a state of a run")
@@ -122,73 +142,53 @@ def read_run(folder: Path) -> Run:
     except ValueError as error:
         raise ValueError(f"config.yaml cannot be read ({error})") from None
     seed = config.get("seed")
-    if not isinstance(seed, int):
+    if not isinstance(seed, int) or isinstance(seed, bool):
         raise ValueError(f"config.yaml: seed={str(seed)[:50]!r} is not a whole number")
     error = status.get("error")
-    message = str(error.get("message"))[:1000] if isinstance(error, dict) else None
+    message = escaped(str(error.get("message")))[:1000] if isinstance(error, dict) else None
     if state == "running" and _is_dead(status):
         state, message = "interrupted", "its process ended without a word; the same command continues it"
     parts = {group: config[group] for group in IDENTITY if group != "seed" and isinstance(config.get(group), dict)}
-    settings = {key: value for key, value in (ADDED_LATER | _flat(parts)).items() if key not in NO_IDENTITY}
+    settings = {key: value for key, value in (ADDED_LATER | flat(parts)).items() if key not in NO_IDENTITY}
     options = {group: _word(parts.get(group, {}).get("name")) for group in GROUPS}
-    known = (folder, state, message and escaped(message), seed, options, settings, config, status)
+    known = (folder, state, message, seed, options, settings, config, status)
     return _with_results(Run(*known)) if state == "finished" else Run(*known)
 
 
 def _with_results(run: Run) -> Run:
-    known = {name: getattr(run, name) for name in ("folder", "seed", "options", "settings", "config", "status")}
     try:
-        summary = _read_json(run.folder / "summary.json")
-        for key in NEEDED:
-            if not _is_number(summary.get(key)):
-                raise ValueError(f"summary.json: {key}={str(summary.get(key))[:50]} is not a number")
+        summary = {str(key): plain(value) for key, value in read_json(run.folder / "summary.json").items()}
     except ValueError as error:
-        return Run(**known, state="damaged", error=escaped(f"it finished, but {error}"))
+        return replace(run, state="damaged", error=escaped(f"it finished, but {error}"))
+    whole = replace(run, summary=summary)
+    for key in NEEDED:
+        if math.isnan(whole.number(key)):
+            error = f"it finished, but summary.json: {key}={summary.get(key)} is not a number"
+            return replace(run, state="damaged", error=error)
     tables, damage = {}, []
     for name, columns in COLUMNS.items():
         try:
-            tables[name.removesuffix(".csv")] = _read_csv(run.folder / name, columns)
+            tables[name.removesuffix(".csv")] = read_csv(run.folder / name, columns)
         except ValueError as error:
             # Runs from before there was one are whole without it.
             if name != "calibration.csv" or (run.folder / name).exists():
                 damage.append(f"{name}: {error}; its other files are used")
-    return Run(**known, state="finished", error=None, summary=summary, **tables, damage=tuple(damage))
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:150]
-        raise ValueError(f"{path.name} cannot be read ({reason})") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"{path.name} is not what a run writes")
-    return content
-
-
-def _read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    try:
-        # A stem may be "NA" or "1".
-        texts = {"split": str, "stem": str}
-        table = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values={"val/ece": [""]})
-    # What pandas raises for a file that is no table: ParserError, EmptyDataError, UnicodeDecodeError, all ValueErrors.
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:150]
-        raise ValueError(f"cannot be read ({reason})") from None
-    for column in columns:
-        if column not in table:
-            raise ValueError(f"has no column {column}")
-        if column not in texts and not pd.api.types.is_numeric_dtype(table[column]):
-            raise ValueError(f"holds something else than numbers in {column}")
-    if table.empty:
-        raise ValueError("has no rows")
-    return table
+    if "per_image" in tables and tables["per_image"].duplicated(["split", "stem"]).any():
+        damage.append("per_image.csv: has images twice; the first of each is used")
+        tables["per_image"] = tables["per_image"].drop_duplicates(["split", "stem"])
+    return replace(whole, **tables, damage=tuple(damage))
 
 
 def _is_dead(status: dict[str, Any]) -> bool:
     """Whether a run that says it is running can be known not to be: its process, on this machine, is no more."""
     pid = status.get("pid")
-    if status.get("host") != socket.gethostname() or not isinstance(pid, int) or not 0 < pid < 2**31:
+    # Elsewhere the signal 0 is another one.
+    if (
+        os.name != "posix"
+        or status.get("host") != socket.gethostname()
+        or not isinstance(pid, int)
+        or not 0 < pid < 2**31
+    ):
         return False
     try:
         os.kill(pid, 0)
@@ -199,19 +199,5 @@ def _is_dead(status: dict[str, Any]) -> bool:
     return False
 
 
-def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(node, dict | list):
-        return {prefix: node}
-    items = node.items() if isinstance(node, dict) else enumerate(node)
-    flat: dict[str, Any] = {}
-    for key, value in items:
-        flat |= _flat(value, f"{prefix}.{key}" if prefix else str(key))
-    return flat
-
-
 def _word(value: Any) -> str | None:
     return None if value is None else escaped(str(value))[:100]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

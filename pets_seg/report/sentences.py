@@ -3,8 +3,8 @@
 import math
 
 from pets_seg.report.compare import Difference, Interaction
-from pets_seg.report.groups import Group
-from pets_seg.report.statistics import MOST_SEEDS
+from pets_seg.report.groups import Group, simplicity
+from pets_seg.report.statistics import MOST_SEEDS, Estimate
 from pets_seg.report.study import Study
 
 SIGNIFICANT = 0.05
@@ -23,33 +23,81 @@ def answer(study: Study) -> list[str]:
     if not found:
         return ["No group has a finished run of its own baseline to be compared with."]
     found.sort(key=lambda item: item.found.difference if item.found else -math.inf, reverse=True)
-    told = [item for item in found if _told_apart(item)]
-    unsure = [item for item in found if not _told_apart(item)]
+    told = [item for item in found if _told_apart(item.found, item.p_holm)]
+    unsure = [item for item in found if item not in told]
     sentences = [_sentence(item) for item in told]
-    compared = [item for item in unsure if item.found and item.found.seeds > 1]
-    if len(compared) > 1 or len(found) > MOST_SENTENCES:
-        sentences.append(_together(unsure, against=study.baseline))
-    if len(found) <= MOST_SENTENCES:
+    if len(unsure) > MOST_SENTENCES:
+        sentences += _together(unsure, study.baseline)
+    else:
+        replicated = [item for item in unsure if item.found and item.found.seeds > 1]
+        if len(replicated) == len(unsure) > 1:
+            sentences.append(_none_told_apart(unsure, study.baseline))
         sentences += [_sentence(item) for item in unsure]
-    return sentences + [_crossed(item) for item in study.interactions[:MOST_SENTENCES]]
+    return sentences + _all_crossed(study)
 
 
-def _together(items: list[Difference], against: Group | None) -> str:
+def remarks(study: Study) -> list[str]:
+    """Return what a reader must know of the comparison beside its figures: what it is not made of."""
+    found = []
+    for group in study.groups:
+        item = study.difference(group, "test_dice")
+        counts = [len(run.images.get("test", ())) for run in group.finished]
+        if item and item.found and item.found.seeds and counts and item.found.images < max(counts):
+            common = f"{item.found.images} of {max(counts)} test images" if item.found.images else "no test images"
+            then = "" if item.found.images else ", so that the means of runs are compared"
+            found.append(f"{group.name} and {item.baseline.name} have {common} in common{then}.")
+    simplest = min(study.groups, key=simplicity) if study.groups else None
+    if simplest and not simplest.finished and study.baselines:
+        found.append(f"{simplest.name}, the simplest group, has no finished run and is not the baseline.")
+    if len(study.keys) > 2 and study.baselines:
+        found.append(f"The groups differ in {len(study.keys)} keys; interactions are sought between two only.")
+    return found
+
+
+def _together(items: list[Difference], baseline: Group | None) -> list[str]:
+    """Say of many groups what would take a sentence each."""
+    against = baseline.short if baseline else "the baseline"
+    apart = [item for item in items if item.found is None]
+    single = [item for item in items if item.found and item.found.seeds == 1]
+    others = [item for item in items if item not in apart and item not in single]
+    sentences = []
+    if others:
+        needed = sorted(count for item in others if not math.isnan(item.found.p) and (count := item.needed))
+        plan = f" About {needed[0]} to {needed[-1]:,} seeds would be needed for half a point." if needed else ""
+        sentences.append(_none_told_apart(others, baseline) + plan)
+    if single:
+        sentences.append(
+            f"With one seed there is no telling whether {_listed(single, 'or')} {_differ(single)} from {against}: "
+            "intervals over images leave out how much training varies. Run more seeds."
+        )
+    if apart:
+        sentences.append(f"{_listed(apart, 'and')} and {against} have no seed in common: run the missing seeds.")
+    return sentences
+
+
+def _none_told_apart(items: list[Difference], baseline: Group | None) -> str:
+    against = baseline.short if baseline else "the baseline"
+    return f"No difference from {against} can be told apart for {_listed(items, 'or')}."
+
+
+def _listed(items: list[Difference], joint: str) -> str:
     names = [item.group.short for item in items[:20]]
-    more = f" and {len(items) - 20} others" if len(items) > 20 else ""
-    last = f" or {names.pop()}" if len(names) > 1 and not more else ""
-    return (
-        f"No difference from {against.short if against else 'the baseline'} can be told apart for "
-        f"{', '.join(names)}{last}{more}."
-    )
+    if len(items) > 20:
+        return f"{', '.join(names)} {joint} {len(items) - 20} others"
+    return f" {joint} ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
+
+
+def _differ(items: list[Difference]) -> str:
+    return "differs" if len(items) == 1 else "differ"
 
 
 def points(value: float, sign: bool = False) -> str:
-    """Return a Dice or IoU in points, hundredths, with one decimal."""
+    """Return a Dice or IoU in points, hundredths, with one decimal, or two if one would be 0."""
     if math.isnan(value):
         return ""
-    rounded = round(100 * value, 1) + 0.0
-    return f"{rounded:+.1f}" if sign and rounded else f"{rounded:.1f}"
+    digits = 1 if abs(value) >= 0.0005 or not value else 2
+    rounded = round(100 * value, digits) + 0.0
+    return f"{rounded:+.{digits}f}" if sign and rounded else f"{rounded:.{digits}f}"
 
 
 def count(number: int, word: str) -> str:
@@ -57,20 +105,22 @@ def count(number: int, word: str) -> str:
     return f"one {word}" if number == 1 else f"{number} {word}s"
 
 
-def _told_apart(item: Difference) -> bool:
-    return item.found is not None and item.found.seeds > 1 and item.p_holm < SIGNIFICANT
+def _told_apart(found: Estimate | None, p_holm: float) -> bool:
+    return found is not None and found.seeds > 1 and p_holm < SIGNIFICANT
 
 
 def _sentence(item: Difference) -> str:
     ours, theirs, found = item.group.short, item.baseline.short, item.found
     if found is None:
         return f"{ours} and {theirs} have no seed in common: run the missing seeds to compare them."
-    interval = f"95 % CI {points(found.low)} to {points(found.high)}"
     if found.seeds == 1:
         return _one_seed(item)
     seeds = count(found.seeds, "seed")
+    if math.isnan(found.p):
+        return f"{ours}: nothing can be said of its difference from {theirs}: scores are not finite, or all alike."
+    interval = f"95 % CI {points(found.low)} to {points(found.high)}"
     verb = "raises" if found.difference > 0 else "lowers"
-    if _told_apart(item):
+    if _told_apart(found, item.p_holm):
         low, high = sorted((abs(found.low), abs(found.high)))
         return (
             f"{ours} {verb} test Dice by {points(abs(found.difference))} points "
@@ -91,7 +141,7 @@ def _one_seed(item: Difference) -> str:
     ours, theirs, found = item.group.short, item.baseline.short, item.found
     where = "above" if found.difference >= 0 else "below"
     interval = ""
-    if found.images:
+    if not math.isnan(found.low):
         interval = f" (95 % CI {points(found.low)} to {points(found.high)} over the {found.images} test images)"
     return (
         f"{ours}: with one seed its test Dice is {points(abs(found.difference))} points {where} that of {theirs}"
@@ -103,28 +153,43 @@ def _one_seed(item: Difference) -> str:
 def _plan(item: Difference) -> str:
     needed = item.needed
     if needed is None:
-        return (
-            f"no number of seeds would be enough for half a point on these {item.found.images} images: it takes more "
-            "test images"
-        )
+        return f"for half a point it may take more than these {item.found.images} test images, beside more seeds"
     if needed <= item.found.seeds:
         return "a difference of half a point would probably have been seen"
     number = f"{MOST_SEEDS:,} seeds or more" if needed >= MOST_SEEDS else f"about {needed} seeds"
     return f"{number} would be needed for half a point"
 
 
+def _all_crossed(study: Study) -> list[str]:
+    told = [item for item in study.interactions if _told_apart(item.found, item.p_holm)]
+    told.sort(key=lambda item: -abs(item.found.difference))
+    others = [item for item in study.interactions if item not in told]
+    sentences = [_crossed(item) for item in told]
+    if len(others) <= MOST_SENTENCES:
+        return sentences + [_crossed(item) for item in others]
+    subject = f"the effect of {others[0].factor} differs with {others[0].other}"
+    return [*sentences, f"For {'the other ' if told else ''}{len(others)} pairs it cannot be told whether {subject}."]
+
+
 def _crossed(item: Interaction) -> str:
     found = item.found
     subject = f"The effect of {item.factor}={item.level} on test Dice"
     pair = f"{item.other}={item.here} and {item.other}={item.there}"
+    more = "greater" if found.difference > 0 else "less"
+    by = f"{points(abs(found.difference))} points {more} with {item.here}"
+    if math.isnan(found.p):
+        return f"{subject}: whether it differs between {pair} cannot be said from {count(found.seeds, 'seed')}."
     interval = f"95 % CI {points(found.low)} to {points(found.high)}, {count(found.seeds, 'seed')}"
-    if found.seeds > 1 and item.p_holm < SIGNIFICANT:
-        more = "greater" if found.difference > 0 else "less"
+    if found.seeds == 1:
         return (
-            f"{subject} differs between {pair}: it is {points(abs(found.difference))} points {more} with {item.here} "
-            f"({interval})."
+            f"{subject}: with one seed it is {by} than with {item.there} ({interval}, over images alone); this leaves "
+            "out how much training varies, so that it does not say whether the effect differs."
         )
-    return f"{subject}: no difference between {pair} can be told apart ({points(found.difference)} points, {interval})."
+    if _told_apart(found, item.p_holm):
+        return f"{subject} differs between {pair}: it is {by} ({interval})."
+    if found.p < SIGNIFICANT:
+        return f"{subject} is {by} ({interval}) if it is looked at alone, but not once all pairs are counted."
+    return f"{subject}: no difference between {pair} can be told apart ({interval})."
 
 
 def progress(study: Study) -> str:

@@ -6,8 +6,8 @@ and which images there are. Two t intervals are made, and the wider one is given
 
 - over seeds alone: the S mean differences, S - 1 degrees of freedom;
 - over seeds and images: the variance of the mean in a two-way layout of random seeds and random images (Obuchowski and
-  Rockette, Communications in Statistics B 24(2), 1995), with the degrees of freedom of Hillis, Statistics in Medicine
-  26, 2007.
+  Rockette, Communications in Statistics B 24(2), 1995), its degrees of freedom by Satterthwaite from both parts, as
+  Hillis (Statistics in Medicine 26, 2007) has them from the seeds' alone.
 
 The first alone counts it as an effect that these images happen to suit one group; the second alone is too narrow with
 two or three seeds when training varies much. The p-value is the larger of the two, so that it is below 0.05 just when
@@ -25,8 +25,8 @@ LEVEL = 0.95
 # Of the plan for more seeds: how likely a difference that is there should be told apart.
 POWER = 0.8
 MOST_SEEDS = 1000
-# Beyond it t is the normal distribution.
-LARGEST_DF = 1e9
+# Scores that differ by less are the same but for rounding.
+NO_VARIANCE = 1e-24
 
 
 @dataclass(frozen=True)
@@ -44,16 +44,18 @@ class Estimate:
 def estimate(values: np.ndarray) -> Estimate:
     """Return the estimate for paired differences (seeds, images); one column stands for means without images.
 
-    With one seed the interval is over images alone, and leaves out how training varies.
+    With one seed the interval is over images alone, and leaves out how training varies. Values that are not finite, or
+    differ from 0 all by the same, have no interval.
     """
     seeds, images = values.shape
     mean = float(values.mean())
-    half, p = 0.0, 0.0
-    for variance, freedom in _variances(values):
-        half = max(half, float(stdtrit(freedom, (1 + LEVEL) / 2)) * math.sqrt(variance))
-        p = max(p, _p_value(mean, variance, freedom))
-    if seeds * images == 1:
-        half = p = math.nan
+    half, p = (0.0, 0.0) if seeds * images > 1 and np.isfinite(values).all() else (math.nan, math.nan)
+    for variance, freedom in _variances(values) if half == 0 else ():
+        if variance > NO_VARIANCE:
+            half = max(half, float(stdtrit(freedom, (1 + LEVEL) / 2)) * math.sqrt(variance))
+            p = max(p, min(1.0, 2 * float(stdtr(freedom, -abs(mean) / math.sqrt(variance)))))
+    if half == 0:
+        half, p = (math.nan, math.nan) if abs(mean) > math.sqrt(NO_VARIANCE) else (0.0, 1.0)
     return Estimate(mean, mean - half, mean + half, p, seeds, images if images > 1 else 0)
 
 
@@ -62,27 +64,27 @@ def _variances(values: np.ndarray) -> list[tuple[float, float]]:
     seeds, images = values.shape
     by_seed, by_image = values.mean(axis=1), values.mean(axis=0)
     if seeds == 1:
-        return [(float(by_image.var(ddof=1)) / images, images - 1)] if images > 1 else []
+        return [(float(by_image.var(ddof=1)) / images, images - 1)]
     seed_part = float(by_seed.var(ddof=1)) / seeds
-    if images == 1:
-        return [(seed_part, seeds - 1)]
-    total = seed_part + _image_part(values)
-    freedom = (seeds - 1) * (total / seed_part) ** 2 if seed_part > 0 else LARGEST_DF
-    return [(seed_part, seeds - 1), (total, min(freedom, LARGEST_DF))]
+    return _over_both(seed_part, _image_part(values), seeds, images)
+
+
+def _over_both(seed_part: float, image_part: float, seeds: int, images: int) -> list[tuple[float, float]]:
+    alone = (seed_part, seeds - 1)
+    if image_part == 0:
+        return [alone]
+    total = seed_part + image_part
+    return [alone, (total, total**2 / (seed_part**2 / (seeds - 1) + image_part**2 / (images - 1)))]
 
 
 def _image_part(values: np.ndarray) -> float:
     """Return what the choice of images adds to the variance of the mean, whatever the number of seeds."""
     seeds, images = values.shape
+    if images == 1:
+        return 0.0
     by_seed, by_image = values.mean(axis=1, keepdims=True), values.mean(axis=0, keepdims=True)
     rest = ((values - by_seed - by_image + values.mean()) ** 2).sum() / ((seeds - 1) * (images - 1))
     return max(0.0, float(by_image.var(ddof=1) / images - rest / (seeds * images)))
-
-
-def _p_value(mean: float, variance: float, freedom: float) -> float:
-    if variance <= 0:
-        return 0.0 if mean else 1.0
-    return min(1.0, 2 * float(stdtr(freedom, -abs(mean) / math.sqrt(variance))))
 
 
 def over_seeds(values: Sequence[float]) -> tuple[float, float, float, float]:
@@ -108,20 +110,19 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def seeds_needed(values: np.ndarray, difference: float) -> int | None:
-    """Return how many seeds would tell `difference` apart with 80 % probability, training varying as in `values`.
+    """Return about how many seeds would tell `difference` apart with 80 % probability, training varying as in `values`.
 
-    None if no number would, as the images alone leave too much open; 1,000 stands for 1,000 or more. `values` has two
-    seeds or more.
+    None if it takes more images too, as far as `values` can tell; 1,000 stands for 1,000 or more. `values` has two
+    seeds or more; from so few it is a rough figure.
     """
+    images = values.shape[1]
     one_seed = float(values.mean(axis=1).var(ddof=1))
-    image_part = _image_part(values) if values.shape[1] > 1 else 0.0
-    if _detectable(image_part, LARGEST_DF) > difference:
+    image_part = _image_part(values)
+    if image_part and _detectable(image_part, images - 1) > difference:
         return None
     for count in range(2, MOST_SEEDS):
-        seed_part = one_seed / count
-        total = seed_part + image_part
-        freedom = min((count - 1) * (total / seed_part) ** 2, LARGEST_DF) if seed_part > 0 else LARGEST_DF
-        if max(_detectable(seed_part, count - 1), _detectable(total, freedom)) <= difference:
+        parts = _over_both(one_seed / count, image_part, count, images)
+        if max(_detectable(variance, freedom) for variance, freedom in parts) <= difference:
             return count
     return MOST_SEEDS
 

@@ -69,7 +69,8 @@ class Spread:
 class Reached:
     """When a group's runs came to a Dice: medians over the runs, one that never did counting as later than all.
 
-    `epochs` and `seconds` are None where half of the runs or more did not reach it.
+    `epochs` and `seconds` are infinite where half of the runs or more did not reach it, and None where no run's are
+    known. `runs` counts those of which it is known whether they did.
     """
 
     mark: float
@@ -89,9 +90,10 @@ def spread(group: Group, key: str) -> Spread:
 
 def reached(group: Group, mark: float) -> Reached:
     """Return when the runs of a group came to a validation Dice of `mark`."""
-    found = [_first_at(run, mark) for run in group.finished]
-    epochs, seconds = (_median([pair[index] if pair else None for pair in found]) for index in (0, 1))
-    return Reached(mark, epochs, seconds, sum(pair is not None for pair in found), len(found))
+    found = [pair for run in group.finished if (pair := _first_at(run, mark)) is not None]
+    hits = sum(not math.isinf(epochs) for epochs, _ in found)
+    seconds = _median([seconds for _, seconds in found if seconds is not None])
+    return Reached(mark, _median([epochs for epochs, _ in found]), seconds, hits, len(found))
 
 
 def facts(run: Run) -> Mapping[str, float | None]:
@@ -101,11 +103,10 @@ def facts(run: Run) -> Mapping[str, float | None]:
     epoch of the lowest validation loss, None if that is the last one; `images_per_second` the median over epochs.
     """
     found: dict[str, float | None] = {
-        key: float(value) if isinstance(value, int | float) and math.isfinite(value) else None
-        for key, value in run.summary.items()
+        key: None if math.isnan(number := run.number(key)) else number for key in run.summary
     }
     found |= {metric: found.get(summary) for metric, (_, _, summary) in METRICS.items()}
-    if run.metrics is not None:
+    if run.metrics is not None and run.metrics["val/loss"].notna().any():
         last, lowest = run.metrics.iloc[-1], run.metrics.loc[run.metrics["val/loss"].idxmin()]
         found["gap"] = float(last["val/loss"] - last["train/loss"])
         found["turn"] = float(lowest["epoch"]) if lowest["epoch"] < last["epoch"] else None
@@ -114,19 +115,23 @@ def facts(run: Run) -> Mapping[str, float | None]:
     return found
 
 
-def _first_at(run: Run, mark: float) -> tuple[float, float] | None:
+def _first_at(run: Run, mark: float) -> tuple[float, float | None] | None:
+    """Return epochs and seconds to a Dice, infinite if the run never came to it; None if that is not known."""
     if run.metrics is None:
-        return None
+        key = f"epochs_to_{round(100 * mark):03d}"
+        if key not in run.summary:
+            return None
+        return (math.inf if run.summary[key] is None else run.number(key)), None
     hit = run.metrics["val/dice"].to_numpy() >= mark
     if not hit.any():
-        return None
+        return math.inf, math.inf
     row = int(hit.argmax())
     return float(run.metrics["epoch"].iloc[row]), float(run.metrics["seconds"].iloc[: row + 1].sum())
 
 
-def _median(values: Sequence[float | None]) -> float | None:
-    ordered = sorted(math.inf if value is None else value for value in values)
-    if not ordered:
+def _median(values: Sequence[float]) -> float | None:
+    if not values:
         return None
+    ordered = sorted(values)
     low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
-    return None if math.isinf(high) else (low + high) / 2
+    return (low + high) / 2

@@ -18,12 +18,14 @@ def show_sweep(study: Study, names: Sequence[str]) -> bool:
     print(f"\n{len(jobs)} runs in {folder}, listed in {folder / 'runs.csv'}\n")
     if not jobs:
         return False
-    print(text(jobs_table(study, [run.name for run in jobs])))
+    print(text(jobs_table(study, names)))
     if any(run.finished for run in study.runs):
         print(f"\nmean ± standard deviation over seeds; differences of test Dice in points\n\n{show_groups(study)}")
     for run in jobs:
         if not run.finished:
             print(f"\n{run.name} {run.state}: {run.error or 'no reason recorded'}")
+    for item in study.left_out[:10]:
+        print(f"\nleft out: {item.what}: {item.why}")
     return len(jobs) == len(names or jobs) and all(run.finished for run in jobs)
 
 

@@ -1,6 +1,5 @@
 """The tables of a study: files for other programs, and cells of text for the terminal, the page and W&B."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from pets_seg.errors import escaped
 from pets_seg.files import write_text
 from pets_seg.report.groups import Group, differing_settings
+from pets_seg.report.reading import plain
 from pets_seg.report.sentences import points
 from pets_seg.report.study import MARKS, Spread, Study, reached, spread
 
@@ -33,9 +34,9 @@ def runs_frame(study: Study) -> pd.DataFrame:
     keys = differing_settings(study.runs)
     rows = []
     for run in study.runs:
-        row: dict[str, Any] = {"run": run.name, "state": run.state, "error": run.error, "seed": run.seed}
-        row |= run.options | {key: run.settings.get(key) for key in keys}
-        rows.append(row | {key: _cell(value) for key, value in run.summary.items()})
+        row: dict[str, Any] = {"run": escaped(run.name), "state": run.state, "error": run.error, "seed": run.seed}
+        row |= run.options | {key: plain(run.settings.get(key)) for key in keys}
+        rows.append(row | run.summary)
     return pd.DataFrame(rows)
 
 
@@ -60,19 +61,15 @@ def write_tables(study: Study, folder: Path) -> None:
 
 def main_table(study: Study) -> Table:
     """Return the groups with their scores, and what sets them apart from the baseline."""
-    header = ["group", "seeds", "test Dice", "95 % CI", "difference, points", "95 % CI of it", "p", "p (Holm)"]
+    header = ["group", "seeds", "test Dice", "95 % CI", "difference, points (95 % CI)", "p", "p (Holm)"]
     header += ["val Dice", "test IoU", "test loss"]
     rows = []
     for group in finished(study):
         dice = spread(group, "test_dice")
         row = [group.name, str(len(group.finished)), _plus_minus(dice), _interval(dice)]
         item = study.difference(group, "test_dice")
-        if item and item.found:
-            found = item.found
-            ends = "" if math.isnan(found.low) else f"{points(found.low)} to {points(found.high)}"
-            row += [points(found.difference, sign=True), ends, _p(found.p), _p(item.p_holm)]
-        else:
-            row += ["no common seed" if item else "baseline" if group in study.baselines.values() else "", "", "", ""]
+        p_values = [_p(item.found.p), _p(item.p_holm)] if item and item.found else ["", ""]
+        row += [_difference(study, group), *p_values]
         row += [_plus_minus(spread(group, key)) for key in ("val_dice", "test_iou", "test_loss")]
         rows.append(row)
     note = (
@@ -120,15 +117,9 @@ def terminal_table(study: Study) -> Table:
     header += ["minutes a run"]
     rows = []
     for group in finished(study):
-        item = study.difference(group, "test_dice")
-        difference = "baseline" if group in study.baselines.values() else ""
-        if item and item.found:
-            difference = points(item.found.difference, sign=True)
-            if not math.isnan(item.found.low):
-                difference += f" ({points(item.found.low)} to {points(item.found.high)})"
         marks = [reached(group, mark) for mark in MARKS[:2]]
         row = [group.name, str(len(group.finished)), _plus_minus(spread(group, "val_dice"))]
-        row += [_plus_minus(spread(group, "test_dice")), difference]
+        row += [_plus_minus(spread(group, "test_dice")), _difference(study, group)]
         row += [_reached(mark.epochs, mark.reached, mark.runs, ".3g") for mark in marks]
         rows.append([*row, _number(spread(group, "train_seconds").mean / 60, ".1f")])
     return Table("", header, rows)
@@ -158,13 +149,27 @@ def text(table: Table) -> str:
 def markdown(table: Table) -> str:
     """Return a table in Markdown, with its title and note."""
     lines = [table.header, ["---"] * len(table.header), *table.rows]
-    body = "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
+    body = "\n".join("| " + " | ".join(map(_in_markdown, line)) + " |" for line in lines)
     return "\n\n".join(part for part in (f"## {table.title}", body, table.note) if part)
+
+
+def _in_markdown(cell: str) -> str:
+    return cell.replace("\\", "\\\\").replace("|", r"\|").replace("<", "&lt;")
 
 
 def finished(study: Study) -> list[Group]:
     """Return the groups that have a finished run."""
     return [group for group in study.groups if group.finished]
+
+
+def _difference(study: Study, group: Group) -> str:
+    item = study.difference(group, "test_dice")
+    if item is None:
+        return "baseline" if group in study.baselines.values() else ""
+    if item.found is None:
+        return "no common seed"
+    ends = "" if math.isnan(item.found.low) else f" ({points(item.found.low)} to {points(item.found.high)})"
+    return points(item.found.difference, sign=True) + ends
 
 
 def _plus_minus(figure: Spread, form: str = ".4f") -> str:
@@ -182,23 +187,18 @@ def _p(value: float) -> str:
 
 
 def _reached(value: float | None, hits: int, runs: int, form: str) -> str:
-    if not hits:
-        return "not reached"
-    shown = "not reached" if value is None else f"{value:{form}}"
-    return shown if hits == runs else f"{shown} ({hits} of {runs} did)"
+    if value is None:
+        return ""
+    shown = "not reached" if math.isinf(value) else f"{value:{form}}"
+    return shown if not hits or hits == runs else f"{shown} ({hits} of {runs} did)"
 
 
 def _turn(group: Group) -> str:
-    turns = spread(group, "turn").values
+    turns, known = spread(group, "turn").values, len(spread(group, "gap").values)
     if not turns:
-        return "not yet"
-    middle = pd.Series(turns).median()
-    return f"{middle:.3g}" + (f" ({len(turns)} of {len(group.finished)})" if len(turns) < len(group.finished) else "")
+        return "not yet" if known else ""
+    return f"{pd.Series(turns).median():.3g}" + (f" ({len(turns)} of {known})" if len(turns) < known else "")
 
 
 def _number(value: float | None, form: str) -> str:
     return "" if value is None or math.isnan(value) else f"{value:{form}}"
-
-
-def _cell(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, list | dict) else value

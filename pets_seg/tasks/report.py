@@ -22,7 +22,7 @@ from pets_seg.report.compare import common_seeds
 from pets_seg.report.examples import Example, choose_groups, choose_images
 from pets_seg.report.origin import origin
 from pets_seg.report.runs import Run
-from pets_seg.report.sentences import answer, progress
+from pets_seg.report.sentences import answer, progress, remarks
 from pets_seg.report.study import Study, read_study
 from pets_seg.report.sweep import show_groups
 from pets_seg.report.tables import cost_table, course_table, main_table, markdown, write_tables
@@ -64,7 +64,7 @@ def run(cfg: DictConfig) -> float:
         log.warning(f"left out: {item.what}: {item.why}")
     if len(study.left_out) > 10:
         log.warning(f"left out: {len(study.left_out) - 10} more, named in the page")
-    print(f"\n{progress(study)}\n{page}")
+    print("\n" + "\n".join((*remarks(study), progress(study), str(page))))
     if cfg.report.wandb:
         print(publish(study, cfg.tracker.project))
     return float(len(study.runs))
@@ -77,7 +77,7 @@ def make_report(study: Study, reference: bool = False) -> Path:
     folder = study.folders[0]
     write_tables(study, folder)
     examples, reason = draw_examples(study)
-    notes = [progress(study), *([f"No test images are shown: {reason}."] if reason else [])]
+    notes = [progress(study), *remarks(study), *([f"No test images are shown: {reason}."] if reason else [])]
     tables = [main_table(study), course_table(study), cost_table(study)]
     made = origin(study, sys.argv[1:])
     page = write_page(study, folder, answer(study), tables, examples, notes, made, reference)
@@ -96,7 +96,8 @@ def publish(study: Study, project: str) -> str:
 
 def document(study: Study, made: Sequence[tuple[str, str]] = (), pictures: Sequence[str] = ()) -> str:
     """Return the answer and the tables in Markdown, with `pictures` of figures/."""
-    parts = [f"# {', '.join(folder.name for folder in study.folders)}", *answer(study), progress(study)]
+    names = ", ".join(dict.fromkeys(folder.resolve().name for folder in study.folders))
+    parts = [f"# {names}", *answer(study), progress(study), *remarks(study)]
     parts += [markdown(table) for table in (main_table(study), course_table(study), cost_table(study))]
     parts += [f"![{Path(name).stem}](figures/{name})" for name in pictures]
     parts += [f"## How this was made\n\n{chr(10).join(f'- {name}: {text}' for name, text in made)}"] if made else []
@@ -114,6 +115,8 @@ def draw_examples(study: Study) -> tuple[list[Example], str]:
     [seed, *_] = common_seeds(groups)
     runs = [next(run for run in group.finished if run.seed == seed) for group in groups]
     chosen = choose_images(runs)
+    if not chosen:
+        return [], "the groups have no test image in common"
     try:
         predicted = [_predict(run, [stem for _, stem in chosen]) for run in runs]
     except (InputError, BadFileError, OSError) as error:

@@ -1,6 +1,7 @@
 """Run folders of any kind: whole, old, broken, repeated, or still at work."""
 
 import json
+import math
 import os
 import shutil
 import socket
@@ -10,13 +11,14 @@ import pytest
 from sweeps import write_sweep
 
 from pets_seg.errors import InputError
+from pets_seg.report.origin import origin
 from pets_seg.report.sentences import answer, progress
 from pets_seg.report.study import Study, read_study
-from pets_seg.report.tables import comparison_frame, course_table, main_table
+from pets_seg.report.tables import comparison_frame, cost_table, course_table, main_table, write_tables
 
 SMALL = {"epochs": 5, "images": 40, "valid": 10}
 HOW = ["no status", "half a status", "a state that is none", "no config", "a config of aliases", "a seed that is none"]
-HOW += ["an empty folder"]
+HOW += ["an empty folder", "a seed that is true", "a value that contradicts its tag", "a pipe", "a loop"]
 
 
 def sweep(folder: Path, names: str, **settings: object) -> Study:
@@ -42,6 +44,16 @@ def damage(run: Path, how: str) -> None:
             (run / "config.yaml").write_text("a: &a [1]\nb: *a\n")
         case "a seed that is none":
             (run / "config.yaml").write_text("seed: many\n")
+        case "a seed that is true":
+            (run / "config.yaml").write_text("seed: true\n")
+        case "a value that contradicts its tag":
+            (run / "config.yaml").write_text('seed: !!int ""\n')
+        case "a pipe":
+            (run / "status.json").unlink()
+            os.mkfifo(run / "status.json")
+        case "a loop":
+            shutil.rmtree(run)
+            run.symlink_to(run)
         case "an empty folder":
             shutil.rmtree(run)
             run.mkdir()
@@ -56,6 +68,69 @@ def test_a_broken_folder_is_left_out_and_named(tmp_path: Path, how: str) -> None
     [left_out] = again.left_out
     assert left_out.what == str(study.runs[0].folder)
     assert len(left_out.why) > 10
+
+
+def test_figures_that_are_none_do_no_harm(tmp_path: Path) -> None:
+    study = sweep(tmp_path / "s", "none crop", seeds=2)
+    for run, value in zip(study.runs, (10**400, "12", [1], None), strict=True):
+        rewrite(run.folder / "summary.json", macs=value, train_seconds=value, test_iou=value)
+    (study.runs[0].folder / "metrics.csv").write_text("epoch,train/loss,val/loss,val/dice,seconds\n1,nan,nan,nan,1\n")
+    for name in ("metrics.csv", "per_image.csv"):
+        (study.runs[1].folder / name).unlink()
+    again = read_study([tmp_path / "s"])
+    assert [run.finished for run in again.runs] == [True] * 4
+    write_tables(again, tmp_path)
+    for table in (main_table(again), course_table(again), cost_table(again)):
+        assert len(table.rows) == 2
+    assert origin(again, [])
+    assert answer(again)
+
+
+def test_a_score_that_is_not_finite_gives_no_interval(tmp_path: Path) -> None:
+    study = sweep(tmp_path / "s", "none crop", seeds=2)
+    path = study.runs[0].folder / "per_image.csv"
+    lines = path.read_text().splitlines()
+    for value in ("nan", "inf"):
+        path.write_text("\n".join([*lines[:-1], ",".join([*lines[-1].split(",")[:4], value, "9"])]))
+        again = read_study([tmp_path / "s"])
+        table = comparison_frame(again).set_index("metric")
+        assert not math.isnan(table.loc["test_dice", "p"])
+        assert math.isnan(table.loc["test_loss", "p"])
+        assert math.isnan(table.loc["test_loss", "ci_low"])
+
+
+def test_images_that_stand_twice_count_once(tmp_path: Path) -> None:
+    study = sweep(tmp_path / "s", "none crop", seeds=2)
+    path = study.runs[0].folder / "per_image.csv"
+    path.write_text(path.read_text() + path.read_text().splitlines()[-1] + "\n")
+    again = read_study([tmp_path / "s"])
+    assert [left_out.why for left_out in again.left_out] == [
+        "per_image.csv: has images twice; the first of each is used"
+    ]
+    assert set(comparison_frame(again)["images"]) == {10, 40}
+
+
+def test_without_metrics_no_course_is_claimed(tmp_path: Path) -> None:
+    study = sweep(tmp_path / "s", "none crop", seeds=2)
+    for run in study.groups[0].finished:
+        (run.folder / "metrics.csv").unlink()
+    rewrite(study.groups[0].finished[0].folder / "summary.json", epochs_to_080=3, epochs_to_085=None)
+    rewrite(study.groups[0].finished[1].folder / "summary.json", epochs_to_080=5, epochs_to_085=None)
+    again = read_study([tmp_path / "s"])
+    row = dict(zip(course_table(again).header, course_table(again).rows[0], strict=True))
+    assert (row["epochs to 0.80"], row["seconds to 0.80"]) == ("4", "")
+    assert row["epochs to 0.85"] == "not reached"
+    assert row["val loss turns"] == row["gap at the end"] == ""
+
+
+def test_of_two_copies_the_finished_one_is_taken(tmp_path: Path) -> None:
+    study = sweep(tmp_path / "a", "none crop", seeds=2)
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    for run in study.runs[:2]:
+        rewrite(run.folder / "status.json", state="failed")
+    again = read_study([tmp_path / "a", tmp_path / "b"])
+    assert [len(group.finished) for group in again.groups] == [2, 2]
+    assert len(again.left_out) == 4
 
 
 def test_a_finished_run_without_its_result_is_damaged(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from scipy import stats
 from sweeps import write_sweep
 
 from pets_seg.errors import InputError
-from pets_seg.report.sentences import answer
+from pets_seg.report.sentences import answer, remarks
 from pets_seg.report.statistics import holm
 from pets_seg.report.study import Study, reached, read_study, spread
 from pets_seg.report.sweep import show_sweep
@@ -169,6 +169,53 @@ def test_the_answer_is_in_plain_words(tmp_path: Path) -> None:
     assert many[-1].startswith("No difference from none can be told apart for ")
 
 
+def test_many_groups_share_sentences_and_none_is_lost(tmp_path: Path) -> None:
+    names = {f"a{index}": 0.0 for index in range(9)}
+    several = answer(sweep(tmp_path / "a", {"none": 0.0, **names, "good": 0.2}, seeds=3, seed_deviation=0.02))
+    assert several[0].startswith("good raises test Dice by ")
+    assert several[1].startswith("No difference from none can be told apart for ")
+    assert "seeds would be needed for half a point" in several[1]
+    [single] = answer(sweep(tmp_path / "b", {"none": 0.0, **names, "good": 0.2}, seeds=1))
+    assert single.startswith("With one seed there is no telling whether good, ")
+    assert "No difference" not in single
+
+
+def test_many_interactions_share_a_sentence_and_none_is_lost(tmp_path: Path) -> None:
+    groups = {
+        f"{model} {aug}": {"config": {"model.name": model, "aug.name": aug}, "effect": effect}
+        for model in ("unet", "resnet34_unet")
+        for aug in ("none", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "zz")
+        for effect in (0.25 if (model, aug) == ("resnet34_unet", "zz") else 0.0,)
+    }
+    write_sweep(tmp_path / "s", groups, seeds=4, seed_deviation=0.01, **SMALL)
+    said = answer(read_study([tmp_path / "s"], {"model": "unet", "aug": "none"}))[-2:]
+    assert said[0].startswith("The effect of aug=zz on test Dice differs between model=resnet34_unet and model=unet")
+    assert said[1] == "For the other 7 pairs it cannot be told whether the effect of aug differs with model."
+
+
+def test_values_that_are_written_alike_are_groups_apart(tmp_path: Path) -> None:
+    rates = (0.3, 0.1 + 0.2, "0.3", 0.5)
+    for index, rate in enumerate(rates):
+        write_sweep(tmp_path / "s" / str(index), {"x": {"config": {"optimizer.lr": rate}}}, **SMALL)
+    study = read_study(sorted((tmp_path / "s").iterdir()))
+    assert len({group.name for group in study.groups}) == 4
+    assert len(comparison_frame(study)) == 3 * 4
+
+
+def test_images_that_groups_do_not_share_are_said(tmp_path: Path) -> None:
+    study = sweep(tmp_path / "s", {"none": 0.0, "crop": 0.0}, seeds=2)
+    for run in study.groups[1].finished:
+        table = pd.read_csv(run.folder / "per_image.csv")
+        table.loc[table["split"] == "test", "stem"] = [f"pet_{index}" for index in range(39, 79)]
+        table.to_csv(run.folder / "per_image.csv", index=False)
+    again = read_study([tmp_path / "s"])
+    rows = comparison_frame(again).set_index("metric")
+    assert (rows.loc["test_dice", "images"], rows.loc["val_dice", "images"]) == (0, 10)
+    assert remarks(again) == [
+        "aug=crop and aug=none have no test images in common, so that the means of runs are compared."
+    ]
+
+
 def test_when_a_dice_was_reached_and_runs_that_never_did(tmp_path: Path) -> None:
     study = sweep(tmp_path / "s", {"none": 0.0}, seeds=3)
     for seed, dice in enumerate(([0.7, 0.81, 0.86], [0.7, 0.7, 0.82], [0.1, 0.1, 0.1])):
@@ -179,7 +226,7 @@ def test_when_a_dice_was_reached_and_runs_that_never_did(tmp_path: Path) -> None
     again = read_study([tmp_path / "s"])
     [group] = again.groups
     assert (reached(group, 0.80).epochs, reached(group, 0.80).seconds, reached(group, 0.80).reached) == (3, 30, 2)
-    assert (reached(group, 0.85).epochs, reached(group, 0.85).reached) == (None, 1)
+    assert (reached(group, 0.85).epochs, reached(group, 0.85).reached) == (math.inf, 1)
     assert spread(group, "turn").values == (2, 2, 2)
     assert spread(group, "gap").mean == pytest.approx(0.3)
     row = dict(zip(course_table(again).header, course_table(again).rows[0], strict=True))
