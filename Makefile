@@ -24,8 +24,9 @@ setup: .venv/installed
 run: setup
 	$(BIN)/python -m pets_seg.run experiment=quickstart
 
+# Two processes of one thread each: more threads would wait for each other.
 test: setup
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -71,6 +71,10 @@ class Hooks(Callback):
                         raise InputError(f"{key}: is that of the whole sweep and cannot be swept over; give one {key}")
             for job in jobs:
                 _prepare(job)
+            if config.task.name == "train" and config.report.wandb:
+                from pets_seg.report.wandb_report import check_account
+
+                check_account()
             if config.task.name == "train":
                 for job in jobs:
                     _check_folder("hydra.sweep.subdir", job.hydra.sweep.subdir, job)

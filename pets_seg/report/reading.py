@@ -53,8 +53,10 @@ def plain(value: Any) -> Any:
     """Return a value of a JSON file as a table can hold it: a number that is too large or not finite is None."""
     if isinstance(value, bool) or value is None:
         return value
-    if isinstance(value, int | float):
-        return value if abs(value) < 2**63 and math.isfinite(value) else None
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, int):
+        return value if abs(value) < 2**63 else None
     return escaped(value if isinstance(value, str) else json.dumps(value))[:1000]
 
 

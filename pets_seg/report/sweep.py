@@ -23,7 +23,8 @@ def show_sweep(study: Study, names: Sequence[str]) -> bool:
         print(f"\nmean ± standard deviation over seeds; differences of test Dice in points\n\n{show_groups(study)}")
     for run in jobs:
         if not run.finished:
-            print(f"\n{run.name} {run.state}: {run.error or 'no reason recorded'}")
+            reason = "another process is at work on it" if run.state == "running" else "no reason recorded"
+            print(f"\n{run.name} {run.state}: {run.error or reason}")
     for item in study.left_out[:10]:
         print(f"\nleft out: {item.what}: {item.why}")
     return len(jobs) == len(names or jobs) and all(run.finished for run in jobs)

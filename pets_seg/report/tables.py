@@ -13,7 +13,7 @@ from pets_seg.files import write_text
 from pets_seg.report.groups import Group, differing_settings
 from pets_seg.report.reading import plain
 from pets_seg.report.sentences import points
-from pets_seg.report.study import MARKS, Spread, Study, reached, spread
+from pets_seg.report.study import MARKS, Reached, Spread, Study, reached, spread
 
 COMPARISON = ("group", "baseline", "metric", "mean", "baseline_mean", "difference", "ci_low", "ci_high", "p", "p_holm")
 COMPARISON += ("seeds", "images")
@@ -82,20 +82,19 @@ def main_table(study: Study) -> Table:
 
 def course_table(study: Study) -> Table:
     """Return how fast each group learns, whether it overfits, and how well its probabilities can be trusted."""
-    header = ["group", *(f"epochs to {mark:.2f}" for mark in MARKS), *(f"seconds to {mark:.2f}" for mark in MARKS)]
+    header = ["group", *(f"epochs to {mark:.2f}" for mark in MARKS)]
     header += ["best epoch", "val loss turns", "gap at the end", "val loss at best", "calibration error"]
     rows = []
     for group in finished(study):
-        marks = [reached(group, mark) for mark in MARKS]
-        row = [group.name, *(_reached(mark.epochs, mark.reached, mark.runs, ".3g") for mark in marks)]
-        row += [_reached(mark.seconds, mark.reached, mark.runs, ".0f") for mark in marks]
+        row = [group.name, *(_reached(reached(group, mark), with_time=True) for mark in MARKS)]
         row += [_plus_minus(spread(group, "best_epoch"), ".1f"), _turn(group)]
         row += [_plus_minus(spread(group, key)) for key in ("gap", "val_loss_at_best", "test_ece")]
         rows.append(row)
     note = (
-        "Epochs and seconds to a validation Dice: median over the runs, a run that never reached it counting as later "
-        "than all. val loss turns: the epoch of the lowest validation loss, median; gap: validation less training loss "
-        "in the last epoch. Calibration error: of the probability of pet, over all test pixels, at the best epoch."
+        "Epochs, and the time of training, to a validation Dice: medians over the runs, a run that never reached it "
+        "counting as later than all. val loss turns: the epoch of the lowest validation loss, median; gap: validation "
+        "less training loss in the last epoch. Calibration error: of the probability of pet, over all test pixels, at "
+        "the best epoch."
     )
     return Table("Course", header, rows, note)
 
@@ -117,10 +116,9 @@ def terminal_table(study: Study) -> Table:
     header += ["minutes a run"]
     rows = []
     for group in finished(study):
-        marks = [reached(group, mark) for mark in MARKS[:2]]
         row = [group.name, str(len(group.finished)), _plus_minus(spread(group, "val_dice"))]
         row += [_plus_minus(spread(group, "test_dice")), _difference(study, group)]
-        row += [_reached(mark.epochs, mark.reached, mark.runs, ".3g") for mark in marks]
+        row += [_reached(reached(group, mark)) for mark in MARKS[:2]]
         rows.append([*row, _number(spread(group, "train_seconds").mean / 60, ".1f")])
     return Table("", header, rows)
 
@@ -186,11 +184,13 @@ def _p(value: float) -> str:
     return "" if math.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _reached(value: float | None, hits: int, runs: int, form: str) -> str:
-    if value is None:
+def _reached(found: Reached, with_time: bool = False) -> str:
+    if found.epochs is None:
         return ""
-    shown = "not reached" if math.isinf(value) else f"{value:{form}}"
-    return shown if not hits or hits == runs else f"{shown} ({hits} of {runs} did)"
+    shown = "not reached" if math.isinf(found.epochs) else f"{found.epochs:.3g}"
+    if with_time and found.seconds is not None and math.isfinite(found.seconds):
+        shown += f" ({found.seconds:.0f} s)"
+    return shown if found.reached in (0, found.runs) else f"{shown}; {found.reached} of {found.runs} runs did"
 
 
 def _turn(group: Group) -> str:

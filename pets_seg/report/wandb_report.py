@@ -26,15 +26,7 @@ def save_report(title: str, sweeps: list[str], keys: list[str], markdown: str, p
     It shows the runs of the groups `sweeps`, grouped by `keys` ("aug" is its option's name, "optimizer.lr" itself).
     Raises InputError, within seconds, if the extra or a key is missing or the server does not take it.
     """
-    if importlib.util.find_spec("wandb_workspaces") is None:
-        raise InputError('a W&B report needs wandb-workspaces, which is not there; pip install "pets_seg[reports]"')
-    try:
-        known = key_configured()
-    # A key that cannot be one, for example.
-    except Exception as error:
-        raise InputError(f"a W&B report needs an account: {one_line_without_secrets(error)}") from None
-    if not known:
-        raise InputError("a W&B report needs a key, and none is configured; `wandb login`, or set WANDB_API_KEY")
+    check_account()
     check_server()
     # W&B's own process can wait for a silent server for ever, and so would this one at its end.
     asked = json.dumps([title, sweeps, keys, markdown, project])
@@ -47,6 +39,19 @@ def save_report(title: str, sweeps: list[str], keys: list[str], markdown: str, p
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise InputError(f"the W&B server did not take the report: {reason}")
     return done.stdout.splitlines()[-1]
+
+
+def check_account() -> None:
+    """Raise InputError if the extra is missing or no key is configured; ask no server."""
+    if importlib.util.find_spec("wandb_workspaces") is None:
+        raise InputError('a W&B report needs wandb-workspaces, which is not there; pip install "pets_seg[reports]"')
+    try:
+        known = key_configured()
+    # A key that cannot be one, for example.
+    except Exception as error:
+        raise InputError(f"a W&B report needs an account: {one_line_without_secrets(error)}") from None
+    if not known:
+        raise InputError("a W&B report needs a key, and none is configured; `wandb login`, or set WANDB_API_KEY")
 
 
 def build_report(title: str, sweeps: list[str], keys: list[str], markdown: str, project: str, entity: str) -> Any:

@@ -26,6 +26,7 @@ from pets_seg.report.sentences import answer, progress, remarks
 from pets_seg.report.study import Study, read_study
 from pets_seg.report.sweep import show_groups
 from pets_seg.report.tables import cost_table, course_table, main_table, markdown, write_tables
+from pets_seg.report.wandb_report import check_account, save_report
 from pets_seg.tasks.evaluate import recorded_data
 from pets_seg.tracking.lock import check_writable
 from pets_seg.training.checkpoint import load_network, read_about
@@ -48,6 +49,8 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
         if not os.path.isdir(folder):
             raise InputError(f"runs={folder}: is not there; give the folder of a sweep, e.g. runs=runs/default")
     check_writable(folders[0])
+    if cfg.report.wandb:
+        check_account()
 
 
 def run(cfg: DictConfig) -> float:
@@ -88,8 +91,6 @@ def make_report(study: Study, reference: bool = False) -> Path:
 
 def publish(study: Study, project: str) -> str:
     """Make or renew the study's report in W&B and return its address."""
-    from pets_seg.report.wandb_report import save_report
-
     sweeps = list(dict.fromkeys(str(run.config.get("name")) for run in study.runs))
     return save_report(f"pets_seg: {', '.join(sweeps)}", sweeps, study.keys, document(study), project)
 

@@ -230,8 +230,8 @@ def test_when_a_dice_was_reached_and_runs_that_never_did(tmp_path: Path) -> None
     assert spread(group, "turn").values == (2, 2, 2)
     assert spread(group, "gap").mean == pytest.approx(0.3)
     row = dict(zip(course_table(again).header, course_table(again).rows[0], strict=True))
-    assert row["epochs to 0.80"] == "3 (2 of 3 did)"
-    assert row["epochs to 0.85"] == "not reached (1 of 3 did)"
+    assert row["epochs to 0.80"] == "3 (30 s); 2 of 3 runs did"
+    assert row["epochs to 0.85"] == "not reached; 1 of 3 runs did"
     assert row["epochs to 0.90"] == "not reached"
 
 

@@ -69,7 +69,7 @@ def test_the_second_process_says_who_is_at_work_and_changes_nothing(
     assert code == 1
     assert "the run is in progress (host there" in shown
     assert json.loads((run / "status.json").read_text()) == status
-    assert shown.count("finished") == 1
+    assert shown.count("  finished  ") == 1
 
     # A process that was killed holds nothing any more.
     process.kill()
