@@ -29,10 +29,10 @@ def answer(study: Study) -> list[str]:
     if len(unsure) > MOST_SENTENCES:
         sentences += _together(unsure, study.baseline)
     else:
-        replicated = [item for item in unsure if item.found and item.found.seeds > 1]
-        if len(replicated) == len(unsure) > 1:
-            sentences.append(_none_told_apart(unsure, study.baseline))
-        sentences += [_sentence(item) for item in unsure]
+        alike = [item for item in unsure if item.found and item.found.seeds > 1 and item.found.p >= SIGNIFICANT]
+        if len(alike) > 1:
+            sentences.append(_none_told_apart(alike, study.baseline))
+        sentences += [_sentence(item, said=len(alike) > 1) for item in unsure]
     return sentences + _all_crossed(study)
 
 
@@ -109,7 +109,8 @@ def _told_apart(found: Estimate | None, p_holm: float) -> bool:
     return found is not None and found.seeds > 1 and p_holm < SIGNIFICANT
 
 
-def _sentence(item: Difference) -> str:
+def _sentence(item: Difference, said: bool = False) -> str:
+    """Return a sentence on a group; `said` is whether it was said already which groups cannot be told apart."""
     ours, theirs, found = item.group.short, item.baseline.short, item.found
     if found is None:
         return f"{ours} and {theirs} have no seed in common: run the missing seeds to compare them."
@@ -131,10 +132,10 @@ def _sentence(item: Difference) -> str:
             f"{ours} {verb} test Dice by {points(abs(found.difference))} points against {theirs} ({interval}, {seeds}) "
             f"if it is looked at alone, but not once all groups are counted (Holm's p {item.p_holm:.2f})."
         )
-    return (
-        f"{ours}: no difference from {theirs} can be told apart with {seeds}: the interval is {points(found.low)} to "
-        f"{points(found.high)} points; {_plan(item)}."
-    )
+    ends = f"{points(found.low)} to {points(found.high)} points"
+    if said:
+        return f"{ours}: with {seeds} the interval is {ends}; {_plan(item)}."
+    return f"{ours}: no difference from {theirs} can be told apart with {seeds}: the interval is {ends}; {_plan(item)}."
 
 
 def _one_seed(item: Difference) -> str:

@@ -104,7 +104,7 @@ def cost_table(study: Study) -> Table:
     header = ["group", "minutes a run", "images/s", "peak memory, MB", "parameters, M", "multiply-accumulates, G"]
     rows = []
     for group in finished(study):
-        keys = ("train_seconds", 60, ".1f"), ("images_per_second", 1, ".0f"), ("peak_memory_mb", 1, ".0f")
+        keys = ("train_seconds", 60, ".2g"), ("images_per_second", 1, ".0f"), ("peak_memory_mb", 1, ".0f")
         keys += ("parameters", 1e6, ".2f"), ("macs", 1e9, ".3g")
         rows.append([group.name, *(_number(spread(group, key).mean / unit, form) for key, unit, form in keys)])
     return Table("Cost", header, rows, "Means over seeds; multiply-accumulates are those of one image.")
@@ -119,7 +119,7 @@ def terminal_table(study: Study) -> Table:
         row = [group.name, str(len(group.finished)), _plus_minus(spread(group, "val_dice"))]
         row += [_plus_minus(spread(group, "test_dice")), _difference(study, group)]
         row += [_reached(reached(group, mark)) for mark in MARKS[:2]]
-        rows.append([*row, _number(spread(group, "train_seconds").mean / 60, ".1f")])
+        rows.append([*row, _number(spread(group, "train_seconds").mean / 60, ".2g")])
     return Table("", header, rows)
 
 
