@@ -21,7 +21,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from pets_seg.config import run_name
-from pets_seg.errors import InputError, RunError
+from pets_seg.errors import InputError, RunError, escaped
 from pets_seg.messages import exit_code, one_line, traceback_wanted
 from pets_seg.world import this_world
 
@@ -78,7 +78,8 @@ class Hooks(Callback):
             if config.task.name == "train":
                 for job in jobs:
                     _check_folder("hydra.sweep.subdir", job.hydra.sweep.subdir, job)
-                self.runs = [run_name(job) for job in jobs]
+                # Jobs may be the same run, which the later one then finds finished.
+                self.runs = list(dict.fromkeys(run_name(job) for job in jobs))
                 from pets_seg.tracking.lock import check_writable
 
                 check_writable(Path(config.hydra.sweep.dir))
@@ -92,7 +93,7 @@ class Hooks(Callback):
             from pets_seg.report.tables import write_tables
 
             # They follow from the run folders: what cannot be written now, on a full disk, can be later.
-            with suppress(RunError):
+            with suppress(RunError, InputError):
                 folder = Path(config.hydra.sweep.dir)
                 write_tables(_study(folder, config)[0], folder)
 
@@ -132,7 +133,7 @@ def _report(config: DictConfig, runs: list[str]) -> bool:
         print(f"{problem}; the simplest group is the baseline", file=sys.stderr)
     all_well = show_sweep(study, runs)
     if study.runs:
-        print(f"\n{make_report(study, config.report.reference)}")
+        print(f"\n{escaped(str(make_report(study, config.report.reference)))}")
     if study.runs and config.report.wandb:
         print(publish(study, config.tracker.project))
     return all_well

@@ -25,7 +25,7 @@ def answer(study: Study) -> list[str]:
     found.sort(key=lambda item: item.found.difference if item.found else -math.inf, reverse=True)
     told = [item for item in found if _told_apart(item.found, item.p_holm)]
     unsure = [item for item in found if item not in told]
-    sentences = [_sentence(item) for item in told]
+    sentences = _best_and_worst(told)
     if len(unsure) > MOST_SENTENCES:
         sentences += _together(unsure, study.baseline)
     else:
@@ -54,17 +54,35 @@ def remarks(study: Study) -> list[str]:
     return found
 
 
+def _best_and_worst(told: list[Difference]) -> list[str]:
+    """Return a sentence a group, of many of them for the best and the worst, and how many others there are."""
+    if len(told) <= 2 * MOST_SENTENCES:
+        return [_sentence(item) for item in told]
+    others = told[MOST_SENTENCES:-MOST_SENTENCES]
+    raised = sum(item.found.difference > 0 for item in others)
+    between = f"Of {len(others)} other groups {raised} raise and {len(others) - raised} lower test Dice."
+    ends = [_sentence(item) for item in (*told[:MOST_SENTENCES], *told[-MOST_SENTENCES:])]
+    return [*ends[:MOST_SENTENCES], between, *ends[MOST_SENTENCES:]]
+
+
 def _together(items: list[Difference], baseline: Group | None) -> list[str]:
     """Say of many groups what would take a sentence each."""
     against = baseline.short if baseline else "the baseline"
     apart = [item for item in items if item.found is None]
     single = [item for item in items if item.found and item.found.seeds == 1]
-    others = [item for item in items if item not in apart and item not in single]
-    sentences = []
+    unknown = [item for item in items if item.found and item not in single and math.isnan(item.found.p)]
+    alone = [item for item in items if item.found and item not in single and item.found.p < SIGNIFICANT]
+    others = [item for item in items if item not in (*apart, *single, *unknown, *alone)]
+    sentences = [_sentence(item) for item in alone[:MOST_SENTENCES]]
+    if len(alone) > MOST_SENTENCES:
+        sentences = [
+            f"{_listed(alone, 'and')} differ from {against} if each is looked at alone, but not once all groups are "
+            "counted."
+        ]
     if others:
-        needed = sorted(count for item in others if not math.isnan(item.found.p) and (count := item.needed))
-        plan = f" About {needed[0]} to {needed[-1]:,} seeds would be needed for half a point." if needed else ""
-        sentences.append(_none_told_apart(others, baseline) + plan)
+        sentences.append(f"{_none_told_apart(others, baseline)} {_plans(others)}")
+    if unknown:
+        sentences.append(f"Nothing can be said of {_listed(unknown, 'and')}: scores are not finite, or all alike.")
     if single:
         sentences.append(
             f"With one seed there is no telling whether {_listed(single, 'or')} {_differ(single)} from {against}: "
@@ -73,6 +91,15 @@ def _together(items: list[Difference], baseline: Group | None) -> list[str]:
     if apart:
         sentences.append(f"{_listed(apart, 'and')} and {against} have no seed in common: run the missing seeds.")
     return sentences
+
+
+def _plans(items: list[Difference]) -> str:
+    needed = sorted(MOST_SEEDS if (count := item.needed) is None else count for item in items)
+    if needed[-1] <= max(item.found.seeds for item in items):
+        return "Differences of half a point would probably have been seen."
+    most = f"{MOST_SEEDS:,} or more" if needed[-1] >= MOST_SEEDS else str(needed[-1])
+    few = f"{needed[0]} to " if needed[0] < needed[-1] else ""
+    return f"About {few}{most} seeds would be needed for half a point."
 
 
 def _none_told_apart(items: list[Difference], baseline: Group | None) -> str:
@@ -124,8 +151,8 @@ def _sentence(item: Difference, said: bool = False) -> str:
     if _told_apart(found, item.p_holm):
         low, high = sorted((abs(found.low), abs(found.high)))
         return (
-            f"{ours} {verb} test Dice by {points(abs(found.difference))} points "
-            f"(95 % CI {points(low)} to {points(high)}, {seeds}) against {theirs}."
+            f"{ours} {verb} test Dice by {_by(found)} points (95 % CI {points(low)} to {points(high)}, {seeds}) "
+            f"against {theirs}."
         )
     if found.p < SIGNIFICANT:
         return (
@@ -136,6 +163,11 @@ def _sentence(item: Difference, said: bool = False) -> str:
     if said:
         return f"{ours}: with {seeds} the interval is {ends}; {_plan(item)}."
     return f"{ours}: no difference from {theirs} can be told apart with {seeds}: the interval is {ends}; {_plan(item)}."
+
+
+def _by(found: Estimate) -> str:
+    shown = points(abs(found.difference))
+    return "less than 0.01" if float(shown) == 0 else shown
 
 
 def _one_seed(item: Difference) -> str:
@@ -165,7 +197,10 @@ def _all_crossed(study: Study) -> list[str]:
     told = [item for item in study.interactions if _told_apart(item.found, item.p_holm)]
     told.sort(key=lambda item: -abs(item.found.difference))
     others = [item for item in study.interactions if item not in told]
-    sentences = [_crossed(item) for item in told]
+    sentences = [_crossed(item) for item in told[:MOST_SENTENCES]]
+    if len(told) > MOST_SENTENCES:
+        more = len(told) - MOST_SENTENCES
+        sentences.append(f"The effect of {told[0].factor} differs with {told[0].other} for {more} other pairs too.")
     if len(others) <= MOST_SENTENCES:
         return sentences + [_crossed(item) for item in others]
     subject = f"the effect of {others[0].factor} differs with {others[0].other}"

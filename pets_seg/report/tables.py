@@ -104,9 +104,10 @@ def cost_table(study: Study) -> Table:
     header = ["group", "minutes a run", "images/s", "peak memory, MB", "parameters, M", "multiply-accumulates, G"]
     rows = []
     for group in finished(study):
-        keys = ("train_seconds", 60, ".2g"), ("images_per_second", 1, ".0f"), ("peak_memory_mb", 1, ".0f")
-        keys += ("parameters", 1e6, ".2f"), ("macs", 1e9, ".3g")
-        rows.append([group.name, *(_number(spread(group, key).mean / unit, form) for key, unit, form in keys)])
+        keys = ("images_per_second", 1, ".0f"), ("peak_memory_mb", 1, ".0f"), ("parameters", 1e6, ".2f")
+        costs = [_number(spread(group, key).mean / unit, form) for key, unit, form in keys]
+        macs = _short(spread(group, "macs").mean / 1e9)
+        rows.append([group.name, _short(spread(group, "train_seconds").mean / 60), *costs, macs])
     return Table("Cost", header, rows, "Means over seeds; multiply-accumulates are those of one image.")
 
 
@@ -119,7 +120,7 @@ def terminal_table(study: Study) -> Table:
         row = [group.name, str(len(group.finished)), _plus_minus(spread(group, "val_dice"))]
         row += [_plus_minus(spread(group, "test_dice")), _difference(study, group)]
         row += [_reached(reached(group, mark)) for mark in MARKS[:2]]
-        rows.append([*row, _number(spread(group, "train_seconds").mean / 60, ".2g")])
+        rows.append([*row, _short(spread(group, "train_seconds").mean / 60)])
     return Table("", header, rows)
 
 
@@ -187,7 +188,7 @@ def _p(value: float) -> str:
 def _reached(found: Reached, with_time: bool = False) -> str:
     if found.epochs is None:
         return ""
-    shown = "not reached" if math.isinf(found.epochs) else f"{found.epochs:.3g}"
+    shown = "not reached" if math.isinf(found.epochs) else _short(found.epochs)
     if with_time and found.seconds is not None and math.isfinite(found.seconds):
         shown += f" ({found.seconds:.0f} s)"
     return shown if found.reached in (0, found.runs) else f"{shown}; {found.reached} of {found.runs} runs did"
@@ -197,7 +198,15 @@ def _turn(group: Group) -> str:
     turns, known = spread(group, "turn").values, len(spread(group, "gap").values)
     if not turns:
         return "not yet" if known else ""
-    return f"{pd.Series(turns).median():.3g}" + (f" ({len(turns)} of {known})" if len(turns) < known else "")
+    return _short(pd.Series(turns).median()) + (f" ({len(turns)} of {known})" if len(turns) < known else "")
+
+
+def _short(value: float) -> str:
+    """Return a number with about three digits, never with an exponent."""
+    if math.isnan(value):
+        return ""
+    digits = 0 if abs(value) >= 100 or value == int(value) else 1 if abs(value) >= 1 else 2
+    return f"{value:.{digits}f}"
 
 
 def _number(value: float | None, form: str) -> str:

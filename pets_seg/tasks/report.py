@@ -16,7 +16,7 @@ from pets_seg.data import Normalise
 from pets_seg.data.batches import BOUNDARY, IGNORED
 from pets_seg.data.decode import BadFileError, decode_pair
 from pets_seg.data.sources import list_pairs
-from pets_seg.errors import InputError
+from pets_seg.errors import InputError, escaped
 from pets_seg.files import write_text
 from pets_seg.report.compare import common_seeds
 from pets_seg.report.examples import Example, choose_groups, choose_images
@@ -67,7 +67,7 @@ def run(cfg: DictConfig) -> float:
         log.warning(f"left out: {item.what}: {item.why}")
     if len(study.left_out) > 10:
         log.warning(f"left out: {len(study.left_out) - 10} more, named in the page")
-    print("\n" + "\n".join((*remarks(study), progress(study), str(page))))
+    print("\n" + "\n".join((*remarks(study), progress(study), escaped(str(page)))))
     if cfg.report.wandb:
         print(publish(study, cfg.tracker.project))
     return float(len(study.runs))
@@ -97,7 +97,7 @@ def publish(study: Study, project: str) -> str:
 
 def document(study: Study, made: Sequence[tuple[str, str]] = (), pictures: Sequence[str] = ()) -> str:
     """Return the answer and the tables in Markdown, with `pictures` of figures/."""
-    names = ", ".join(dict.fromkeys(folder.resolve().name for folder in study.folders))
+    names = escaped(", ".join(dict.fromkeys(folder.resolve().name for folder in study.folders)))
     parts = [f"# {names}", *answer(study), progress(study), *remarks(study)]
     parts += [markdown(table) for table in (main_table(study), course_table(study), cost_table(study))]
     parts += [f"![{Path(name).stem}](figures/{name})" for name in pictures]

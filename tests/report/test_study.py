@@ -180,6 +180,20 @@ def test_many_groups_share_sentences_and_none_is_lost(tmp_path: Path) -> None:
     assert "No difference" not in single
 
 
+def test_of_many_groups_told_apart_the_best_and_the_worst_are_named(tmp_path: Path) -> None:
+    effects = {"none": 0.0} | {f"a{index:02}": 0.05 * (index - 8) for index in range(16) if index != 8}
+    said = answer(sweep(tmp_path / "s", effects, seeds=4, seed_deviation=1e-4, image_deviation=1e-4))
+    assert len(said) == 13
+    assert said[0].startswith("a15 raises test Dice by ")
+    assert said[6] == "Of 3 other groups 1 raise and 2 lower test Dice."
+    assert said[-1].startswith("a00 lowers test Dice by ")
+
+
+def test_a_difference_too_small_to_write_is_not_zero(tmp_path: Path) -> None:
+    [said] = answer(sweep(tmp_path / "s", {"none": 0.0, "crop": 2e-6}, seed_deviation=0, image_deviation=1e-9))
+    assert said.startswith("crop raises test Dice by less than 0.01 points")
+
+
 def test_many_interactions_share_a_sentence_and_none_is_lost(tmp_path: Path) -> None:
     groups = {
         f"{model} {aug}": {"config": {"model.name": model, "aug.name": aug}, "effect": effect}
