@@ -18,6 +18,7 @@ def outcome(run: Path) -> dict[str, Any]:
         "metrics": epoch_rows(run),
         "summary": _untimed(json.loads((run / "summary.json").read_text())),
         "per_image": (run / "per_image.csv").read_bytes(),
+        "calibration": (run / "calibration.csv").read_bytes(),
         "best": (run / "checkpoints" / "best.safetensors").read_bytes(),
         "state": {**state, "rows": [_untimed(row) for row in state["rows"]]},
         "left over": sorted(path.name for path in run.rglob("*.part")),
