@@ -48,6 +48,11 @@ class Hooks(Callback):
             if this_world().size > 1 and config.task.name != "train":
                 raise InputError(f"task={config.task.name}: runs in one process; start it without torchrun")
             _prepare(config)
+            if config.task.name == "train" and config.report.wandb:
+                raise InputError(
+                    "report.wandb=true: is for a sweep (-m), or for runs that are there (task=report); a single run "
+                    "makes no report"
+                )
             if config.task.name == "train":
                 _check_folder("hydra.run.dir", config.hydra.run.dir, config)
             # The others would meet the lock of the first, which asks for all.

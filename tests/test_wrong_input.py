@@ -230,6 +230,7 @@ WRONG = {
         f"task=report runs={'a' * 300}": "is not there",
         "task=report runs=.": "runs=.: holds no run; give the folder of a sweep",
         "task=report report.baselin=none": "did you mean report.baseline?",
+        "report.wandb=true": "report.wandb=true: is for a sweep (-m)",
         "-m seed=0,1 report.wandb=true": "a W&B report needs a key, and none is configured",
         "task=report report.wandb=maybe": "report.wandb=maybe: expected true or false",
         "task=evaluate checkpoint=/nope": "checkpoint=/nope: /nope is not there",

@@ -69,6 +69,9 @@ class WandbServer:
                 """Say nothing."""
 
             def answer(self) -> None:
+                if server.closing.is_set():
+                    self.close_connection = True
+                    return
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 if self.headers.get("Content-Encoding") == "gzip":
                     body = gzip.decompress(body)

@@ -10,6 +10,7 @@ from pets_seg.report.study import Study
 SIGNIFICANT = 0.05
 # More groups than that are told apart in the table; those of which nothing can be said share a sentence.
 MOST_SENTENCES = 6
+MOST_NAMES = 8
 
 
 def answer(study: Study) -> list[str]:
@@ -108,9 +109,9 @@ def _none_told_apart(items: list[Difference], baseline: Group | None) -> str:
 
 
 def _listed(items: list[Difference], joint: str) -> str:
-    names = [item.group.short for item in items[:20]]
-    if len(items) > 20:
-        return f"{', '.join(names)} {joint} {len(items) - 20} others"
+    names = [item.group.short for item in items[:MOST_NAMES]]
+    if len(items) > MOST_NAMES:
+        return f"{', '.join(names)} {joint} {len(items) - MOST_NAMES} others"
     return f" {joint} ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 

@@ -17,6 +17,9 @@ def quiet_wandb() -> None:
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     # A process of W&B that the caller of this one started is not ours to end.
     os.environ.pop("WANDB_SERVICE", None)
+    # Set but empty it says nothing, which W&B takes for a mode that it does not know.
+    if not os.environ.get("WANDB_MODE"):
+        os.environ.pop("WANDB_MODE", None)
     # W&B writes the address into its log. The key is what it shows the server, whoever else the address names.
     if address := os.environ.get("WANDB_BASE_URL"):
         os.environ["WANDB_BASE_URL"] = _without_account(address)
@@ -35,9 +38,7 @@ def key_configured() -> bool:
 
 def check_server() -> None:
     """Raise InputError unless the W&B server gives an answer, whatever it is, within seconds."""
-    import wandb
-
-    address = wandb.setup().settings.base_url
+    address = server_address()
     question = urllib.request.Request(f"{_without_account(address)}/graphql", data=b"{}", method="POST")
     try:
         urllib.request.urlopen(question, timeout=PATIENCE).close()
@@ -47,6 +48,14 @@ def check_server() -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise InputError(f"the W&B server {without_secrets(address)} does not answer ({reason}); try later") from None
+
+
+def server_address() -> str:
+    """Return the address of the W&B server that is configured."""
+    quiet_wandb()
+    import wandb
+
+    return str(wandb.setup().settings.base_url)
 
 
 def one_line_without_secrets(error: BaseException) -> str:

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import shutil
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +14,14 @@ from typing import Any
 import numpy as np
 
 from pets_seg.errors import escaped
-from pets_seg.tracking.wandb_account import PATIENCE, key_configured, one_line_without_secrets, quiet_wandb
+from pets_seg.tracking.wandb_account import (
+    PATIENCE,
+    check_server,
+    key_configured,
+    one_line_without_secrets,
+    quiet_wandb,
+    server_address,
+)
 
 # A picture's stem, image uint8 (3,S,S), mask uint8 (S,S) of 0, 1 and 255, and predicted mask bool (S,S).
 Picture = tuple[str, np.ndarray, np.ndarray, np.ndarray]
@@ -25,6 +33,9 @@ BY_EPOCH = ("train/*", "val/*", "lr", "seconds", "images_per_second", "images_se
 # In wandb/ of a run folder: the server holds a part of the run, to which `wandb sync` would append the whole.
 PARTLY = "partly-uploaded"
 SAVED_PICTURES = "pictures.npz"
+# In seconds: for so long after a failure the runs of this process do not ask the server again.
+REST = 600
+TRY_AGAIN: dict[str, float] = {}
 log = logging.getLogger("pets_seg")
 
 
@@ -66,19 +77,21 @@ class WandbSink:
 
     def _start(self) -> None:
         mode = self.config["tracker"]["mode"]
-        if mode == "auto":
-            wanted = os.environ.get("WANDB_MODE")
-            if wanted == "disabled":
-                return
-            # A key that cannot be one is a failure of the online run too.
-            self.online = wanted not in ("offline", "dryrun")
-            self.online = self.online and key_configured()
-            mode = "online" if self.online else "offline"
-        elif mode == "online":
-            self.online = True
-            if not key_configured():
+        wanted = os.environ.get("WANDB_MODE")
+        if mode == "auto" and wanted == "disabled":
+            return
+        # A key that cannot be one is a failure of the online run too.
+        self.online = mode == "online" or (mode == "auto" and wanted not in ("offline", "dryrun"))
+        if self.online and not key_configured():
+            if mode == "online":
                 raise RuntimeError("no key is configured (wandb login)")
-        self._open(mode)
+            self.online = False
+        if self.online and time.monotonic() < TRY_AGAIN.get(server_address(), 0):
+            self.online = False
+            log.info("W&B: its server failed a while ago; this run is in offline files")
+        if self.online:
+            check_server()
+        self._open("online" if self.online else "offline")
 
     def _open(self, mode: str) -> None:
         quiet_wandb()
@@ -162,19 +175,31 @@ class WandbSink:
             call()
         # W&B raises its own and its transport's errors; none of them may end a run.
         except Exception as error:
-            import wandb
-
-            self.run = None
-            # W&B's own process holds on to the id of a run that could not begin. It may itself be what failed.
-            with suppress(Exception, SystemExit):
-                wandb.teardown()
             then = "the run goes on without it"
-            if self.online:
+            if self._give_up_server() and self._stays(self._offline_instead):
                 then = "the run goes on with offline files, which `make sync` uploads"
             log.warning(f"W&B: {one_line_without_secrets(error)}; {then}")
-            if self.online:
-                self.online = False
-                self._try(self._offline_instead)
+
+    def _give_up_server(self) -> bool:
+        """End what there is of the run; return whether it was online, so that offline files can take its place."""
+        import wandb
+
+        was_online, self.run, self.online = self.online, None, False
+        if was_online:
+            with suppress(Exception):
+                TRY_AGAIN[server_address()] = time.monotonic() + REST
+        # W&B's own process holds on to the id of a run that could not begin. It may itself be what failed.
+        with suppress(Exception, SystemExit):
+            wandb.teardown()
+        return was_online
+
+    def _stays(self, call: Callable[[], None]) -> bool:
+        try:
+            call()
+        except Exception as error:
+            self.run = None
+            log.debug(f"W&B: {one_line_without_secrets(error)}")
+        return self.run is not None
 
 
 def save_pictures(folder: Path, pictures: Sequence[Picture]) -> None:

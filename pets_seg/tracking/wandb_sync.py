@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,26 +18,35 @@ from pets_seg.tracking.wandb_account import check_server, key_configured, one_li
 from pets_seg.tracking.wandb_sink import PARTLY, WandbSink, saved_pictures
 
 # `wandb sync` itself tries for days.
-PATIENCE_A_RUN = 120
+PATIENCE_SYNC = 120
+AT_ONCE = 8
 
 
-def offline_runs(folder: Path) -> list[Path]:
-    """Return the offline W&B runs under `folder` that were not uploaded yet, those of runs in progress left out."""
-    found = []
+def waiting_runs(folder: Path) -> dict[Path, Path | None]:
+    """Return the run folders under `folder` of which the server lacks something, each with its offline W&B run.
+
+    None stands for one whose offline run is gone: an upload of what its folder says was broken off. Runs in progress
+    are left out.
+    """
+    found: dict[Path, Path | None] = {}
     for file in sorted(folder.glob("**/wandb/offline-run-*/*.wandb")):
-        if file.with_suffix(".wandb.synced").exists():
-            continue
+        if not file.with_suffix(".wandb.synced").exists():
+            found[file.parents[2]] = file.parent
+    for mark in sorted(folder.glob(f"**/wandb/{PARTLY}")):
+        found.setdefault(mark.parents[1], None)
+    for run in list(found):
         try:
-            check_free(file.parents[2])
+            check_free(run)
         except InputError as error:
             print(error)
-        else:
-            found.append(file.parent)
+            del found[run]
     return found
 
 
 def complete(run: Path) -> bool:
     """Send from a run folder what the server lacks of it, be it all; return whether the server took it."""
+    # It stays until the server has all: what is broken off now, the next call takes up.
+    (run / "wandb" / PARTLY).touch()
     # Not by RunFolder, which needs torch, and so a second more.
     read = {name: json.loads(_text(run / f"{name}.json") or "{}") for name in ("status", "summary")}
     config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
@@ -58,7 +66,7 @@ def sync(folder: Path) -> int:
     if not folder.is_dir():
         print(f"{folder}: is not a folder; RUNS=FOLDER names one that holds runs")
         return 2
-    runs = offline_runs(folder)
+    runs = waiting_runs(folder)
     if not runs:
         print(f"{folder}: no offline runs that are not uploaded yet")
         return 0
@@ -69,24 +77,38 @@ def sync(folder: Path) -> int:
         return 2
     check_server()
     print(f"uploading {len(runs)} offline runs")
-    partly = [run for run in runs if (run.parent / PARTLY).exists()]
-    whole = [run for run in runs if run not in partly]
-    if whole:
-        _wandb_sync(whole)
+    whole = [offline for run, offline in runs.items() if offline and not (run / "wandb" / PARTLY).exists()]
+    for first in range(0, len(whole), AT_ONCE):
+        # A server that has fallen silent would keep every one of them waiting.
+        if not _wandb_sync(whole[first : first + AT_ONCE]):
+            break
     # Its exit code is 0 where the server took nothing, and it cannot read what a killed process began to write.
-    waiting = [run for run in whole if not any(run.glob("*.synced"))]
-    taken = [complete(run.parents[1]) for run in (*partly, *waiting)]
-    if not all(taken):
-        print(f"{taken.count(False)} offline runs were not taken; the next `make sync` tries them again")
-    return int(not all(taken))
+    waiting = [run for run, offline in runs.items() if offline is None or not any(offline.glob("*.synced"))]
+    left = sum(not _taken(run) for run in waiting)
+    if left:
+        print(f"{left} offline runs were not taken; the next `make sync` tries them again")
+    return int(left > 0)
 
 
-def _wandb_sync(runs: list[Path]) -> None:
-    patience = PATIENCE_A_RUN * len(runs)
+def _taken(run: Path) -> bool:
+    try:
+        return complete(run)
+    # What is wrong with one folder must not keep the others.
+    except Exception as error:
+        print(f"{run}: {one_line_without_secrets(error)}")
+        return False
+
+
+def _wandb_sync(runs: list[Path]) -> bool:
+    """Hand offline runs to `wandb sync`; return whether it came to an end."""
     command = [sys.executable, "-m", "wandb", "sync", *map(str, runs)]
-    with tempfile.TemporaryDirectory() as scratch, suppress(subprocess.TimeoutExpired):
-        # Its log would go into a folder wandb/ where the command was started.
-        subprocess.run(command, check=False, timeout=patience, env={**os.environ, "WANDB_DIR": scratch})
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            # Its log would go into a folder wandb/ where the command was started.
+            subprocess.run(command, check=False, timeout=PATIENCE_SYNC, env={**os.environ, "WANDB_DIR": scratch})
+        except subprocess.TimeoutExpired:
+            return False
+    return True
 
 
 def _text(path: Path) -> str:
@@ -108,6 +130,9 @@ def main() -> int:
     except Exception as error:
         print(one_line_without_secrets(error), file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ def ends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[st
             url = server.url.replace("://", "://me:s3kr1t@")
             later = {"halt": 2} if name in ("dies", "falls silent", "turns away") else {}
             job = {"folder": str(folder / name), "rows": 3, "pictures": True, **later}
-            # The next job of the process tries anew.
+            # The next job of the process does not ask again so soon.
             jobs = [job, {**job, "folder": f"{folder / name} again"}] if name == "forbids" else [job]
             running[name] = subprocess.Popen(
                 [sys.executable, CHILD, json.dumps({"jobs": jobs, "patience": SHORT})],
@@ -86,7 +86,7 @@ def ends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[st
             ("turns away", lambda server: setattr(server, "status", 403)),
         ):
             while not (folder / name / "halted").exists():
-                assert time.monotonic() < began + 30
+                assert time.monotonic() < began + 60
                 time.sleep(0.02)
             spoil(servers[name])
             (folder / name / "go").touch()
@@ -103,10 +103,11 @@ def test_whatever_a_server_does_the_run_ends_well_with_one_warning(ends: dict[st
     end = ends[name]
     assert (end["code"], end["out"]) == (0, "")
     warnings = end["err"].splitlines()
-    assert len(warnings) == (2 if name == "forbids" else 1)
-    assert all(line.startswith("W&B: ") and line.endswith(OFFLINE_FILES) for line in warnings)
+    assert len(warnings) == 1
+    assert warnings[0].startswith("W&B: ")
+    assert warnings[0].endswith(OFFLINE_FILES)
     # Two processes of W&B, one of ours, and all six at once.
-    assert end["took"] < SHORT + 15
+    assert end["took"] < SHORT + 40
     assert PATIENCE <= 10
     read = inspect(offline(end["folder"]))
     assert [line for line in read["rows"] if "val/dice" in line] == [row(epoch) for epoch in (1, 2, 3)]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pets_seg.tracking import wandb_sink
+from pets_seg.tracking import wandb_account, wandb_sink
 from pets_seg.tracking.wandb_sink import WandbSink
 
 GROUPS = {"model": {"name": "unet"}, "aug": {"name": "crop"}, "optimizer": {"name": "adam", "lr": 0.001}}
@@ -53,6 +53,6 @@ def work(job: dict[str, Any]) -> None:
 if __name__ == "__main__":
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     asked = json.loads(sys.argv[1])
-    wandb_sink.PATIENCE = asked["patience"]
+    wandb_account.PATIENCE = wandb_sink.PATIENCE = asked["patience"]
     for one in asked["jobs"]:
         work(one)
