@@ -4,7 +4,7 @@ import json
 import math
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
@@ -34,6 +34,7 @@ from pets_seg.report.tables import Table
 # What a report may have left in figures/.
 NAMES = ("differences", "curves", "factors", "images", "masks", "calibration", "cost")
 DPI = 300
+MOST_OF_ERROR = 300
 NUMBER = re.compile(r"[-+<>~\N{MINUS SIGN}]? ?[0-9].*|[-\N{EN DASH}\N{EM DASH}]?")
 # More are folded away.
 MOST_OPEN = 12
@@ -54,26 +55,20 @@ def write_page(
     """Write `folder`/report.html and `folder`/figures/*.svg and .png, and return the path of the page.
 
     `answer` stands at the top, the first of `tables` beneath it. Figures of a former report that this one does not have
-    are removed. `reference` lays the curves of the reference study under the learning curves.
+    are removed; one that cannot be drawn is named among the notes. `reference` lays the curves of the reference study
+    under the learning curves.
     """
-    shown = []
+    shown, failed = [], []
     with _style():
-        for drawing in draw_all(study, examples, reference):
-            base = folder / "figures" / drawing.name
-            write_text(base.with_suffix(".svg"), plain_svg(drawing))
-            write_whole(
-                base.with_suffix(".png"),
-                lambda file, figure=drawing.figure: figure.savefig(file, dpi=DPI, format="png"),
-            )
-            shown.append(
-                {
-                    "name": drawing.name,
-                    "title": drawing.title,
-                    "caption": drawing.caption,
-                    "svg": inline_svg(drawing),
-                    "hover": Markup(_json(hover_data(drawing))),
-                }
-            )
+        for name, draw in _figures(study, examples, reference):
+            # A figure draws what anyone's files hold; whatever is wrong with it, all else on the page is worth having.
+            try:
+                drawing = draw()
+                if drawing is not None:
+                    shown.append(_save(drawing, folder / "figures" / name))
+            except Exception as error:
+                reason = f"{type(error).__name__}: {error}"[:MOST_OF_ERROR]
+                failed.append(f"{name}: could not be drawn ({reason})")
     kept = {figure["name"] for figure in shown}
     for name in NAMES:
         for suffix in (".svg", ".png"):
@@ -81,23 +76,38 @@ def write_page(
                 with suppress(OSError):
                     (folder / "figures" / f"{name}{suffix}").unlink(missing_ok=True)
     page = folder / "report.html"
-    write_text(page, _render(study, answer, tables, shown, notes, made))
+    write_text(page, _render(study, answer, tables, shown, [*notes, *failed], made))
     return page
 
 
-def draw_all(study: Study, examples: Sequence[Example], reference: bool = False) -> Iterator[Drawing]:
-    """Yield the figures that a study has data for, in the order of the page."""
+def _figures(
+    study: Study, examples: Sequence[Example], reference: bool
+) -> list[tuple[str, Callable[[], Drawing | None]]]:
+    """Return names and functions of all figures, in the order of the page."""
     looks = find_looks(study)
-    drawings = (
-        draw_differences(study, looks),
-        draw_factors(study),
-        draw_curves(study, looks, reference),
-        draw_masks(study, looks, examples),
-        draw_images(study, looks),
-        draw_calibration(study, looks),
-        draw_cost(study, looks),
-    )
-    yield from (drawing for drawing in drawings if drawing is not None)
+    return [
+        ("differences", lambda: draw_differences(study, looks)),
+        ("factors", lambda: draw_factors(study)),
+        ("curves", lambda: draw_curves(study, looks, reference)),
+        ("masks", lambda: draw_masks(study, looks, examples)),
+        ("images", lambda: draw_images(study, looks)),
+        ("calibration", lambda: draw_calibration(study, looks)),
+        ("cost", lambda: draw_cost(study, looks)),
+    ]
+
+
+def _save(drawing: Drawing, base: Path) -> dict[str, Any]:
+    """Write `base`.svg and .png, and return what the page shows of a figure."""
+    shown = {
+        "name": drawing.name,
+        "title": drawing.title,
+        "caption": drawing.caption,
+        "svg": inline_svg(drawing),
+        "hover": Markup(_json(hover_data(drawing))),
+    }
+    write_text(base.with_suffix(".svg"), plain_svg(drawing))
+    write_whole(base.with_suffix(".png"), lambda file: drawing.figure.savefig(file, dpi=DPI, format="png"))
+    return shown
 
 
 @contextmanager

@@ -1,13 +1,16 @@
 """Whether probabilities can be believed: reliability at the best epoch, and the error by epoch beside the loss."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pets_seg.report.figures.courses import Course, course
-from pets_seg.report.figures.drawing import WIDTH, Drawing, Lines, Points, end_labels, grid, thinned, widest
+from pets_seg.report.figures.drawing import WIDTH, Drawing, Lines, Points, end_labels, grid, thinned
 from pets_seg.report.figures.looks import MUTED, Look, ranked
+from pets_seg.report.figures.widths import widest
 from pets_seg.report.groups import Group
 from pets_seg.report.study import Study
 
@@ -28,13 +31,15 @@ def draw_calibration(study: Study, looks: dict[str, Look]) -> Drawing | None:
     figure = Figure((WIDTH if count > 1 else 4.2, 2.9))
     [panels] = grid(figure, 1, count, (0.62, right, 0.42, 0.28), (0.5, 0))
     hover: list[Lines | Points] = []
+    shares = panels[0]
     captions = []
     if tables:
         hover += _draw_reliability(panels[0], tables, looks)
+        shares = hover[0].axes
         captions.append(
-            "Left: share of pet among the test pixels of a predicted probability, and beneath it by how much that share"
-            " is above the probability; the area of a dot is the number of pixels. On the dashed line probabilities are"
-            " right."
+            "Reliability: share of pet among the test pixels of a predicted probability, and beneath it by how much"
+            " that share is above the probability; the area of a dot is the number of pixels. On the dashed line"
+            " probabilities are right."
         )
     if courses:
         for axes, column in zip(panels[-2:], (LOSS, ERROR), strict=True):
@@ -43,10 +48,12 @@ def draw_calibration(study: Study, looks: dict[str, Look]) -> Drawing | None:
             "By epoch: where the calibration error (mean gap between probability and outcome) grows while the loss"
             " rises, the network grows over-confident. Mean over seeds, band: ± one standard deviation."
         )
-        ends = {name: (found.epochs[-1], found.mean(ERROR)[-1]) for name, found in courses.items()}
+        ends = {name: _end(found) for name, found in courses.items()}
+        _label_inside(shares, [looks[name] for name in tables if name not in courses])
+        end_labels(panels[-1], [(*ends[name], looks[name].label, looks[name].colour) for name in ends])
     else:
         ends = {name: (table[-1, 0], table[-1, 1]) for name, table in tables.items()}
-    end_labels(panels[-1], [(*ends[name], looks[name].label, looks[name].colour) for name in ends])
+        end_labels(shares, [(*ends[name], looks[name].label, looks[name].colour) for name in ends])
     if len(groups) < sum(bool(group.finished) for group in study.groups):
         captions.append(f"The {len(groups)} groups that are in colour elsewhere.")
     alt = "Reliability of predicted probabilities and calibration error by epoch of " + ", ".join(
@@ -72,6 +79,20 @@ def reliability(group: Group) -> np.ndarray | None:
 def _course(group: Group) -> Course | None:
     found = course(group, (LOSS, ERROR))
     return found if found is not None and np.isfinite(found.values[ERROR]).any() else None
+
+
+def _end(found: Course) -> tuple[float, float]:
+    values = found.mean(ERROR)
+    last = np.flatnonzero(np.isfinite(values))[-1]
+    return float(found.epochs[last]), float(values[last])
+
+
+def _label_inside(axes: Axes, looks: Sequence[Look]) -> None:
+    """Name what has no line in the panel at whose right the others are named."""
+    for row, look in enumerate(looks):
+        y = 0.95 - 0.1 * row
+        axes.plot([0.03, 0.11], [y, y], transform=axes.transAxes, color=look.colour, linestyle=look.dash, linewidth=1.0)
+        axes.text(0.13, y, look.label, transform=axes.transAxes, fontsize=6, va="center_baseline")
 
 
 def _draw_reliability(axes: Axes, tables: dict[str, np.ndarray], looks: dict[str, Look]) -> list[Lines | Points]:
@@ -125,7 +146,7 @@ def _draw_course(axes: Axes, courses: dict[str, Course], column: str, looks: dic
     values = values[np.isfinite(values)]
     if len(values):
         pad = 0.08 * (values.max() - values.min()) or 0.01
-        axes.set_ylim(max(0.0, values.min() - pad), values.max() + pad)
+        axes.set_ylim(max(min(0.0, values.min()), values.min() - pad), values.max() + pad)
     last = max(found.epochs[-1] for found in courses.values())
     if last > 1:
         axes.set_xlim(0, last)

@@ -1,7 +1,7 @@
 """What a Dice costs: time to train, parameters and memory, with the groups that none beats in both."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,13 +9,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from pets_seg.report.figures.courses import time_unit
-from pets_seg.report.figures.drawing import WIDTH, Drawing, Points, end_labels, grid, widest
+from pets_seg.report.figures.drawing import WIDTH, Drawing, Points, end_labels, grid
 from pets_seg.report.figures.looks import MUTED, Look, ranked
+from pets_seg.report.figures.widths import widest
 from pets_seg.report.study import Spread, Study, spread
 
 COSTS = {"train_seconds": "time to train", "parameters": "parameters", "peak_memory_mb": "peak memory"}
-# Nearer than this, as a share of the axis, costs are the same: the clock and the allocator are no finer.
-SAME = 0.01
+# Nearer than this, as a share of the largest, costs are the same: the clock and the allocator are no finer.
+SAME = {"train_seconds": 0.01, "parameters": 0.0, "peak_memory_mb": 0.01}
 
 
 def draw_cost(study: Study, looks: dict[str, Look]) -> Drawing | None:
@@ -23,7 +24,7 @@ def draw_cost(study: Study, looks: dict[str, Look]) -> Drawing | None:
     groups = [group for group in ranked(study) if math.isfinite(spread(group, "test_dice").mean)]
     dice = {group.name: spread(group, "test_dice") for group in groups}
     costs = {key: {group.name: spread(group, key) for group in groups} for key in COSTS}
-    differing = [key for key in COSTS if _differs([cost.mean for cost in costs[key].values()])]
+    differing = [key for key in COSTS if _differs(key, costs[key].values())]
     if len(groups) < 2 or not differing:
         return None
     strong = [group.name for group in groups if looks[group.name].strong]
@@ -61,8 +62,10 @@ def draw_cost(study: Study, looks: dict[str, Look]) -> Drawing | None:
         [(last[name].mean / scale, dice[name].mean, looks[name].label, looks[name].colour) for name in strong],
     )
     caption = "Means over seeds; bars: ± one standard deviation. Step line: the groups that no other beats in both."
-    if same := [COSTS[key] for key in COSTS if key not in differing and not _unknown(costs[key].values())]:
-        caption += f" No panel for {' and '.join(same)}: the same in all groups."
+    same = [key for key in COSTS if key not in differing and all(math.isfinite(x.mean) for x in costs[key].values())]
+    if same:
+        names = [COSTS[key] + (" (to within 1 %)" if SAME[key] else "") for key in same]
+        caption += f" No panel for {' and '.join(names)}: the same in all groups."
     if len(strong) < len(groups):
         caption += f" In colour {len(strong)} of {len(groups)} groups."
     alt = "Test Dice against " + ", ".join(COSTS[key] for key in differing) + f" of {len(groups)} groups"
@@ -93,7 +96,7 @@ def _finish(axes: Axes) -> None:
         pad = 0.12 * (high - low)
         axes.set_xlim(low - pad, high + pad)
         axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.8g}"))
 
 
 def _share_height(panels: Sequence[Axes]) -> None:
@@ -107,13 +110,9 @@ def _share_height(panels: Sequence[Axes]) -> None:
         axes.tick_params(labelleft=False)
 
 
-def _differs(values: Sequence[float]) -> bool:
-    known = [value for value in values if math.isfinite(value)]
-    return len(known) > 1 and max(known) - min(known) > SAME * max(abs(value) for value in known)
-
-
-def _unknown(costs: Sequence[Spread]) -> bool:
-    return not any(math.isfinite(cost.mean) for cost in costs)
+def _differs(key: str, costs: Iterable[Spread]) -> bool:
+    known = [cost.mean for cost in costs if math.isfinite(cost.mean)]
+    return len(known) > 1 and max(known) - min(known) > SAME[key] * max(map(abs, known))
 
 
 def _unit(key: str, values: Sequence[float]) -> tuple[float, str]:
@@ -122,7 +121,7 @@ def _unit(key: str, values: Sequence[float]) -> tuple[float, str]:
         return time_unit(largest)
     if key == "parameters":
         return (1e6, "million") if largest >= 1e6 else (1e3, "thousand")
-    return (1024.0, "GiB") if largest >= 4096 else (1.0, "MiB")
+    return (1e3, "GB") if largest >= 4e3 else (1.0, "MB")
 
 
 def _plus_minus(found: Spread) -> str:

@@ -8,6 +8,8 @@ import numpy as np
 from pets_seg.report.groups import Group
 
 SECONDS = "seconds so far"
+# Larger values are damage, and their squares are beyond a float.
+HUGE = 1e100
 
 
 @dataclass(frozen=True)
@@ -25,10 +27,22 @@ class Course:
         """Return the standard deviation over the runs, NaN where only one has an epoch."""
         return _moments(self.values[column])[1]
 
+    @property
+    def timed(self) -> np.ndarray:
+        """The indices of the epochs of which all runs have the time; a mean over fewer would jump back and forth."""
+        known = np.isfinite(self.values[SECONDS])
+        return np.flatnonzero(known[known.any(axis=1)].all(axis=0) & known.any(axis=0))
+
+    @property
+    def uneven(self) -> bool:
+        """Whether runs differ in the epochs that they have."""
+        return len(self.timed) < len(self.epochs)
+
 
 def course(group: Group, columns: Sequence[str]) -> Course | None:
     """Return the course of a group's finished runs; None if none has metrics, NaN in columns that runs lack."""
-    tables = [run.metrics for run in group.finished if run.metrics is not None]
+    tables = [run.metrics[_known(run.metrics["epoch"])] for run in group.finished if run.metrics is not None]
+    tables = [table for table in tables if len(table)]
     if not tables:
         return None
     epochs = np.unique(np.concatenate([table["epoch"].to_numpy(dtype=float) for table in tables]))
@@ -38,10 +52,15 @@ def course(group: Group, columns: Sequence[str]) -> Course | None:
         for column in columns:
             if column in table:
                 values[column][row, places] = table[column].to_numpy(dtype=float)
-        values[SECONDS][row, places] = table["seconds"].to_numpy(dtype=float).cumsum()
+        with np.errstate(over="ignore", invalid="ignore"):
+            values[SECONDS][row, places] = table["seconds"].to_numpy(dtype=float).cumsum()
     for array in values.values():
-        array[~np.isfinite(array)] = np.nan
+        array[~_known(array)] = np.nan
     return Course(epochs, values)
+
+
+def _known(values: np.ndarray) -> np.ndarray:
+    return np.abs(np.asarray(values, dtype=float)) < HUGE
 
 
 def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

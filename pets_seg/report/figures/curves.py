@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from pets_seg.report.figures.courses import SECONDS, Course, course, time_unit
-from pets_seg.report.figures.drawing import SMALL, WIDTH, Drawing, Lines, end_labels, grid, thinned, widest
-from pets_seg.report.figures.looks import MUTED, OTHER, Look
+from pets_seg.report.figures.drawing import WIDTH, Drawing, Lines, end_labels, grid, thinned
+from pets_seg.report.figures.looks import MUTED, OTHER, Look, chosen
+from pets_seg.report.figures.widths import SMALL, widest
 from pets_seg.report.study import Study
 
 PANELS = {"val/dice": "validation Dice", "val/loss": "validation loss", "train/loss": "training loss"}
@@ -37,8 +38,7 @@ def draw_curves(study: Study, looks: dict[str, Look], reference: bool = False) -
     tall = 2.4 if reference else 1.75
     figure = Figure((WIDTH, 2 * tall + 1.35))
     rows = grid(figure, 2, 3, (0.42, right, 0.42, 0.28), (0.46, 0.65))
-    longest = max(np.nanmax(found.values[SECONDS]) for found in courses.values())
-    scale, unit = time_unit(longest)
+    scale, unit = time_unit(max((_ends(found.values[SECONDS])[1] for found in courses.values()), default=0.0))
     hover = []
     for by_time, row in enumerate(rows):
         lowest_labels = _order(row)
@@ -99,9 +99,15 @@ def _order(row: Sequence[Axes]) -> list[str]:
 
 
 def _curve(found: Course, column: str, by_time: int, scale: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    keep = thinned(len(found.epochs))
+    keep = found.timed[thinned(len(found.timed))] if by_time else thinned(len(found.epochs))
     x = found.mean(SECONDS) / scale if by_time else found.epochs
     return x[keep], found.mean(column)[keep], found.deviation(column)[keep]
+
+
+def _ends(values: np.ndarray) -> tuple[float, float]:
+    """Return the least and the largest of the values that are known; zeros without any."""
+    known = values[np.isfinite(values)]
+    return (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
 
 
 def _end(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
@@ -147,32 +153,35 @@ def _limit(
 ) -> None:
     """Set what the axes show: the first epochs, where losses jump, do not decide it."""
     every = [*curves, *((x.to_numpy(), y.to_numpy()) for x, y in under)]
-    ends = [np.nanmax(x) for x, _ in every]
-    starts = [np.nanmin(x) for x, _ in every]
     late = np.concatenate([y[len(y) // 8 + (len(y) > 3) :] for _, y in every])
-    late = late[np.isfinite(late)]
-    if len(late):
-        pad = 0.06 * (late.max() - late.min()) or 0.01
-        axes.set_ylim(late.min() - pad, late.max() + pad)
-    own = max(np.nanmax(x) for x, _ in curves)
-    if max(ends) > 2 * own:
+    if np.isfinite(late).any():
+        low, high = _ends(late)
+        pad = 0.06 * (high - low) or 0.01
+        axes.set_ylim(low - pad, high + pad)
+    first, last = _ends(np.concatenate([x for x, _ in every]))
+    _, own = _ends(np.concatenate([x for x, _ in curves]))
+    if last > 2 * own and first > 0:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.set_xlim(min(starts), max(ends))
-    elif max(ends) > min(starts):
-        axes.set_xlim(min(0.0, min(starts)), max(ends))
+        axes.set_xlim(first, last)
+    elif last > first:
+        axes.set_xlim(min(0.0, first), last)
 
 
 def _caption(study: Study, strong: dict[str, Course], weak: Sequence[Course], reference: bool) -> str:
-    several = any(len(found.values[SECONDS]) > 1 for found in strong.values())
+    courses = [*strong.values(), *weak]
+    several = any(len(found.values[SECONDS]) > 1 for found in courses)
     text = "Mean over seeds; band: ± one standard deviation." if several else "One run a group."
-    if several and len(study.runs) <= MOST_RUNS:
+    if several and sum(len(found.values[SECONDS]) for found in courses) <= MOST_RUNS:
         text += " Thin lines: runs."
     text += " By time, an epoch stands where the runs ended it on average."
+    if any(found.uneven for found in courses):
+        text += (
+            " Where runs of a group differ in length, a mean is over those that have the epoch; by time it ends at the"
+            " last epoch that all have."
+        )
     if weak:
-        kind = "the baseline and " if study.baselines else ""
-        text += f" In colour: {kind}the groups of the best test Dice, {len(strong)} of {len(strong) + len(weak)}; "
-        text += "the others in grey."
+        text += f" In colour: {chosen(study, strong)}, {len(strong)} of {len(courses)}; the others in grey."
     if reference:
         text += (
             " In grey: the six curves of the reference study, one run each, at 256 px, 100 epochs and more, networks of"

@@ -3,21 +3,26 @@
 import math
 from collections.abc import Sequence
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from pets_seg.errors import escaped
 from pets_seg.report.compare import Difference
-from pets_seg.report.figures.drawing import SMALL, WIDTH, Drawing, Points, widest
-from pets_seg.report.figures.looks import INK, MUTED, OTHER, Look, short_labels
+from pets_seg.report.figures.drawing import WIDTH, Drawing, Points
+from pets_seg.report.figures.looks import INK, MUTED, OTHER, Look, counted_seeds, short_labels
+from pets_seg.report.figures.widths import LABEL, LONGEST, SMALL, shortened, widest
 from pets_seg.report.study import Study
 
 POINTS = 100
 MINUS = "\N{MINUS SIGN}"
+# No Dice differs by so many points: a damaged file's number, which would fill the page.
+LARGE = 1000
 # Rows of a large sweep: the best and the worst of the groups.
 BEST, WORST = 18, 6
 ROW = 0.235
+# Inches of the main panel; with long texts beside it the figure grows rather than that it gets less.
+NARROWEST = 1.2
 SIDE = {"val_dice": "validation Dice", "test_iou": "test IoU"}
 
 
@@ -27,28 +32,24 @@ def draw_differences(study: Study, looks: dict[str, Look]) -> Drawing | None:
     if not every:
         return None
     rows = _rows(study, every)
-    several = study.baseline is None
     labels = short_labels(study.groups)
     lines = [item for item in rows if isinstance(item, Difference)]
     left = 0.2 + max(
-        widest([labels[item.group.name] for item in lines], 7.5),
+        widest([labels[item.group.name] for item in lines], LABEL),
         widest([item for item in rows if not isinstance(item, Difference)]),
     )
     texts = [_text(item) for item in lines]
     column = 1.08 * widest(texts) + 0.15
     tall = len(rows) * ROW
-    figure = Figure((WIDTH, tall + 0.8))
     side = 0.85
-    main = WIDTH - left - column - 2 * side - 0.45
+    main = max(NARROWEST, WIDTH - left - column - 2 * side - 0.45)
+    figure = Figure((left + column + main + 2 * side + 0.45, tall + 0.8))
     axes = _axes(figure, left, main, tall, len(rows))
     sides = [
         _axes(figure, left + main + column + 0.15 + index * (side + 0.15), side, tall, len(rows))
         for index in range(len(SIDE))
     ]
-    title = "difference in test Dice, points"
-    if not several:
-        title += f" (baseline: {labels[study.baseline.name]})"
-    axes.set_title(title)
+    axes.set_title("difference in test Dice, points")
     marks: list[tuple[float, float, str, list[str]]] = []
     beside: list[list[tuple[float, float, str, list[str]]]] = [[], []]
     for row, item in enumerate(rows):
@@ -62,7 +63,7 @@ def draw_differences(study: Study, looks: dict[str, Look]) -> Drawing | None:
         colour = look.colour if look.strong else OTHER
         marks.append(_draw(axes, row, item, colour, main=True))
         axes.text(
-            -0.08 / main, row, labels[item.group.name], transform=axes.get_yaxis_transform(), fontsize=7.5,
+            -0.08 / main, row, labels[item.group.name], transform=axes.get_yaxis_transform(), fontsize=LABEL,
             ha="right", va="center_baseline",
         )  # fmt: skip
         axes.text(
@@ -87,6 +88,8 @@ def draw_differences(study: Study, looks: dict[str, Look]) -> Drawing | None:
         "Mean difference over the seeds that both have, with its 95 % interval. A point is 0.01 of Dice or IoU."
         " An interval that crosses the line at zero leaves open which of the two is better."
     )
+    if study.baseline is not None:
+        caption = f"Baseline: {escaped(study.baseline.name)}. {caption}"
     if any(_is_clear(item) for item in lines):
         caption += " Bold: p\u00a0<\u00a00.05 after Holm's correction for the number of groups."
     if any(item.found is not None and item.found.seeds == 1 for item in lines):
@@ -109,9 +112,10 @@ def _rows(study: Study, every: Sequence[Difference]) -> list[Difference | str]:
     if study.baseline is not None:
         return [*ordered[:BEST], "…", *ordered[BEST:]] if len(every) > len(ordered) else list(ordered)
     rows: list[Difference | str] = []
+    labels = short_labels(study.groups)
     for name in dict.fromkeys(item.baseline.name for item in every):
         part = [item for item in ordered if item.baseline.name == name]
-        rows += [f"against {short_labels(study.groups)[name]}", *part] if part else []
+        rows += [shortened(f"against {labels[name]}", LONGEST, SMALL), *part] if part else []
     return rows
 
 
@@ -139,7 +143,7 @@ def _draw(axes: Axes, row: int, item: Difference, colour: str, main: bool) -> tu
     )  # fmt: skip
     lines = [item.group.name, f"{_text(item)} points against {item.baseline.name}"]
     if found is not None:
-        lines.append(f"{found.seeds} seeds, {found.images} images" + _p(item))
+        lines.append(counted_seeds(found.seeds) + f", {found.images} images" + _p(item))
     return points, row, colour, lines
 
 
@@ -149,7 +153,7 @@ def _finish(axes: Axes, bins: int) -> None:
     pad = 0.08 * (high - low) or 1.0
     axes.set_xlim(low - pad, high + pad)
     axes.xaxis.set_major_locator(MaxNLocator(bins, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _signed(value, "g")))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: signed(value, "g")))
 
 
 def _points(item: Difference) -> float:
@@ -157,26 +161,30 @@ def _points(item: Difference) -> float:
 
 
 def _text(item: Difference) -> str:
-    text = _signed(_points(item), ".2f")
+    text = signed(_points(item))
     if item.found is None:
         return f"{text} (no seed in common)"
     if not math.isfinite(item.found.low):
         return f"{text} (no interval)"
-    low, high = (_signed(POINTS * value, ".2f") for value in (item.found.low, item.found.high))
+    low, high = (signed(POINTS * value) for value in (item.found.low, item.found.high))
     return f"{text} ({low} to {high})"
 
 
 def _is_clear(item: Difference) -> bool:
-    return item.p_holm < 0.05
+    # Over images alone an interval says nothing of how training varies.
+    return item.found is not None and item.found.seeds > 1 and item.p_holm < 0.05
 
 
 def _p(item: Difference) -> str:
-    if not math.isfinite(item.p_holm):
+    if not math.isfinite(item.p_holm) or item.found is None or item.found.seeds < 2:
         return ""
     return ", p < 0.001" if item.p_holm < 0.001 else f", p = {item.p_holm:.3f} (Holm)"
 
 
-def _signed(value: float, form: str) -> str:
-    if abs(value) < 1e-9:
+def signed(value: float, form: str = ".2f") -> str:
+    """Return a number with its sign."""
+    text = format(abs(value), ".3g" if form == ".2f" and abs(value) >= LARGE else form)
+    # What is printed as zero has no sign; a tick at zero may be off by rounding.
+    if float(text) == 0 or abs(value) < 1e-12:
         return "0" if form == "g" else format(0.0, form)
-    return f"{'+' if value > 0 else MINUS}{abs(float(np.round(value, 6))):{form}}"
+    return ("+" if value > 0 else MINUS) + text

@@ -3,20 +3,17 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import text_to_path
 
 from pets_seg.report.figures.looks import GRID, INK, MUTED, VARIABLES
+from pets_seg.report.figures.widths import SMALL
 
 # Of the text of a paper with two columns.
 WIDTH = 7.2
-SMALL = 7.0
 STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -48,6 +45,8 @@ STYLE: dict[str, Any] = {
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
     "xtick.minor.size": 0,
+    # A number that is to be added to the labels is overlooked.
+    "axes.formatter.useoffset": False,
     "figure.facecolor": "white",
     "axes.facecolor": "none",
     # The same study gives the same file.
@@ -112,17 +111,6 @@ def grid(
         **more,
     )
     return [[figure.add_subplot(spec[row, column]) for column in range(columns)] for row in range(rows)]
-
-
-@lru_cache(maxsize=4096)
-def text_width(text: str, size: float = SMALL) -> float:
-    """Return how many inches `text` takes."""
-    return text_to_path.get_text_width_height_descent(text, FontProperties(size=size), ismath=False)[0] / 72
-
-
-def widest(texts: Sequence[str], size: float = SMALL) -> float:
-    """Return the inches that the widest of `texts` takes."""
-    return max((text_width(text, size) for text in texts), default=0.0)
 
 
 def end_labels(axes: Axes, ends: Sequence[tuple[float, float, str, str]], size: float = SMALL) -> float:
@@ -210,11 +198,11 @@ def hover_data(drawing: Drawing) -> list[dict[str, Any]]:
 
 def _series(label: str, colour: str, x: np.ndarray, y: np.ndarray, deviation: np.ndarray | None) -> dict[str, Any]:
     keep = thinned(len(x))
-    found = {"name": label, "colour": VARIABLES.get(colour, "ink"), "x": _numbers(x[keep]), "y": _numbers(y[keep])}
+    found = {"name": label, "colour": VARIABLES.get(colour, "ink"), "x": _numbers(x[keep], 10), "y": _numbers(y[keep])}
     if deviation is not None and np.isfinite(deviation).any():
         found["sd"] = _numbers(deviation[keep])
     return found
 
 
-def _numbers(values: np.ndarray) -> list[float | None]:
-    return [float(f"{value:.4g}") if math.isfinite(value) else None for value in values]
+def _numbers(values: np.ndarray, digits: int = 4) -> list[float | None]:
+    return [float(f"{value:.{digits}g}") if math.isfinite(value) else None for value in values]

@@ -4,8 +4,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pets_seg.report.figures.drawing import SMALL, WIDTH, Drawing, Points, widest
-from pets_seg.report.figures.looks import INK, MUTED, OTHER, Look, ranked
+from pets_seg.report.figures.drawing import WIDTH, Drawing, Points
+from pets_seg.report.figures.looks import INK, MUTED, OTHER, Look, chosen, ranked
+from pets_seg.report.figures.widths import LABEL, SMALL, widest
 from pets_seg.report.groups import Group
 from pets_seg.report.study import Study
 
@@ -24,13 +25,13 @@ def draw_images(study: Study, looks: dict[str, Look]) -> Drawing | None:
         return None
     shown = every[:MOST_ROWS]
     labels = [looks[group.name].label for group, _ in shown]
-    left, right = 0.2 + widest(labels, 7.5), 1.15
+    left, right = 0.2 + widest(labels, LABEL), 1.15
     tall = ROW * len(shown)
     figure = Figure((WIDTH, tall + 0.6))
     width, height = figure.get_size_inches()
     axes = figure.add_axes((left / width, 0.45 / height, (width - left - right) / width, (tall + 0.05) / height))
     lowest = min(float(np.quantile(scores, 0.005)) for _, scores in shown)
-    axes.set_xlim(max(0.0, np.floor(lowest * 10 - 0.5) / 10), 1.0)
+    axes.set_xlim(max(0.0, min(0.9, np.floor(lowest * 10 - 0.5) / 10)), 1.0)
     axes.set_ylim(len(shown) - 0.7, -0.9)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
@@ -43,7 +44,7 @@ def draw_images(study: Study, looks: dict[str, Look]) -> Drawing | None:
         inside = width - left - right
         columns = (-0.08 / inside, 1 + 0.08 / inside, 1 + 0.6 / inside)
         texts = (labels[row], f"{scores.mean():.4f}", _share(scores))
-        for x, text, size, side in zip(columns, texts, (7.5, SMALL, SMALL), ("right", "left", "left"), strict=True):
+        for x, text, size, side in zip(columns, texts, (LABEL, SMALL, SMALL), ("right", "left", "left"), strict=True):
             axes.text(x, row, text, transform=axes.get_yaxis_transform(), fontsize=size, ha=side, va="center_baseline")
             if row == 0 and side == "left":
                 head = "mean" if text == texts[1] else f"under {LOW}"
@@ -58,7 +59,7 @@ def draw_images(study: Study, looks: dict[str, Look]) -> Drawing | None:
         f" either end. Right: the mean, and the share of images under {LOW}."
     )
     if len(shown) < len(every):
-        caption += f" Of {len(every)} groups the baseline and the best {len(shown) - 1}."
+        caption += f" Of {len(every)} groups {chosen(study, [group.name for group, _ in shown])}."
     alt = "Dice of single test images, mean and share under 0.5: " + "; ".join(
         f"{label} {scores.mean():.4f}, {_share(scores)}" for label, (_, scores) in zip(labels, shown, strict=True)
     )
@@ -74,11 +75,13 @@ def image_scores(group: Group) -> np.ndarray:
     for table in tables[1:]:
         stems = stems if stems.equals(table.index) else stems.intersection(table.index)
     scores = np.mean([table.loc[stems].to_numpy(dtype=float) for table in tables], axis=0)
-    return scores[np.isfinite(scores)]
+    # Outside of 0 to 1 a file is damaged.
+    return np.clip(scores[np.isfinite(scores)], 0.0, 1.0)
 
 
 def _draw_row(axes: Axes, row: int, scores: np.ndarray, density: np.ndarray, colour: str) -> None:
-    x = np.linspace(0, 1, len(density))
+    # A density belongs to the middle of its bin.
+    x = (np.arange(len(density)) + 0.5) / len(density)
     axes.fill_between(x, row - 0.05 - 0.72 * density, row - 0.05, color=colour, alpha=0.3, linewidth=0)
     axes.plot(x, row - 0.05 - 0.72 * density, color=colour, linewidth=0.7)
     low, first, middle, third, high = np.quantile(scores, [0.05, 0.25, 0.5, 0.75, 0.95])
@@ -92,7 +95,7 @@ def _draw_row(axes: Axes, row: int, scores: np.ndarray, density: np.ndarray, col
 
 
 def _density(scores: np.ndarray) -> np.ndarray:
-    counts, edges = np.histogram(np.clip(scores, 0, 1), bins=STEPS, range=(0, 1))
+    counts, edges = np.histogram(scores, bins=STEPS, range=(0, 1))
     middles = (edges[:-1] + edges[1:]) / 2
     kernel = np.exp(-0.5 * ((middles[:, None] - middles[None]) / BANDWIDTH) ** 2)
     # What the kernel would carry beyond 0 and 1 stays inside.

@@ -1,10 +1,12 @@
 """How groups are told apart: a colour, a line style and a short label each, the same in every figure."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 from pets_seg.errors import escaped
+from pets_seg.report.figures.widths import LABEL, LONGEST, shortened, widest
 from pets_seg.report.groups import GROUPS, Group, written
 from pets_seg.report.study import Study, spread
 
@@ -17,8 +19,8 @@ VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", OTHER: "other"} | {
 }
 TOLD_APART = 1 + len(COLOURS)
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)))
-# Of a label; the whole name stands in the tables and under the pointer.
-LONGEST = 30
+# Of a key or a value in a label, in inches; the first with which all labels fit is taken.
+PIECES = (LONGEST, 1.4, 1.1, 0.9, 0.75, 0.6, 0.5, 0.42, 0.36, 0.3, 0.24, 0.2)
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,14 @@ def find_looks(study: Study) -> dict[str, Look]:
     With more groups than can be told apart, the colours go to those of the best test Dice.
     """
     labels = short_labels(study.groups)
-    baselines = list({group.name: group for group in study.baselines.values()}.values())[: len(DASHES)]
+    baselines = list({group.name: group for group in study.baselines.values()}.values())
     others = [group for group in study.groups if all(group is not baseline for baseline in baselines)]
     colours = len(COLOURS) if baselines else TOLD_APART
     if len(others) > colours:
         best = sorted(others, key=lambda group: -_dice(group))[: len(COLOURS)]
         others = [group for group in others if any(group is chosen for chosen in best)]
     looks = {group.name: Look(labels[group.name], OTHER, strong=False) for group in study.groups}
-    for group, dash in zip(baselines, DASHES, strict=False):
+    for group, dash in zip(baselines, cycle(DASHES), strict=False):
         looks[group.name] = Look(labels[group.name], INK, dash)
     for group, colour in zip(others, (*COLOURS, INK), strict=False):
         looks[group.name] = Look(labels[group.name], colour)
@@ -59,28 +61,57 @@ def ranked(study: Study) -> list[Group]:
 
 
 def short_labels(groups: Sequence[Group]) -> dict[str, str]:
-    """Return a label for each group that figures have room for: options alone, `lr=0.1` for `optimizer.lr=0.1`."""
+    """Return a label for each group, no two alike, that figures have room for.
+
+    Options stand alone, and `lr=0.1` for `optimizer.lr=0.1`. Where that is too wide, keys and values are shortened one
+    by one, then keys left out; what is the same even so is numbered.
+    """
     keys = list(groups[0].values) if groups else []
-    tails = {key: _tail(key, keys) for key in keys}
-    return {
-        group.name: shortened(
-            escaped(
-                " ".join(
-                    written(value) if key in GROUPS else f"{tails[key]}={written(value)}"
-                    for key, value in group.values.items()
-                )
-            )
-        )
-        for group in groups
-    }
+    tails = {key: "" if key in GROUPS else escaped(_tail(key, keys)) for key in keys}
+    for names in (tails, dict.fromkeys(keys, "")):
+        for inches in PIECES:
+            labels = [_label(group, names, inches) for group in groups]
+            if widest(labels, LABEL) <= LONGEST:
+                if len(set(labels)) == len(labels):
+                    return dict(zip((group.name for group in groups), labels, strict=True))
+                break
+    taken: set[str] = set()
+    found = {}
+    for group in groups:
+        start, number = shortened(_label(group, tails, LONGEST), LONGEST - 0.35), 1
+        while f"{start} #{number}" in taken:
+            number += 1
+        taken.add(f"{start} #{number}")
+        found[group.name] = f"{start} #{number}"
+    return found
 
 
-def shortened(text: str, longest: int = LONGEST) -> str:
-    """Return `text`, its middle left out where it is long: names that differ mostly do so at their ends."""
-    if len(text) <= longest:
-        return text
-    half = (longest - 1) // 2
-    return f"{text[: longest - 1 - half]}…{text[-half:]}"
+def chosen(study: Study, names: Collection[str]) -> str:
+    """Return what the groups that a figure shows are: `the baseline and the 6 best`."""
+    firsts = {group.name for group in study.baselines.values()}
+    count = len(firsts.intersection(names))
+    best = len(names) - count
+    parts = []
+    if count:
+        every = "the baseline" if len(firsts) == 1 else f"the {count} baselines"
+        parts.append(every if count == len(firsts) else f"{count} of the {len(firsts)} baselines")
+    if best:
+        parts.append("the best" if best == 1 else f"the {best} best")
+    return " and ".join(parts)
+
+
+def counted_seeds(count: int) -> str:
+    """Return `3 seeds`."""
+    return "one seed" if count == 1 else f"{count} seeds"
+
+
+def _label(group: Group, names: Mapping[str, str], inches: float) -> str:
+    pieces = []
+    for key, value in group.values.items():
+        # A key says less than a value.
+        head = f"{shortened(names[key], max(0.6 * inches, PIECES[-1]))}=" if names[key] else ""
+        pieces.append(head + shortened(written(value), inches))
+    return " ".join(pieces)
 
 
 def _tail(key: str, keys: Sequence[str]) -> str:

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 
 from pets_seg.errors import escaped
 from pets_seg.report.examples import Example
-from pets_seg.report.figures.drawing import SMALL, WIDTH, Drawing, text_width
-from pets_seg.report.figures.looks import MUTED, Look, ranked, shortened
+from pets_seg.report.figures.drawing import WIDTH, Drawing
+from pets_seg.report.figures.looks import MUTED, Look, chosen, ranked
+from pets_seg.report.figures.widths import SMALL, shortened, text_width
 from pets_seg.report.study import Study
 
 MOST_GROUPS = 6
@@ -35,7 +36,7 @@ def draw_masks(study: Study, looks: dict[str, Look], examples: Sequence[Example]
     width, height = figure.get_size_inches()
     for row, example in enumerate(examples):
         bottom = height - head - (row + 1) * (cell + below) + below
-        kind = [example.kind, shortened(escaped(example.stem), 18), f"seed {example.seed}"]
+        kind = [example.kind, shortened(escaped(example.stem), side - 0.12, 5.5), f"seed {example.seed}"]
         figure.text(
             0.06 / width, (bottom + cell) / height, textwrap.fill(kind[0], 15), fontsize=7.5, va="top",
             fontweight="bold",
@@ -66,8 +67,12 @@ def draw_masks(study: Study, looks: dict[str, Look], examples: Sequence[Example]
     _legend(figure, any((example.truth == 255).any() for example in examples))
     kinds = ", ".join(dict.fromkeys(example.kind for example in examples))
     caption = f"Dice under each image, the best in bold. Rows: {kinds}."
-    if len(groups) > len(names):
-        caption += f" Of {len(groups)} groups the baseline and the best {len(names) - 1}."
+    finished = sum(bool(group.finished) for group in study.groups)
+    if len(names) < len(groups):
+        caption += f" Of {finished} groups {chosen(study, names)}"
+        caption += "." if len(groups) == finished else " for which masks were predicted."
+    elif len(names) < finished:
+        caption += f" The {len(names)} of {finished} groups for which masks were predicted."
     alt = "Test images with the outlines of true and predicted masks. " + "; ".join(
         f"{example.kind} {example.stem}: " + ", ".join(f"{name} {dice:.3f}" for name, dice in example.dice.items())
         for example in examples
