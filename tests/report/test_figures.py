@@ -327,3 +327,9 @@ def test_labels_are_never_alike() -> None:
         labels = short_labels([Group(str(index), value) for index, value in enumerate(values)])
         assert len(set(labels.values())) == len(values)
         assert max(map(text_width, labels.values())) < 1.9
+
+
+def test_a_random_search_over_two_keys_has_no_table(tmp_path: Path) -> None:
+    groups = {str(place): {"config": {"optimizer.lr": 0.1 + place, "model.width": 4 + place}} for place in range(6)}
+    write_sweep(tmp_path / "s", groups, seeds=1, epochs=2, images=5, valid=2)
+    assert draw_factors(read_study([tmp_path / "s"])) is None

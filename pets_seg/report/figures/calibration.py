@@ -46,7 +46,7 @@ def draw_calibration(study: Study, looks: dict[str, Look]) -> Drawing | None:
             hover.append(_draw_course(axes, courses, column, looks))
         captions.append(
             "By epoch: where the calibration error (mean gap between probability and outcome) grows while the loss"
-            " rises, the network grows over-confident. Mean over seeds, band: ± one standard deviation."
+            " rises, the network trusts itself wrongly. Mean over seeds, band: ± one standard deviation."
         )
         ends = {name: _end(found) for name, found in courses.items()}
         _label_inside(shares, [looks[name] for name in tables if name not in courses])

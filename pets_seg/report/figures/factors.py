@@ -16,6 +16,7 @@ from pets_seg.report.study import Spread, Study, spread
 
 # Cells that are wide enough for their numbers.
 MOST_COLUMNS = 8
+MOST_ROWS = 30
 ROW = 0.42
 # Inches of a row's or column's label, and from one slanted label to the next.
 LONGEST = 1.1
@@ -39,6 +40,9 @@ def draw_factors(study: Study) -> Drawing | None:
         for group in study.groups
         if group.finished
     }
+    # Of a random search hardly any two runs share a value: there is no table to draw.
+    if len(rows) > MOST_ROWS or len(cells) < len(rows) * len(columns) / 2:
+        return None
     values = np.array(
         [[cells[row, column][1].mean if (row, column) in cells else np.nan for column in columns] for row in rows]
     )

@@ -19,8 +19,15 @@ for (const figure of document.querySelectorAll("figure[data-hover]")) {
   };
   svg.addEventListener("pointermove", move);
   svg.addEventListener("pointerdown", move);
-  svg.addEventListener("pointerleave", leave);
+  // A finger covers what it points at: its values stay until it taps elsewhere.
+  svg.addEventListener("pointerleave", (event) => { if (event.pointerType !== "touch") leave(); });
+  document.addEventListener("pointerdown", (event) => { if (!svg.contains(event.target)) leave(); });
 }
+
+// What is folded away is part of the printed page.
+addEventListener("beforeprint", () => {
+  for (const folded of document.querySelectorAll("details")) folded.open = true;
+});
 
 function nearestMark({ points }, at) {
   const far = ([x, y]) => (x - at.x) ** 2 + (y - at.y) ** 2;
