@@ -174,6 +174,7 @@ def _caption(study: Study, strong: dict[str, Course], weak: Sequence[Course], re
     text = "Mean over seeds; band: ± one standard deviation." if several else "One run a group."
     if several and sum(len(found.values[SECONDS]) for found in courses) <= MOST_RUNS:
         text += " Thin lines: runs."
+    text += " The first epochs may lie outside."
     text += " By time, an epoch stands where the runs ended it on average."
     if any(found.uneven for found in courses):
         text += (
