@@ -76,17 +76,16 @@ class Hooks(Callback):
                         raise InputError(f"{key}: is that of the whole sweep and cannot be swept over; give one {key}")
             for job in jobs:
                 _prepare(job)
-            if config.task.name == "train" and config.report.wandb:
-                from pets_seg.report.wandb_report import check_account
-
-                check_account()
             if config.task.name == "train":
+                from pets_seg.report.wandb_report import check_account
+                from pets_seg.tracking.lock import check_writable
+
+                if config.report.wandb:
+                    check_account()
                 for job in jobs:
                     _check_folder("hydra.sweep.subdir", job.hydra.sweep.subdir, job)
                 # Jobs may be the same run, which the later one then finds finished.
                 self.runs = list(dict.fromkeys(run_name(job) for job in jobs))
-                from pets_seg.tracking.lock import check_writable
-
                 check_writable(Path(config.hydra.sweep.dir))
 
         _or_exit(prepare, code=2)

@@ -24,6 +24,8 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep the user's cache, accounts and threads out of it; subprocesses inherit this."""
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
     os.environ["WANDB_MODE"] = "offline"
+    # Where `wandb login` keeps a key.
+    os.environ["NETRC"] = str(tmp_path_factory.mktemp("netrc") / "none")
     for name in ("WANDB_API_KEY", "HYDRA_FULL_ERROR"):
         os.environ.pop(name, None)
 

@@ -14,7 +14,7 @@ import matplotlib as mpl
 from jinja2 import Environment
 from markupsafe import Markup
 
-from pets_seg.errors import escaped
+from pets_seg.errors import RunError, escaped
 from pets_seg.files import write_text, write_whole
 from pets_seg.report.examples import Example
 from pets_seg.report.figures.calibration import draw_calibration
@@ -56,7 +56,7 @@ def write_page(
 
     `answer` stands at the top, the first of `tables` beneath it. Figures of a former report that this one does not have
     are removed; one that cannot be drawn is named among the notes. `reference` lays the curves of the reference study
-    under the learning curves.
+    under the learning curves. Raises RunError if a file cannot be written.
     """
     shown, failed = [], []
     with _style():
@@ -66,6 +66,9 @@ def write_page(
                 drawing = draw()
                 if drawing is not None:
                     shown.append(_save(drawing, folder / "figures" / name))
+            # A full disk is no fault of the figure; what stands there stays.
+            except RunError:
+                raise
             except Exception as error:
                 reason = f"{type(error).__name__}: {error}"[:MOST_OF_ERROR]
                 failed.append(f"{name}: could not be drawn ({reason})")

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def sync(folder: Path) -> int:
         return 2
     check_server()
     print(f"uploading {len(runs)} offline runs")
-    whole = [offline for run, offline in runs.items() if offline and not (run / "wandb" / PARTLY).exists()]
+    whole = [offline for run, offline in runs.items() if offline and _is_whole(run)]
     for first in range(0, len(whole), AT_ONCE):
         # A server that has fallen silent would keep every one of them waiting.
         if not _wandb_sync(whole[first : first + AT_ONCE]):
@@ -88,6 +89,15 @@ def sync(folder: Path) -> int:
     if left:
         print(f"{left} offline runs were not taken; the next `make sync` tries them again")
     return int(left > 0)
+
+
+def _is_whole(run: Path) -> bool:
+    """Whether the offline files of a run hold all of it, and the server nothing: a killed process wrote less."""
+    with suppress(OSError, ValueError, AttributeError):
+        return (
+            json.loads(_text(run / "status.json")).get("state") == "finished" and not (run / "wandb" / PARTLY).exists()
+        )
+    return False
 
 
 def _taken(run: Path) -> bool:

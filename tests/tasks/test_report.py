@@ -89,3 +89,16 @@ def test_a_sweep_whose_baseline_is_not_there_is_compared_all_the_same(
     assert "2 runs in runs/default" in shown
     assert "report.baseline=nothing: fits none of the groups aug=none, aug=hflip" in shown
     assert (tmp_path / "work" / "runs" / "default" / "report.html").exists()
+
+
+def test_a_folder_that_cannot_be_written_keeps_the_former_page(tmp_path: Path, in_process: Command) -> None:
+    sweep = tmp_path / "work" / "a"
+    write_sweep(sweep, {"none": {}, "crop": {}}, seeds=2, epochs=2, images=9, valid=2)
+    for name in ("figures", "report.html"):
+        (sweep / name).write_text("former")
+    code, shown = in_process("task=report", "runs=a")
+    assert code == 1
+    assert shown.startswith("a/figures/differences.svg: cannot be written")
+    assert len(shown.splitlines()) == 1
+    assert (sweep / "report.html").read_text() == "former"
+    assert not list(sweep.glob(".*.part"))

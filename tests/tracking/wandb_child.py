@@ -35,7 +35,8 @@ def pictures(count: int = 2, size: int = 8) -> list[wandb_sink.Picture]:
 def work(job: dict[str, Any]) -> None:
     folder = Path(job["folder"])
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "status.json").write_text(json.dumps({"state": "finished", "started": job.get("started", "then")}))
+    state = "running" if job.get("killed") else "finished"
+    (folder / "status.json").write_text(json.dumps({"state": state, "started": job.get("started", "then")}))
     sink = WandbSink(config_of(job.get("mode", "auto")), folder)
     for epoch in range(1, job["rows"] + 1):
         sink.log(row(epoch))
