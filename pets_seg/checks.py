@@ -58,6 +58,12 @@ def check_arguments(arguments: Sequence[str]) -> list[str]:
     return [argument for argument in arguments if argument not in overrides] + overrides
 
 
+def only_shows(arguments: Sequence[str]) -> bool:
+    """Return whether a command line that can be read asks for help or a configuration and so starts no work."""
+    given, _ = get_args_parser().parse_known_args(list(arguments))
+    return bool(given.help or given.hydra_help or given.cfg or given.info or given.shell_completion)
+
+
 def _refuse_flag(message: str) -> NoReturn:
     raise InputError(f"{message.removeprefix('argument ')}; --hydra-help lists the flags")
 

@@ -1,0 +1,1 @@
+"""What a command line means, from its words to its exit code."""

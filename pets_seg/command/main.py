@@ -1,0 +1,82 @@
+"""The Hydra application: compose a configuration and hand it to its task."""
+
+import importlib
+import logging
+import os
+import signal
+import sys
+import warnings
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from pets_seg.checks import check_arguments, only_shows
+from pets_seg.config import register
+from pets_seg.help import register_help
+from pets_seg.messages import exit_code, one_line, traceback_wanted
+from pets_seg.replay import expand
+from pets_seg.terminal import output_problem, unfailing_output
+from pets_seg.world import this_world
+
+# OpenMP's threads wait for work by spinning; two runs on the same cores then block each other and come to a near
+# standstill. A short spin prevents that and costs a single run little. It must be set before torch is imported.
+os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+register()
+register_help()
+log = logging.getLogger("pets_seg")
+
+
+@hydra.main(version_base="1.3", config_path="pkg://pets_seg.conf", config_name="config")
+def run(cfg: DictConfig) -> float | None:
+    """Run one job and return its figure; in a sweep a failed job is logged, returns None, and the others go on."""
+    alone = HydraConfig.get().mode == RunMode.RUN
+    if not this_world().first:
+        # The first process speaks for all; of the others only what ends them is heard.
+        logging.disable(logging.WARNING)
+    try:
+        return importlib.import_module(f"pets_seg.tasks.{cfg.task.name}").run(cfg)
+    except Exception as error:
+        log.debug("traceback", exc_info=True)
+        if alone and traceback_wanted:
+            raise
+        log.error(one_line(error))
+        if alone:
+            sys.exit(exit_code(error))
+        return None
+
+
+def main() -> None:
+    """Run the command line; end with exit code 0, 1 (failed while working) or 2 (could not start)."""
+    # Makes Hydra hand its exceptions on instead of printing them in its own way.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    # A log that cannot be written, on a full disk, must not print tracebacks.
+    logging.raiseExceptions = False
+    if not this_world().first:
+        # Hydra's own files are written once.
+        sys.argv += ["hydra.output_subdir=null", "hydra/job_logging=terminal"]
+    # An option that is not found would be all that is said of a search path that is not there.
+    warnings.filterwarnings("error", "provider=hydra.searchpath", UserWarning)
+    with unfailing_output():
+        try:
+            sys.argv[1:] = check_arguments(expand(sys.argv[1:]))
+            run()
+        except KeyboardInterrupt as interruption:
+            if this_world().first:
+                ended = hasattr(interruption, "signal")
+                print(f"interrupted{'; the same command continues the run' if ended else ''}", file=sys.stderr)
+            sys.exit(128 + getattr(interruption, "signal", signal.SIGINT))
+        except Exception as error:
+            if traceback_wanted:
+                raise
+            # A job reports its own errors, so this one is from before any job.
+            if this_world().first:
+                print(one_line(error), file=sys.stderr)
+            sys.exit(2)
+        finally:
+            if problem := output_problem():
+                # Who shows help or a configuration in `head` has seen what he wanted.
+                if not (isinstance(problem, BrokenPipeError) and only_shows(sys.argv[1:])):
+                    print(f"standard output: could not be written ({problem.strerror})", file=sys.stderr)
+                sys.exit(1)

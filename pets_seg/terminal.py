@@ -1,0 +1,119 @@
+"""The terminal, or the file or pipe in its place: its width, links and colours, and output that stops no command."""
+
+import codecs
+import io
+import os
+import select
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# What shows links: by a variable that a terminal sets, with the values that are known to (any, where none are listed).
+LINKS: dict[str, tuple[str, ...]] = {
+    "TERM": ("xterm-kitty", "foot", "foot-extra", "alacritty", "xterm-ghostty", "wezterm", "contour"),
+    "TERM_PROGRAM": ("iTerm.app", "WezTerm", "vscode", "ghostty", "Hyper", "Tabby", "mintty"),
+    "VTE_VERSION": (),
+    "WT_SESSION": (),
+    "KONSOLE_VERSION": (),
+    "DOMTERM": (),
+}
+COLOURS = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "dim": "2"}
+# What is written where an encoding lacks a sign; other signs are written as Python writes them.
+PLAIN = {
+    "\N{PLUS-MINUS SIGN}": "+-",
+    "\N{EN DASH}": "-",
+    "\N{MINUS SIGN}": "-",
+    "\N{MULTIPLICATION SIGN}": "x",
+    "\N{HORIZONTAL ELLIPSIS}": "...",
+}
+ERRORS = "pets_seg"
+
+
+def width() -> int:
+    """Return the number of columns of the terminal; 80 where there is none."""
+    return shutil.get_terminal_size((80, 24)).columns
+
+
+def link(path: Path) -> str:
+    """Return the absolute file:// address of `path`, which a terminal that knows how to opens on a click."""
+    address = path.absolute().as_uri()
+    known = any(name in os.environ and (not values or os.environ[name] in values) for name, values in LINKS.items())
+    return f"\033]8;;{address}\033\\{address}\033]8;;\033\\" if known and sys.stdout.isatty() else address
+
+
+def coloured(text: str, colour: str) -> str:
+    """Return `text` in one of COLOURS where standard output is a terminal that has colours."""
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb":
+        return text
+    return f"\033[{COLOURS[colour]}m{text}\033[0m"
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time as a reader wants it: 0.4 s, 12 s, 6 min, 2.5 h."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    if seconds < 99.5 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+class _Stream(io.FileIO):
+    """A file descriptor that keeps its first failure in `problem` and drops all that is written after it."""
+
+    problem: OSError | None = None
+
+    def write(self, content: bytes) -> int:
+        if self.problem is None:
+            try:
+                # A terminal that another program made non-blocking takes nothing for a moment.
+                while (count := super().write(content)) is None:
+                    select.select([], [self], [])
+                return count
+            except OSError as error:
+                self.problem = error
+        return len(content)
+
+
+@contextmanager
+def unfailing_output() -> Iterator[None]:
+    """Let standard output and standard error take whatever is written to them, while this lasts.
+
+    A reader that leaves, a full disk or an encoding that lacks a sign then ends nothing, so that what is written to
+    files after a print is written. `output_problem` returns what went wrong.
+    """
+    codecs.register_error(ERRORS, _in_plain_signs)
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = map(_unfailing, before)
+    try:
+        yield
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        sys.stdout, sys.stderr = before
+
+
+def output_problem() -> OSError | None:
+    """Return why something printed on standard output was lost, if it was; after a flush."""
+    sys.stdout.flush()
+    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    return raw.problem if isinstance(raw, _Stream) else None
+
+
+def _unfailing(stream: io.TextIOWrapper | None) -> io.TextIOBase:
+    # A command may be started with its output closed.
+    if stream is None:
+        return open(os.devnull, "w", encoding="utf-8")
+    # The descriptor is that of Python's own stream, which closes it.
+    raw = _Stream(stream.fileno(), "w", closefd=False)
+    return io.TextIOWrapper(io.BufferedWriter(raw), stream.encoding, errors=ERRORS, line_buffering=True)
+
+
+def _in_plain_signs(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    return "".join(PLAIN.get(sign, ascii(sign)[1:-1]) for sign in text), error.end
