@@ -20,6 +20,8 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from pets_seg.command.after_run import python
+from pets_seg.command.loading import loading
 from pets_seg.config import run_name
 from pets_seg.errors import InputError, RunError, escaped
 from pets_seg.messages import exit_code, one_line, traceback_wanted
@@ -67,6 +69,9 @@ class Hooks(Callback):
         """Check all jobs of the sweep."""
 
         def prepare() -> None:
+            from pets_seg.command.schedule import Schedule, plan
+
+            Schedule.current = None
             if this_world().size > 1:
                 raise InputError("a sweep runs in one process, job by job; torchrun is for one run: start them singly")
             jobs = _jobs(config)
@@ -87,8 +92,20 @@ class Hooks(Callback):
                 # Jobs may be the same run, which the later one then finds finished.
                 self.runs = list(dict.fromkeys(run_name(job) for job in jobs))
                 check_writable(Path(config.hydra.sweep.dir))
+                # Another launcher runs jobs side by side, in processes of its own.
+                if config.hydra.launcher._target_.endswith("BasicLauncher") and len(jobs) > 1:
+                    Schedule.current = plan(jobs)
+                    Schedule.current.announce()
 
         _or_exit(prepare, code=2)
+
+    def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Say which job of the sweep this is, and about how long the others will take."""
+        if config.hydra.mode == RunMode.MULTIRUN:
+            from pets_seg.command.schedule import Schedule
+
+            if Schedule.current:
+                Schedule.current.begin(config.hydra.job.num)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Remember whether a job failed: `pets_seg.run` then returns None. In a sweep, bring its tables up to date."""
@@ -106,9 +123,7 @@ class Hooks(Callback):
         if config.task.name == "train":
             self.all_well &= _or_exit(lambda: _report(config, self.runs), code=1)
         if config.closing and self.all_well and config.task.name == "train":
-            python = Path(sys.executable)
-            python = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
-            print(f"\n{config.closing.strip()}".replace("{python}", str(python)))
+            print(f"\n{config.closing.strip()}".replace("{python}", python()))
         if not self.all_well:
             sys.exit(1)
 
@@ -216,7 +231,8 @@ def _prepare(config: DictConfig) -> None:
     bare = copy.deepcopy(config)
     with read_write(bare), open_dict(bare):
         del bare["hydra"]
-    task = importlib.import_module(f"pets_seg.tasks.{name}")
+    with loading("PyTorch"):
+        task = importlib.import_module(f"pets_seg.tasks.{name}")
     task.prepare(bare, overrides=_given(config))
 
 

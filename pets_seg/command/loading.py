@@ -15,8 +15,6 @@ def loading(what: str = "") -> Iterator[None]:
 
     Nothing that imports have begun needs an orderly end, and an import that an exception breaks off can hide it.
     """
-    if what and sys.stderr.isatty():
-        print(f"loading {what} ...", file=sys.stderr, flush=True)
     ours = (
         threading.current_thread() is threading.main_thread()
         # Somebody who ignores Ctrl-C, as nohup does, or has a handler of his own keeps it.
@@ -24,6 +22,8 @@ def loading(what: str = "") -> Iterator[None]:
     )
     if ours:
         signal.signal(signal.SIGINT, _leave)
+    if what and "torch" not in sys.modules and sys.stderr.isatty():
+        print(f"loading {what} ...", file=sys.stderr, flush=True)
     try:
         yield
     finally:

@@ -77,6 +77,12 @@ def ensure_decoded(data: Mapping[str, Any]) -> Path:
     return _decoded(data, read_index)[0]
 
 
+def count_images(data: Mapping[str, Any]) -> dict[str, int]:
+    """Return how many images each split has for the `data` group of a configuration; raises as `ensure_decoded`."""
+    index = _decoded(data, read_index)[1]
+    return {name: len(index[name]["stems"]) for name in SPLITS}
+
+
 def _decoded(data: Mapping[str, Any], read: Read) -> tuple[Path, dict[str, Any]]:
     splits, size = list_pairs(data), data["size"]
     root = _cache_root(data["cache_dir"])

@@ -47,10 +47,12 @@ def train(
     sink: WandbSink,
     poll: Callable[[], None] = lambda: None,
     world: World = ALONE,
+    after_epoch: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Train what `cfg` describes, or go on from the folder's last checkpoint; return the summary, written there too.
 
-    In several processes each computes its share of every batch; the first one writes. `poll` is called after each step.
+    In several processes each computes its share of every batch; the first one writes. `poll` is called after each step,
+    `after_epoch` when the files of an epoch are written.
     Raises RunError if the loss is not finite; where `poll` raises Interrupted, the state is written first.
     """
     device = resolve_device(cfg.train.device)
@@ -178,6 +180,7 @@ def train(
                     write_epoch(folder, state, about, better)
                 sink.log(row)
                 progress.epoch(row, best=better)
+                after_epoch()
         except Interrupted:
             state.save(folder.last)
             raise

@@ -47,6 +47,11 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
+def describe_device(device: torch.device) -> str:
+    """Return what status.json calls the device: cpu, mps, or cuda with the name of the GPU."""
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
+
+
 def resolve_precision(name: str, device: torch.device) -> str:
     """Return fp32, bf16 or fp16 for `train.precision`; auto is bf16 (else fp16) on CUDA and fp32 elsewhere."""
     if name == "auto":

@@ -9,10 +9,15 @@ from typing import Any
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from pets_seg.terminal import duration, width
+
 log = logging.getLogger("pets_seg")
-LONG = 600
-WARM_UP_STEPS = 3
-MEASURED_SECONDS = 5
+# In seconds: shorter runs are not announced, and how to make it quicker is said of longer ones.
+WORTH_TELLING, LONG = 45, 120
+WARM_UP_STEPS = 2
+MEASURED_SECONDS = 3
+# In columns.
+WIDE = 100
 
 
 class Progress:
@@ -46,7 +51,7 @@ class Progress:
         self.stack.close()
 
     def step(self, epoch: int) -> None:
-        """Count a step; say once, as soon as it can be known, if the whole run will be long."""
+        """Count a step; say once, as soon as it can be known, how long the run will take."""
         self.bar.set_description_str(f"epoch {epoch}/{self.epochs}", refresh=False)
         self.bar.update()
         self.done += 1
@@ -59,8 +64,8 @@ class Progress:
         elif now - self.started > MEASURED_SECONDS:
             self.told = True
             left = (now - self.started) / measured * (self.epochs * self.steps - self.done)
-            if left > LONG:
-                log.info(f"this run will take about {duration(left)}; {self.advice}")
+            if left > WORTH_TELLING:
+                log.info(f"this run will take about {duration(left)}{f'; {self.advice}' if left > LONG else ''}")
 
     def show(self, **figures: float | None) -> None:
         """Set the figures behind the bar."""
@@ -69,21 +74,13 @@ class Progress:
         )
 
     def epoch(self, row: Mapping[str, Any], best: bool) -> None:
-        """Log the line of an epoch."""
+        """Log the line of an epoch: the pace only where it fits."""
+        pace = f"{row['images_per_second']:6.0f} images/s" if width() >= WIDE else ""
         log.info(
-            f"epoch {row['epoch']:>3}/{self.epochs}  train loss {row['train/loss']:.4f}  "
-            f"val loss {row['val/loss']:.4f}  val dice {row['val/dice']:.4f}{'*' if best else ' '} "
-            f"{row['seconds']:6.1f} s  {row['images_per_second']:.0f} images/s"
+            f"epoch {row['epoch']:>{len(str(self.epochs))}}/{self.epochs}  train loss {row['train/loss']:.4f}  "
+            f"val loss {row['val/loss']:.4f}, Dice {row['val/dice']:.4f}{' best' if best else '     '}  "
+            f"{duration(row['seconds']):>6}{pace}"
         )
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time as a reader wants it."""
-    if seconds < 90:
-        return f"{seconds:.0f} seconds"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} minutes"
-    return f"{seconds / 3600:.1f} hours"
 
 
 def quicker(config: Mapping[str, Any], device: str) -> str:

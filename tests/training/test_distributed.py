@@ -54,10 +54,10 @@ def test_two_processes_give_the_figures_of_one(oxford: Path, tmp_path: Path) -> 
     done = torchrun(*arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "unet on cpu, fp32, 2 processes" in done.stdout
-    assert done.stdout.count("epoch   1/2") == done.stdout.count("test dice") == 1
+    assert done.stdout.count("epoch 1/2") == done.stdout.count("test Dice") == 1
     run = only_run(tmp_path)
     assert json.loads((run / "status.json").read_text())["processes"] == 2
-    assert (run / "train.log").read_text().count("epoch   1/2") == 1
+    assert (run / "train.log").read_text().count("epoch 1/2") == 1
     together = outcome(run)
     # The weights are scored in one process: the same figures in every digit.
     scored = command("task=evaluate", f"checkpoint={run}", "split=test", cwd=tmp_path, OMP_NUM_THREADS="1")

@@ -1,0 +1,136 @@
+"""How long runs take on this machine, by those that are there already."""
+
+import csv
+import json
+import socket
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from pets_seg.replay import load_plain
+
+# The newest runs are read, and of those alike the newest are averaged: a machine's pace changes with what else it does.
+MOST_READ = 300
+MOST_ALIKE = 8
+# What the time of an image depends on, beside the machine; augmentation adds little to it.
+SETTINGS = ("batch_size", "precision", "compile", "accumulate", "checkpoint_activations", "deterministic")
+# An image that is only predicted takes about a third of the time of one that is trained on.
+PREDICTION = 1 / 3
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where runs are made: the device as status.json describes it, threads and processes."""
+
+    device: str
+    threads: int
+    processes: int = 1
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a run has to do: its folder, its resolved configuration, and the images of train, valid and test."""
+
+    folder: Path
+    config: Mapping[str, Any]
+    images: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds that an epoch takes for each training image, validation included, and that a run takes beside epochs."""
+
+    image: float
+    beside: float | None
+
+
+class Paces:
+    """The paces of the runs under `runs`, a folder of sweeps, that were made on `machine`; read anew when asked."""
+
+    def __init__(self, runs: Path, machine: Machine) -> None:
+        self.runs, self.machine = runs, machine
+
+    def seconds_left(self, work: Sequence[Work]) -> list[float | None]:
+        """Return about how many seconds each run will still take; None where no run like it is known."""
+        known = self._known()
+        return [_left(item, _pace(item.config, known)) for item in work]
+
+    def _known(self) -> list[tuple[dict[str, Any], Pace]]:
+        found = []
+        files = [(_changed(file), file) for file in self.runs.glob("*/*/metrics.csv")]
+        for _, file in sorted(files, reverse=True)[:MOST_READ]:
+            # A damaged run, or one in the middle of being written, says nothing of the pace.
+            with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+                if pace := self._read(file.parent):
+                    found.append((load_plain(file.parent / "config.yaml"), pace))
+        return found
+
+    def _read(self, folder: Path) -> Pace | None:
+        status = json.loads((folder / "status.json").read_text(encoding="utf-8"))
+        where = (status["host"], status["device"], status["threads"], status["processes"])
+        if where != (socket.gethostname(), self.machine.device, self.machine.threads, self.machine.processes):
+            return None
+        rows = _rows(folder)
+        seen = [0.0, *(row["images_seen"] for row in rows)]
+        images = [after - before for before, after in pairwise(seen)]
+        by_image = [row["seconds"] / count for row, count in zip(rows, images, strict=True) if count > 0]
+        beside = None
+        if status["state"] == "finished" and status["since"] == status["started"]:
+            whole = datetime.fromisoformat(status["ended"]) - datetime.fromisoformat(status["started"])
+            beside = max(0.0, whole.total_seconds() - sum(row["seconds"] for row in rows))
+        return Pace(median(by_image), beside) if by_image else None
+
+
+def _left(work: Work, pace: Pace | None) -> float | None:
+    anew = work.config["existing"] == "restart"
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        state = json.loads((work.folder / "status.json").read_text(encoding="utf-8"))["state"]
+        if state == "finished" and not anew:
+            return 0.0
+    if pace is None:
+        return None
+    epochs = work.config["train"]["epochs"] - (0 if anew else len(_rows(work.folder)))
+    beside = pace.beside
+    if beside is None:
+        beside = pace.image * PREDICTION * (work.images["valid"] + work.images["test"])
+    return max(0, epochs) * work.images["train"] * pace.image + beside
+
+
+def _pace(config: Mapping[str, Any], known: Sequence[tuple[Mapping[str, Any], Pace]]) -> Pace | None:
+    alike = [(other, pace) for other, pace in known if _costs(other) == _costs(config)]
+    if not alike:
+        return None
+    same = [pace for other, pace in alike if other.get("aug") == config["aug"]]
+    chosen = (same or [pace for _, pace in alike])[:MOST_ALIKE]
+    beside = [pace.beside for pace in chosen if pace.beside is not None]
+    return Pace(median(pace.image for pace in chosen), median(beside) if beside else None)
+
+
+def _costs(config: Mapping[str, Any]) -> dict[str, Any]:
+    train = config.get("train", {})
+    return {
+        "model": config.get("model"),
+        "optimizer": config.get("optimizer", {}).get("name"),
+        "size": config.get("data", {}).get("size"),
+        **{key: train.get(key) for key in SETTINGS},
+    }
+
+
+def _rows(folder: Path) -> list[dict[str, float]]:
+    try:
+        with open(folder / "metrics.csv", encoding="utf-8", newline="") as file:
+            return [{key: float(row[key]) for key in ("seconds", "images_seen")} for row in csv.DictReader(file)]
+    except FileNotFoundError:
+        return []
+
+
+def _changed(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0.0
