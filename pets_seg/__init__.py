@@ -1,1 +1,20 @@
-"""Ablation studies of binary pet segmentation."""
+"""Ablation studies of binary pet segmentation.
+
+From a notebook or a script: `run_config(compose("model=unet", "aug=elastic"))`; see `pets_seg.command.script`.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pets_seg.command.script import compose, run_config
+
+__all__ = ["compose", "run_config"]
+
+
+def __getattr__(name: str) -> Any:
+    # Hydra is imported by who asks for them, PyTorch once a run begins.
+    if name in __all__:
+        from pets_seg.command import script
+
+        return getattr(script, name)
+    raise AttributeError(f"module 'pets_seg' has no attribute {name!r}")

@@ -46,8 +46,8 @@ def test_train_then_again_then_evaluate(oxford: Path, tmp_path: Path) -> None:
     arguments = [*tiny(oxford), "tracker.mode=auto", "train.epochs=1"]
     first = command(*arguments, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
-    assert "epoch   1/1" in first.stdout
-    assert "test dice" in first.stdout
+    assert "epoch 1/1" in first.stdout
+    assert "test Dice" in first.stdout
     assert first.stderr == ""
     [run] = (tmp_path / "runs" / "default").iterdir()
     expected = {"config.yaml", "status.json", "metrics.csv", "summary.json", "per_image.csv", "calibration.csv"}
@@ -84,7 +84,7 @@ def test_train_then_again_then_evaluate(oxford: Path, tmp_path: Path) -> None:
 
     restarted = command(*arguments, "existing=restart", cwd=tmp_path)
     assert restarted.returncode == 0
-    assert "epoch   1/1" in restarted.stdout
+    assert "epoch 1/1" in restarted.stdout
     assert not (run / "evaluations").exists()
 
 

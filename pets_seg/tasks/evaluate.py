@@ -8,12 +8,17 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from pets_seg.checks import check, check_plain
 from pets_seg.config import SCHEMAS
 from pets_seg.data import Batches, Normalise, ensure_decoded, open_dataset
+from pets_seg.data.batches import BOUNDARY, IGNORED
+from pets_seg.data.decode import decode_pair
+from pets_seg.data.sources import list_pairs
 from pets_seg.errors import InputError
 from pets_seg.evaluation.evaluate import evaluate
 from pets_seg.replay import read_config
@@ -129,3 +134,28 @@ def recorded_data(config: Path) -> dict[str, Any]:
         if key != "name":
             check_plain(f"data.{key}", data[key])
     return {key: data[key] for key in known}
+
+
+def predict_test(run: Path, stems: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what a run's best weights take for pet in some of its test images, computed on the CPU.
+
+    Images (N,S,S,3) uint8, masks (N,S,S) uint8 and predictions (N,S,S) bool, in the order of `stems`. Raises InputError
+    if the run has no weights or its data no such images, BadFileError if an image cannot be read any more.
+    """
+    weights = run / "checkpoints" / "best.safetensors"
+    if not weights.is_file():
+        raise InputError(f"{run} has no checkpoints/best.safetensors")
+    about = read_about(weights)
+    pairs = {pair.stem: pair for pair in list_pairs(recorded_data(run / "config.yaml"))["test"]}
+    if missing := [stem for stem in stems if stem not in pairs]:
+        raise InputError(f"the data set has no {missing[0]} among its test images")
+    decoded = [decode_pair(pairs[stem], about["size"]) for stem in stems]
+    images, trimaps = (np.stack(part) for part in zip(*decoded, strict=True))
+    masks = np.array([IGNORED, 1, 0, BOUNDARY[about["boundary"]]], dtype=np.uint8)[trimaps]
+    device = torch.device("cpu")
+    network = load_network(weights, device).eval()
+    normalise = Normalise(about["normalisation"], device, memory_format(device, network))
+    with torch.inference_mode():
+        logits = network(normalise(torch.from_numpy(images).float().div_(255)))
+    predicted = (logits[:, 1] > logits[:, 0]).numpy() & (masks != IGNORED)
+    return images.transpose(0, 2, 3, 1), masks, predicted

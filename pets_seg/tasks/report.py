@@ -8,29 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from omegaconf import DictConfig, OmegaConf
 
 from pets_seg.checks import check
-from pets_seg.data import Normalise
-from pets_seg.data.batches import BOUNDARY, IGNORED
-from pets_seg.data.decode import BadFileError, decode_pair
-from pets_seg.data.sources import list_pairs
+from pets_seg.data.decode import BadFileError
 from pets_seg.errors import InputError, escaped
 from pets_seg.files import write_text
 from pets_seg.report.compare import common_seeds
 from pets_seg.report.examples import Example, choose_groups, choose_images
 from pets_seg.report.origin import origin
-from pets_seg.report.runs import Run
 from pets_seg.report.sentences import answer, progress, remarks
 from pets_seg.report.study import Study, read_study
 from pets_seg.report.sweep import show_groups
 from pets_seg.report.tables import cost_table, course_table, main_table, markdown, write_tables
 from pets_seg.report.wandb_report import check_account, save_report
-from pets_seg.tasks.evaluate import recorded_data
+from pets_seg.tasks.evaluate import predict_test
 from pets_seg.tracking.lock import check_writable
-from pets_seg.training.checkpoint import load_network, read_about
-from pets_seg.training.precision import memory_format
 
 log = logging.getLogger("pets_seg")
 GIVEN = {"task", "runs", "report", "report.baseline", "report.reference", "report.wandb", "name"}
@@ -119,7 +112,7 @@ def draw_examples(study: Study) -> tuple[list[Example], str]:
     if not chosen:
         return [], "the groups have no test image in common"
     try:
-        predicted = [_predict(run, [stem for _, stem in chosen]) for run in runs]
+        predicted = [predict_test(run.folder, [stem for _, stem in chosen]) for run in runs]
     except (InputError, BadFileError, OSError) as error:
         return [], " ".join(str(error).split())
     images, truths, _ = predicted[0]
@@ -134,27 +127,6 @@ def draw_examples(study: Study) -> tuple[list[Example], str]:
         }
         examples.append(Example(kind, stem, seed, images[index], truths[index], masks, dice))
     return examples, ""
-
-
-def _predict(run: Run, stems: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return images (N,S,S,3), masks (N,S,S) and what the run's best weights take for pet, (N,S,S) bool."""
-    weights = run.folder / "checkpoints" / "best.safetensors"
-    if not weights.is_file():
-        raise InputError(f"{run.folder} has no checkpoints/best.safetensors")
-    about = read_about(weights)
-    pairs = {pair.stem: pair for pair in list_pairs(recorded_data(run.folder / "config.yaml"))["test"]}
-    if missing := [stem for stem in stems if stem not in pairs]:
-        raise InputError(f"the data set has no {missing[0]} among its test images")
-    decoded = [decode_pair(pairs[stem], about["size"]) for stem in stems]
-    images, trimaps = (np.stack(part) for part in zip(*decoded, strict=True))
-    masks = np.array([IGNORED, 1, 0, BOUNDARY[about["boundary"]]], dtype=np.uint8)[trimaps]
-    device = torch.device("cpu")
-    network = load_network(weights, device).eval()
-    normalise = Normalise(about["normalisation"], device, memory_format(device, network))
-    with torch.inference_mode():
-        logits = network(normalise(torch.from_numpy(images).float().div_(255)))
-    predicted = (logits[:, 1] > logits[:, 0]).numpy() & (masks != IGNORED)
-    return images.transpose(0, 2, 3, 1), masks, predicted
 
 
 def _at_size(mask: np.ndarray, size: int) -> np.ndarray:

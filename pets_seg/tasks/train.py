@@ -2,17 +2,20 @@
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from pets_seg.augment import check_operations
 from pets_seg.checks import check
+from pets_seg.command.after_run import show_files, show_next, show_result
+from pets_seg.command.schedule import Schedule
 from pets_seg.data import ensure_decoded, open_dataset
 from pets_seg.errors import InputError, RunError
 from pets_seg.messages import exit_code, one_line
@@ -25,9 +28,8 @@ from pets_seg.training.distributed import joined, lost_process
 from pets_seg.training.interruption import Interruption
 from pets_seg.training.loop import train
 from pets_seg.training.optimizers import build_optimizer, build_scheduler
-from pets_seg.training.precision import resolve_device, resolve_precision
-from pets_seg.training.progress import duration
-from pets_seg.world import World
+from pets_seg.training.precision import describe_device, resolve_device, resolve_precision
+from pets_seg.world import World, this_world
 
 # What is shown of a run; a summary without it is made again.
 SHOWN = {"best_epoch", "best_val_dice", "test_dice", "test_iou", "test_loss"}
@@ -53,7 +55,24 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
 
 def run(cfg: DictConfig) -> float:
     """Train the run of this configuration, unless it is finished already; return its best validation Dice."""
-    folder = RunFolder(Path(HydraConfig.get().runtime.output_dir))
+    hydra = HydraConfig.get()
+    path = Path(hydra.runtime.output_dir)
+    if hydra.mode != RunMode.RUN:
+        # A sweep ends with a page of all its runs.
+        return train_run(cfg, path, end=lambda wandb: None)
+    dice = train_run(cfg, path, end=lambda wandb: show_files(path, wandb))
+    if this_world().first:
+        show_next(list(hydra.overrides.task), cfg.aug.name)
+    return dice
+
+
+def train_run(cfg: DictConfig, path: Path, end: Callable[[str | None], None]) -> float:
+    """Train a run into the folder `path`, unless it is finished there; return its best validation Dice.
+
+    `end` is called once its figures are shown, before another process may have the folder, and told where W&B's copy
+    is.
+    """
+    folder = RunFolder(path)
     check(cfg)
     with joined(resolve_device(cfg.train.device)) as world, Interruption(world) as stop:
         if not world.first:
@@ -62,9 +81,13 @@ def run(cfg: DictConfig) -> float:
         try:
             with locked(folder.path):
                 folder.tidy()
-                dice = _finished(cfg, folder)
+                summary, where = _finished(cfg, folder), None
                 told = True
-                return _train(cfg, folder, stop, world) if world.tell(dice is None) else dice
+                if world.tell(summary is None):
+                    summary, where = _train(cfg, folder, stop, world)
+                show_result(summary)
+                end(where)
+                return summary["best_val_dice"]
         except BaseException as error:
             if not told:
                 with suppress(RuntimeError):
@@ -88,8 +111,8 @@ def _follow(cfg: DictConfig, folder: RunFolder, stop: Interruption, world: World
     return summary["best_val_dice"]
 
 
-def _finished(cfg: DictConfig, folder: RunFolder) -> float | None:
-    """Show the result of a run that is finished, and return its Dice; None if there is something to train."""
+def _finished(cfg: DictConfig, folder: RunFolder) -> dict[str, Any] | None:
+    """Return the summary of a run that is finished; None if there is something to train."""
     if cfg.existing == "restart":
         folder.clear()
         return None
@@ -99,22 +122,25 @@ def _finished(cfg: DictConfig, folder: RunFolder) -> float | None:
     if status.get("state") != "finished" or not summary.keys() >= SHOWN:
         return None
     log.info(f"{_shown(folder)}: finished already (existing=restart trains it again)")
-    _show_result(summary)
-    return summary["best_val_dice"]
+    return summary
 
 
-def _train(cfg: DictConfig, folder: RunFolder, stop: Interruption, world: World) -> float:
+def _train(cfg: DictConfig, folder: RunFolder, stop: Interruption, world: World) -> tuple[dict[str, Any], str | None]:
+    """Train the run and return its summary, and where W&B's copy is."""
     sink = None
     try:
         device = resolve_device(cfg.train.device)
         config = OmegaConf.to_container(cfg, resolve=True)
         config["train"]["precision"] = resolve_precision(cfg.train.precision, device)
-        folder.write_status("running", **describe_machine(_describe(device)))
+        folder.write_status("running", **describe_machine(describe_device(device)))
         folder.write_config(config)
         together = f", {world.size} processes" if world.size > 1 else ""
-        log.info(f"{_shown(folder)}: {cfg.model.name} on {_describe(device)}, {config['train']['precision']}{together}")
+        log.info(
+            f"{_shown(folder)}: {cfg.model.name} on {describe_device(device)}, {config['train']['precision']}{together}"
+        )
         sink = WandbSink(config, folder.path)
-        summary = train(cfg, open_dataset(cfg.data), folder, sink, stop.poll, world)
+        told = Schedule.current.after_epoch if Schedule.current else lambda: None
+        summary = train(cfg, open_dataset(cfg.data), folder, sink, stop.poll, world, told)
     except BaseException as error:
         error = _out_of_memory(error, cfg) or lost_process(error, world) or error
         interrupted = isinstance(error, KeyboardInterrupt)
@@ -129,8 +155,7 @@ def _train(cfg: DictConfig, folder: RunFolder, stop: Interruption, world: World)
         raise error
     sink.finish(summary)
     folder.write_status("finished")
-    _show_result(summary)
-    return summary["best_val_dice"]
+    return summary, None
 
 
 def _out_of_memory(error: BaseException, cfg: DictConfig) -> RunError | None:
@@ -155,18 +180,3 @@ def _tell_commit(status: dict[str, Any]) -> None:
 
 def _shown(folder: RunFolder) -> str:
     return str(folder.path.relative_to(Path.cwd()) if folder.path.is_relative_to(Path.cwd()) else folder.path)
-
-
-def _describe(device: torch.device) -> str:
-    return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
-
-
-def _show_result(summary: dict[str, Any]) -> None:
-    log.info(
-        f"best epoch {summary['best_epoch']}: val dice {summary['best_val_dice']:.4f}; "
-        f"test dice {summary['test_dice']:.4f}, iou {summary['test_iou']:.4f}, loss {summary['test_loss']:.4f}"
-    )
-    log.info(
-        f"{summary['parameters'] / 1e6:.2f} M parameters, {summary['macs'] / 1e9:.2f} G multiply-accumulates an image, "
-        f"peak memory {summary['peak_memory_mb']:.0f} MB, {duration(summary['train_seconds'])}"
-    )

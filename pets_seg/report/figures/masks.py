@@ -48,11 +48,11 @@ def draw_masks(study: Study, looks: dict[str, Look], examples: Sequence[Example]
             axes = figure.add_axes(place)
             axes.set_axis_off()
             axes.imshow(example.image, interpolation="lanczos" if len(example.image) < 256 else "antialiased")
-            _outline(axes, example.truth == 1, TRUTH)
+            draw_outline(axes, example.truth == 1, TRUTH)
             if name is None:
-                _outline(axes, example.truth == 255, UNCOUNTED, (0, (1.5, 1.5)))
+                draw_outline(axes, example.truth == 255, UNCOUNTED, (0, (1.5, 1.5)))
             elif name in example.predicted:
-                _outline(axes, example.predicted[name], PREDICTED)
+                draw_outline(axes, example.predicted[name], PREDICTED)
                 text = f"{example.dice[name]:.3f}" if name in example.dice else ""
                 axes.text(
                     0.5, -0.03, text, transform=axes.transAxes, fontsize=SMALL, ha="center", va="top",
@@ -64,7 +64,7 @@ def draw_masks(study: Study, looks: dict[str, Look], examples: Sequence[Example]
             (side + (column + 0.5) * cell - 0.025) / width, 1 - (head - 0.06) / height, "\n".join(lines),
             fontsize=HEAD, ha="center", va="baseline", linespacing=1.05,
         )  # fmt: skip
-    _legend(figure, any((example.truth == 255).any() for example in examples))
+    draw_legend(figure, side, any((example.truth == 255).any() for example in examples))
     kinds = ", ".join(dict.fromkeys(example.kind for example in examples))
     caption = f"Dice under each image, the best in bold. Rows: {kinds}."
     finished = sum(bool(group.finished) for group in study.groups)
@@ -93,14 +93,17 @@ def _broken(label: str, width: float) -> list[str]:
     return [line.strip() for line in lines[:3]]
 
 
-def _legend(figure: Figure, uncounted: bool) -> None:
-    """Draw the legend on a dark strip: the colours are made for photographs, not for paper."""
+def draw_legend(figure: Figure, start: float, uncounted: bool) -> None:
+    """Draw the legend on a dark strip, for its colours are made for photographs; `start` inches from the left edge.
+
+    Where it does not fit there it starts at the edge.
+    """
     width, height = figure.get_size_inches()
     entries = [("true mask", TRUTH, "-"), ("predicted mask", PREDICTED, "-")]
     if uncounted:
         entries.append(("not counted", UNCOUNTED, (0, (1.5, 1.5))))
     inches = 0.1 + sum(0.5 + text_width(text, 6.5) for text, *_ in entries)
-    left = (0.95 / width) if inches + 0.95 < width else 0.06 / width
+    left = (start if inches + start < width else 0.06) / width
     axes = figure.add_axes((left, 1 - 0.2 / height, inches / width, 0.16 / height))
     axes.set_xlim(0, inches)
     axes.set_ylim(0, 1)
@@ -117,7 +120,8 @@ def _legend(figure: Figure, uncounted: bool) -> None:
         x += 0.5 + text_width(text, 6.5)
 
 
-def _outline(axes: Axes, mask: np.ndarray, colour: str, dash: str | tuple = "-") -> None:
+def draw_outline(axes: Axes, mask: np.ndarray, colour: str, dash: str | tuple = "-") -> None:
+    """Draw the outline of a mask (S,S) bool over its image; of an empty or a full one there is none."""
     if not 0 < mask.sum() < mask.size:
         return
     # A mask that touches the border is closed there.

@@ -1,0 +1,91 @@
+"""What a single run ends with: its figures, where they are, a picture, and what to type next."""
+
+import logging
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pets_seg.files import write_whole
+from pets_seg.messages import one_line
+from pets_seg.terminal import duration, link
+
+DPI = 150
+# Of a command line: they do not belong to what is run next, or are said in another way there.
+NOT_NEXT = {"aug", "seed", "existing", "task"}
+log = logging.getLogger("pets_seg")
+
+
+def show_result(summary: Mapping[str, Any]) -> None:
+    """Log the figures of a finished run and what it cost."""
+    log.info(
+        f"best epoch {summary['best_epoch']}: val Dice {summary['best_val_dice']:.4f}; "
+        f"test Dice {summary['test_dice']:.4f}, IoU {summary['test_iou']:.4f}, loss {summary['test_loss']:.4f}"
+    )
+    macs, memory = summary["macs"], summary["peak_memory_mb"]
+    log.info(
+        f"{summary['parameters'] / 1e6:.2f} M parameters, "
+        + (f"{macs / 1e9:.1f} GMACs" if macs >= 1e9 else f"{macs / 1e6:.0f} MMACs")
+        + " an image, peak memory "
+        + (f"{memory / 1000:.1f} GB" if memory >= 1000 else f"{memory:.0f} MB")
+        + f", trained in {duration(summary['train_seconds'])}"
+    )
+
+
+def show_files(folder: Path, wandb: str | None) -> None:
+    """Draw result.png and print where the run, its picture and W&B's copy are; `wandb` says it of the last."""
+    lines = {"folder": link(folder)}
+    if picture := write_picture(folder):
+        lines["picture"] = link(picture)
+    if wandb:
+        lines["W&B"] = wandb
+    print("\n" + "\n".join(f"{name:<9}{text}" for name, text in lines.items()))
+
+
+def show_next(given: Sequence[str], aug: str) -> None:
+    """Print the sweep that says whether the run's augmentation helps; it takes up the run itself.
+
+    `given` are the overrides of the command line and `aug` is the run's option.
+    """
+    print(f"\nDoes {'an' if aug == 'none' else 'this'} augmentation help? Compare over three seeds:\n")
+    kept = [item for item in given if item.lstrip("+~").partition("=")[0] not in NOT_NEXT]
+    augs = "none,hflip" if aug == "none" else f"none,{aug}"
+    print(f"  {python()} -m pets_seg.run {shlex.join(['-m', f'aug={augs}', 'seed=0,1,2', *kept])}")
+
+
+def write_picture(folder: Path) -> Path | None:
+    """Write result.png into the folder of a finished run and return its path; log why if it cannot be drawn."""
+    from pets_seg.report.examples import Example
+    from pets_seg.report.figures.result import choose_stems, draw_result
+    from pets_seg.report.runs import read_run
+    from pets_seg.tasks.evaluate import predict_test
+
+    path = folder / "result.png"
+    try:
+        run = read_run(folder)
+        stems = choose_stems(run)
+        kinds = ["worst", *[""] * (len(stems) - 2), "best"] if len(stems) > 1 else [""]
+        dice = run.images["test"]["dice"]
+        examples = [
+            Example(kind, stem, run.seed, image, truth, {run.name: mask}, {run.name: float(dice[stem])})
+            for kind, stem, image, truth, mask in zip(kinds, stems, *predict_test(folder, stems), strict=True)
+        ]
+        picture = draw_result(run, examples)
+        write_whole(path, lambda file: picture.savefig(file, format="png", dpi=DPI))
+    # The run is finished whatever its picture may be: its data may be gone, or its disk be full.
+    except Exception as error:
+        log.debug("traceback", exc_info=True)
+        log.warning(f"result.png: could not be drawn ({one_line(error)})")
+        return None
+    return path
+
+
+def python() -> str:
+    """Return how a shell in this folder calls the interpreter of this process."""
+    path = Path(sys.executable)
+    # Not compared as files: an environment's python is a link to that of the system.
+    if shutil.which("python") == str(path):
+        return "python"
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

@@ -1,0 +1,67 @@
+"""Runs from a notebook or a script, without the command line."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig
+
+from pets_seg.config import register, run_name
+from pets_seg.errors import InputError
+
+# A configuration may be composed by Hydra's own functions too, once this module is imported.
+register()
+
+
+def compose(*overrides: str) -> DictConfig:
+    """Return the configuration of a command line, e.g. `compose("model=unet", "aug=elastic", "train.epochs=2")`.
+
+    Raises Hydra's errors for what it does not know.
+    """
+    with hydra.initialize_config_module("pets_seg.conf", version_base="1.3"):
+        return hydra.compose("config", overrides=list(overrides))
+
+
+def run_config(cfg: DictConfig) -> Path:
+    """Train the run of a composed configuration, or go on with it, and return its folder `runs/<name>/<run>/`.
+
+    It is the run that the command line makes of the same settings: one that is finished is not trained again. Raises
+    InputError for what is known to be wrong before work starts and RunError for what fails during it.
+    """
+    from pets_seg.command.after_run import show_files
+    from pets_seg.tasks.train import prepare, train_run
+
+    if cfg.task.name != "train":
+        raise InputError(f"task={cfg.task.name}: run_config trains; other tasks are run by the command line")
+    prepare(cfg, overrides=[])
+    folder = Path("runs") / cfg.name / run_name(cfg)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _logged(folder / "train.log"):
+        train_run(cfg, folder, end=lambda wandb: show_files(folder, wandb))
+    return folder
+
+
+@contextmanager
+def _logged(file: Path) -> Iterator[None]:
+    """Show what a run says, as the command line does, and keep it in `file`."""
+    log = logging.getLogger("pets_seg")
+    kept = logging.FileHandler(file, encoding="utf-8")
+    kept.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    shown = logging.StreamHandler(sys.stdout)
+    shown.setLevel(logging.INFO)
+    # Who has set up logging of his own sees it there.
+    handlers = [kept] if log.hasHandlers() else [kept, shown]
+    level = log.level
+    log.setLevel(logging.DEBUG)
+    for handler in handlers:
+        log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+        for handler in handlers:
+            log.removeHandler(handler)
+        kept.close()

@@ -1,0 +1,83 @@
+"""What a single run ends with: figures, addresses, a picture and the next command."""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import command, only_run, tiny
+from PIL import Image
+
+from pets_seg.command.after_run import show_next, show_result, write_picture
+from pets_seg.report.figures.result import choose_stems
+from pets_seg.report.runs import read_run
+
+
+def test_a_run_ends_with_its_folder_a_picture_and_a_command_that_works(oxford: Path, tmp_path: Path) -> None:
+    done = command(*tiny(oxford), "aug=vflip", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert max(map(len, done.stdout.splitlines()[:6])) <= 80
+    run = only_run(tmp_path)
+    assert f"folder   {run.as_uri()}\n" in done.stdout
+    assert f"picture  {run.as_uri()}/result.png\n" in done.stdout
+    with Image.open(run / "result.png") as picture:
+        # Six images in colour: more than curves on white.
+        assert len(np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0)) > 1000
+    line = done.stdout.strip().splitlines()[-1].strip()
+    assert line.startswith(f"{sys.executable} -m pets_seg.run -m aug=none,vflip seed=0,1,2 data=oxford_pet data.root=")
+    swept = subprocess.run(
+        shlex.split(line.replace("seed=0,1,2", "seed=0,1")), cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert swept.returncode == 0, swept.stderr
+    # The run itself is one of its jobs; those of a sweep have a page instead of pictures.
+    assert swept.stdout.count("finished already") == 1
+    assert list(tmp_path.glob("runs/*/*/result.png")) == [run / "result.png"]
+    (run / "result.png").unlink()
+    again = command(*tiny(oxford), "aug=vflip", cwd=tmp_path)
+    assert "finished already" in again.stdout
+    assert (run / "result.png").exists()
+
+
+def test_a_picture_that_cannot_be_drawn_costs_a_line_only(
+    oxford: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert command(*tiny(oxford), cwd=tmp_path).returncode == 0
+    run = only_run(tmp_path)
+    (run / "result.png").unlink()
+    (run / "per_image.csv").unlink()
+    assert write_picture(run) is None
+    assert [record.levelname for record in caplog.records if "result.png: could not be drawn" in record.message] == [
+        "WARNING"
+    ]
+    assert not (run / "result.png").exists()
+
+
+def test_six_images_from_the_worst_to_the_best_are_chosen(oxford: Path, tmp_path: Path) -> None:
+    assert command(*tiny(oxford), cwd=tmp_path).returncode == 0
+    run = only_run(tmp_path)
+    dice = [0.5, 0.1, 0.9, 0.3, 0.7, 0.2, 0.8, 0.4, 0.6, 0.65, 0.05]
+    table = pd.DataFrame({"split": "test", "stem": [f"pet_{value}" for value in dice], "dice": dice})
+    table.assign(iou=0.5, loss=0.5, pixels=9).to_csv(run / "per_image.csv", index=False)
+    assert choose_stems(read_run(run)) == [f"pet_{value}" for value in (0.05, 0.2, 0.4, 0.6, 0.7, 0.9)]
+    table[:2].assign(iou=0.5, loss=0.5, pixels=9).to_csv(run / "per_image.csv", index=False)
+    assert choose_stems(read_run(run)) == ["pet_0.1", "pet_0.5"]
+
+
+def test_units_fit_the_size(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="pets_seg")
+    figures = dict.fromkeys(("best_epoch", "best_val_dice", "test_dice", "test_iou", "test_loss"), 1)
+    show_result({**figures, "parameters": 5e4, "macs": 4.4e6, "peak_memory_mb": 824.2, "train_seconds": 12})
+    show_result({**figures, "parameters": 13.4e6, "macs": 3.5e9, "peak_memory_mb": 3773, "train_seconds": 9000})
+    assert [line for line in caplog.messages if "parameters" in line] == [
+        "0.05 M parameters, 4 MMACs an image, peak memory 824 MB, trained in 12 s",
+        "13.40 M parameters, 3.5 GMACs an image, peak memory 3.8 GB, trained in 2.5 h",
+    ]
+
+
+def test_the_next_command_keeps_what_was_given(capsys: pytest.CaptureFixture[str]) -> None:
+    show_next(["aug=none", "seed=3", "model.width=8", "existing=restart", "data.root=/my photos"], "none")
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line.endswith(" -m pets_seg.run -m aug=none,hflip seed=0,1,2 model.width=8 'data.root=/my photos'")

@@ -1,0 +1,45 @@
+"""Runs from a script or a notebook."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import command, only_run, tiny
+
+SCRIPT = """
+import sys
+import pets_seg
+assert not {"torch", "hydra"} & set(sys.modules)
+from pets_seg import compose, run_config
+assert "torch" not in sys.modules
+cfg = compose(*sys.argv[1:])
+assert cfg.train.epochs == 2
+print(run_config(cfg))
+"""
+
+
+def test_a_script_makes_the_run_of_the_command_line(oxford: Path, tmp_path: Path) -> None:
+    settings = [*tiny(oxford), "aug=elastic"]
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *settings], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    run = only_run(tmp_path)
+    assert done.stdout.splitlines()[-1] == str(run.relative_to(tmp_path))
+    assert "epoch 2/2" in done.stdout
+    assert "epoch 2/2" in (run / "train.log").read_text()
+    assert (run / "result.png").exists()
+    assert "finished already" in command(*settings, cwd=tmp_path).stdout
+
+
+def test_what_is_wrong_is_raised(oxford: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pets_seg import compose, run_config
+    from pets_seg.errors import InputError
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"train\.epochs=0: must be from 1"):
+        run_config(compose(*tiny(oxford), "train.epochs=0"))
+    with pytest.raises(InputError, match="task=report: run_config trains"):
+        run_config(compose("task=report"))
+    assert not (tmp_path / "runs").exists()

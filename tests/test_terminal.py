@@ -1,0 +1,73 @@
+"""What a terminal, a pipe or a file shows, and output that ends no command."""
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pets_seg.terminal import duration
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0.04, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (12, "12 s"), (99.4, "99 s"), (99.6, "2 min"), (2880, "48 min"),
+     (5969, "99 min"), (5971, "1.7 h"), (360000, "100.0 h")],
+)  # fmt: skip
+def test_durations_read_well(seconds: float, shown: str) -> None:
+    assert duration(seconds) == shown
+
+
+SHOW = """
+from pathlib import Path
+from pets_seg.terminal import coloured, link
+print(link(Path("/a b/c")), coloured("word", "green"))
+"""
+
+
+def on_terminal(**environment: str) -> str:
+    """Return what SHOW prints on a terminal."""
+    ours, theirs = pty.openpty()
+    bare = {key: value for key, value in os.environ.items() if key not in ("TERM_PROGRAM", "VTE_VERSION", "NO_COLOR")}
+    subprocess.run([sys.executable, "-c", SHOW], stdout=theirs, env={**bare, **environment}, check=True)
+    os.close(theirs)
+    shown = os.read(ours, 1000).decode()
+    os.close(ours)
+    return shown.strip()
+
+
+def test_links_and_colours_go_to_terminals_that_know_them() -> None:
+    plain = subprocess.run([sys.executable, "-c", SHOW], capture_output=True, text=True, check=True).stdout.strip()
+    assert plain == "file:///a%20b/c word"
+    assert on_terminal(TERM="xterm") == "file:///a%20b/c \033[32mword\033[0m"
+    assert on_terminal(TERM="xterm", NO_COLOR="1") == plain
+    assert on_terminal(TERM="dumb") == plain
+    linked = on_terminal(TERM="xterm-kitty", NO_COLOR="1")
+    assert linked == "\033]8;;file:///a%20b/c\033\\file:///a%20b/c\033]8;;\033\\ word"
+
+
+@pytest.mark.parametrize(("encoding", "shown"), [("ascii", "1 +- 2 \\u6f22 -"), ("latin-1", "1 ± 2 \\u6f22 -")])
+def test_a_sign_that_the_encoding_lacks_is_written_otherwise(encoding: str, shown: str) -> None:
+    code = (
+        "from pets_seg.terminal import unfailing_output\n"
+        "with unfailing_output(): print('1 \\N{PLUS-MINUS SIGN} 2 \\u6f22 \\N{EN DASH}')"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment, check=True)
+    assert done.stdout.decode(encoding).strip() == shown
+
+
+def test_a_sweep_whose_reader_has_left_writes_its_page(tmp_path: Path) -> None:
+    tiny = "model.width=2 data.size=32 train.epochs=1 tracker.mode=disabled name=study"
+    line = f"{sys.executable} -m pets_seg.run -m aug=none,hflip {tiny} | head -1"
+    done = subprocess.run(line, shell=True, cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=True)
+    assert done.stderr == "standard output: could not be written (Broken pipe)\n"
+    assert (tmp_path / "runs" / "study" / "report.html").exists()
+    line = f"{sys.executable} -m pets_seg.run task=report runs=runs/study >/dev/full"
+    (tmp_path / "runs" / "study" / "report.html").unlink()
+    done = subprocess.run(line, shell=True, cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "standard output: could not be written (No space left on device)\n"
+    assert (tmp_path / "runs" / "study" / "report.html").exists()
