@@ -51,7 +51,14 @@ def test_train_then_again_then_evaluate(oxford: Path, tmp_path: Path) -> None:
     assert first.stderr == ""
     [run] = (tmp_path / "runs" / "default").iterdir()
     expected = {"config.yaml", "status.json", "metrics.csv", "summary.json", "per_image.csv", "calibration.csv"}
-    assert {path.name for path in run.iterdir()} == expected | {"checkpoints", "train.log", "wandb", ".hydra", ".lock"}
+    assert {path.name for path in run.iterdir()} == expected | {
+        "checkpoints",
+        "result.png",
+        "train.log",
+        "wandb",
+        ".hydra",
+        ".lock",
+    }
     assert {path.name for path in (run / "checkpoints").iterdir()} == {"best.safetensors", "last.pt"}
     assert list((run / "wandb").glob("offline-run-*/*.wandb"))
     status = json.loads((run / "status.json").read_text())
