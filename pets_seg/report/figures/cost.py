@@ -62,13 +62,16 @@ def draw_cost(study: Study, looks: dict[str, Look]) -> Drawing | None:
         panels[-1],
         [(last[name].mean / scale, dice[name].mean, looks[name].label, looks[name].colour) for name in strong],
     )
-    caption = "Means over seeds; bars: ± one standard deviation. Step line: the groups that no other beats in both."
+    caption = (
+        "Dots are means over seeds, bars ± one standard deviation. The step line joins the groups that no other beats"
+        " in both cost and Dice."
+    )
     same = [key for key in COSTS if key not in differing and all(math.isfinite(x.mean) for x in costs[key].values())]
     if same:
         names = [COSTS[key] + (" (to within 1 %)" if SAME[key] else "") for key in same]
-        caption += f" No panel for {' and '.join(names)}: the same in all groups."
+        caption += f" There is no panel for {' and '.join(names)}, the same in all groups."
     if len(strong) < len(groups):
-        caption += f" In colour {len(strong)} of {len(groups)} groups."
+        caption += f" {len(strong)} of {len(groups)} groups are in colour."
     alt = "Test Dice against " + ", ".join(COSTS[key] for key in differing) + f" of {len(groups)} groups"
     return Drawing("cost", "What it costs", caption, alt, figure, hover)
 

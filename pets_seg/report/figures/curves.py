@@ -172,11 +172,11 @@ def _limit(
 def _caption(study: Study, strong: dict[str, Course], weak: Sequence[Course], reference: bool) -> str:
     courses = [*strong.values(), *weak]
     several = any(len(found.values[SECONDS]) > 1 for found in courses)
-    text = "Mean over seeds; band: ± one standard deviation." if several else "One run a group."
+    text = "Lines are means over seeds, bands ± one standard deviation." if several else "Every group has one run."
     if several and sum(len(found.values[SECONDS]) for found in courses) <= MOST_RUNS:
-        text += " Thin lines: runs."
-    text += " The first epochs may lie outside."
-    text += " By time, an epoch stands where the runs ended it on average."
+        text += " Thin lines are single runs."
+    text += " The first epochs may lie outside the axes."
+    text += " In the lower row an epoch stands at the time at which its runs ended it, on average."
     if any(found.uneven for found in courses):
         text += (
             " Where runs of a group differ in length, a mean is over those that have the epoch; by time it ends at the"

@@ -92,15 +92,15 @@ def draw_differences(study: Study, looks: dict[str, Look]) -> Drawing | None:
     if study.baseline is not None:
         caption = f"Baseline: {escaped(study.baseline.name)}. {caption}"
     if any(_is_clear(item) for item in lines):
-        caption += " Bold: p\u00a0<\u00a00.05 after Holm's correction for the number of groups."
+        caption += " What is bold has p\u00a0<\u00a00.05 after Holm's correction for the number of groups."
     if any(item.found is not None and item.found.seeds == 1 for item in lines):
         caption += " With one seed the interval is over images alone, and leaves out how training varies."
     if any(item.found is None for item in lines):
-        caption += " Hollow: no seed in common, so no interval."
+        caption += " A hollow dot has no seed in common with the baseline, and so no interval."
     if any(item.found is not None and math.isnan(item.found.low) for item in lines):
         caption += " There is no interval where the scores do not vary, or are not finite."
     if len(lines) < len(every):
-        caption += f" Of {len(every)} groups the {BEST} best and the {WORST} worst."
+        caption += f" Of {len(every)} groups the {BEST} best and the {WORST} worst are shown."
     alt = "Differences from the baseline in test Dice, points: " + "; ".join(
         f"{labels[item.group.name]} {_text(item)}" for item in lines
     )
