@@ -30,20 +30,23 @@ def verdict_lines(study: Study) -> list[tuple[str, str]]:
     others = [item for item in items if item not in better and item not in worse]
     ordered = [*better, *others, *worse]
     if len(ordered) <= MOST_LINES:
-        return lines + [_line(item) for item in ordered]
+        return lines + [_line(item, study) for item in ordered]
     half = MOST_LINES // 2
     between = ordered[half:-half]
     counts = [(sum(item in part for item in between), name) for part, name in ((better, "better"), (worse, "worse"))]
     known = [f"{number} {name}" for number, name in counts if number]
     known += [f"{rest} without a verdict"] if (rest := sum(item in others for item in between)) else []
     summary = f"{count(len(between), 'group')} between them: {', '.join(known)}; all are in the page"
-    return [*lines, *map(_line, ordered[:half]), (summary, ""), *map(_line, ordered[-half:])]
+    best, worst = ([_line(item, study) for item in part] for part in (ordered[:half], ordered[-half:]))
+    return [*lines, *best, (summary, ""), *worst]
 
 
-def _line(item: Difference) -> tuple[str, str]:
-    kind = verdict(item)
+def _line(item: Difference, study: Study) -> tuple[str, str]:
+    kind, theirs = verdict(item), item.baseline
+    # The heading names the one baseline; an option is short enough to be named again.
+    against = "the baseline" if study.baseline and theirs.short == theirs.name else theirs.short
     figures = "" if kind in (Verdict.APART, Verdict.NOT_FINITE) else f" {_figures(item)}:"
-    line = f"{item.group.short}:{figures} {_verdict_in_words(item)}"
+    line = f"{item.group.short}:{figures} {_verdict_in_words(item, against)}"
     names = [group.short for group in (item.group, item.baseline) if constants(group)]
     if names and kind not in (Verdict.EQUAL, Verdict.CONSTANT):
         line += f"; but see above what the networks of {' and '.join(names)} predict"
@@ -57,8 +60,8 @@ def _figures(item: Difference) -> str:
     return f"{points(found.difference, sign=True)} points{ends}"
 
 
-def _verdict_in_words(item: Difference) -> str:
-    theirs, found = item.baseline.short, item.found
+def _verdict_in_words(item: Difference, theirs: str) -> str:
+    found = item.found
     match verdict(item):
         case Verdict.APART:
             return f"no seed in common with {theirs}; run the missing seeds"

@@ -222,3 +222,19 @@ def test_of_many_groups_the_best_and_the_worst_have_a_line(tmp_path: Path) -> No
     assert [line.split(":")[0] for line in shown[8:]] == ["a05", "a04", "a03", "a02", "a01", "a00"]
     same = sweep(tmp_path / "t", {"none": 0.0} | {f"a{index:02}": 0.0 for index in range(20)}, seeds=2)
     assert lines(same)[7] == "8 groups between them: 8 without a verdict; all are in the page"
+
+
+def test_a_baseline_of_several_keys_is_named_once(tmp_path: Path) -> None:
+    groups = {f"{aug}{width}": {"config": {"aug.name": aug, "model.width": width}} for aug in "ab" for width in (4, 8)}
+    write_sweep(tmp_path / "s", groups, **SMALL)
+    shown = lines(read_study([tmp_path / "s"], {"aug": "a", "model.width": 4}))
+    assert shown[0] == "test Dice against aug=a model.width=4, in points (95 % CI):"
+    assert len(shown) == 4
+    assert not any("aug=a model.width=4" in line for line in shown[1:])
+    assert all("from the baseline with 3 seeds" in line for line in shown[1:])
+    # Of several baselines each line names its own.
+    shown = lines(read_study([tmp_path / "s"], {"aug": "a"}))
+    assert shown[0] == "test Dice against the baseline of each, in points (95 % CI):"
+    for line in shown[1:]:
+        width = re.match(r"aug=b model.width=(\d): ", line)[1]
+        assert f"cannot be told apart from aug=a model.width={width} with 3 seeds" in line
