@@ -23,7 +23,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from pets_seg.command.after_run import python
 from pets_seg.command.loading import loading
 from pets_seg.config import run_name
-from pets_seg.errors import InputError, RunError, escaped
+from pets_seg.errors import InputError, RunError
 from pets_seg.messages import exit_code, one_line, traceback_wanted
 from pets_seg.world import this_world
 
@@ -150,11 +150,15 @@ def _report(config: DictConfig, runs: list[str]) -> bool:
     study, problem = _study(folder, config)
     if problem:
         print(f"{problem}; the simplest group is the baseline", file=sys.stderr)
-    all_well = show_sweep(study, runs)
-    if study.runs:
-        print(f"\n{escaped(str(make_report(study, config.report.reference)))}")
+    page = None
+    try:
+        if study.runs:
+            page = make_report(study, config.report.reference)
+    # What could not be written is told after what the runs came to.
+    finally:
+        all_well = show_sweep(study, runs, page)
     if study.runs and config.report.wandb:
-        print(publish(study, config.tracker.project))
+        print(f"\nW&B       {publish(study, config.tracker.project)}")
     return all_well
 
 

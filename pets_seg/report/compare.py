@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ class Difference:
     p_holm: float
     paired: np.ndarray | None
 
-    @property
+    @cached_property
     def needed(self) -> int | None:
         """The seeds that would tell half a point apart with 80 % probability; None if more images are needed."""
         return seeds_needed(self.paired, HALF_A_POINT)

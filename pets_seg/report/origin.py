@@ -8,6 +8,7 @@ from typing import Any
 
 from pets_seg.errors import escaped
 from pets_seg.report.study import Study
+from pets_seg.terminal import duration
 
 METHOD = (
     "Groups are the runs that differ in nothing but the seed. Differences are paired over seeds and test images; the "
@@ -24,7 +25,7 @@ def origin(study: Study, arguments: list[str]) -> list[tuple[str, str]]:
     seconds = sum(number for run in study.runs if not math.isnan(number := run.number("train_seconds")))
     pairs = [
         ("Command", f"python -m pets_seg.run {shlex.join(arguments)}"),
-        ("Runs", f"{len(study.runs)} in {', '.join(map(str, study.folders))}, {seconds / 60:.1f} minutes of training"),
+        ("Runs", f"{len(study.runs)} in {', '.join(map(str, study.folders))}, {duration(seconds)} of training"),
         ("Code", _listed(_commit(status.get("git")) for status in statuses)),
         ("Device", _listed(_device(status) for status in statuses)),
         ("System", _listed(status.get("platform") for status in statuses)),

@@ -14,6 +14,7 @@ import pandas as pd
 from pets_seg.config import ADDED_LATER, IDENTITY, NO_IDENTITY
 from pets_seg.errors import InputError, escaped
 from pets_seg.replay import load_plain
+from pets_seg.report.constant import constant_class
 from pets_seg.report.reading import flat, plain, read_csv, read_json
 
 # Groups whose option is named in every row, whether it differs or not.
@@ -66,6 +67,12 @@ class Run:
         if self.per_image is None:
             return {}
         return {split: part.set_index("stem").sort_index() for split, part in self.per_image.groupby("split")}
+
+    @cached_property
+    def constant(self) -> str | None:
+        """What its best weights predict for every test image, if they do (`constant.constant_class`)."""
+        bins = None if self.calibration is None else self.calibration[self.calibration["split"] == "test"]
+        return constant_class(self.images.get("test"), bins)
 
     def number(self, key: str) -> float:
         """Return a number of the summary, NaN if it has none of this name."""

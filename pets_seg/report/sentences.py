@@ -6,35 +6,41 @@ from pets_seg.report.compare import Difference, Interaction
 from pets_seg.report.groups import Group, simplicity
 from pets_seg.report.statistics import MOST_SEEDS, Estimate
 from pets_seg.report.study import Study
+from pets_seg.report.verdicts import (
+    SIGNIFICANT,
+    Verdict,
+    compared,
+    has_plan,
+    no_comparison,
+    said_of_constants,
+    told_apart,
+    verdict,
+)
+from pets_seg.report.words import count, listed, points
 
-SIGNIFICANT = 0.05
 # More groups than that are told apart in the table; those of which nothing can be said share a sentence.
 MOST_SENTENCES = 6
-MOST_NAMES = 8
 
 
 def answer(study: Study) -> list[str]:
-    """Return what the study says of test Dice: what was told apart first, then what was not, then interactions."""
-    finished = [group for group in study.groups if group.finished]
-    if not finished:
-        return ["No run has finished yet: there is nothing to compare."]
-    if len(finished) == 1:
-        return [f"{finished[0].name} is the only group with a finished run: there is nothing to compare it with."]
-    found = [item for group in study.groups if (item := study.difference(group, "test_dice"))]
-    if not found:
-        return ["No group has a finished run of its own baseline to be compared with."]
-    found.sort(key=lambda item: item.found.difference if item.found else -math.inf, reverse=True)
-    told = [item for item in found if _told_apart(item.found, item.p_holm)]
-    unsure = [item for item in found if item not in told]
-    sentences = _best_and_worst(told)
-    if len(unsure) > MOST_SENTENCES:
-        sentences += _together(unsure, study.baseline)
+    """Return what the study says of test Dice.
+
+    Constant networks come first, then what was told apart, then what was not, then interactions.
+    """
+    if reason := no_comparison(study):
+        return [*constant_networks(study), reason]
+    found = compared(study)
+    told = [item for item in found if verdict(item) in (Verdict.BETTER, Verdict.WORSE)]
+    others = [item for item in found if item not in told]
+    sentences = constant_networks(study) + _best_and_worst(told)
+    if len(others) > MOST_SENTENCES:
+        sentences += _together(others, study.baseline)
     else:
-        alike = [item for item in unsure if item.found and item.found.seeds > 1 and item.found.p >= SIGNIFICANT]
-        if len(alike) > 1:
-            sentences.append(_none_told_apart(alike, study.baseline))
-        sentences += [_sentence(item, said=len(alike) > 1) for item in unsure]
-    return sentences + _all_crossed(study)
+        unsure = [item for item in others if verdict(item) is Verdict.UNSURE]
+        if len(unsure) > 1:
+            sentences.append(_none_told_apart(unsure, study.baseline))
+        sentences += [_sentence(item, said=len(unsure) > 1) for item in others]
+    return sentences + crossed_sentences(study)
 
 
 def remarks(study: Study) -> list[str]:
@@ -55,6 +61,20 @@ def remarks(study: Study) -> list[str]:
     return found
 
 
+def constant_networks(study: Study) -> list[str]:
+    """Say which groups have networks that predict the same for every image: their Dice tells of nothing learned."""
+    groups: dict[str, list[str]] = {}
+    for group in study.groups:
+        if said := said_of_constants(group):
+            groups.setdefault(said, []).append(group.short)
+    sentences = [f"{listed(names, 'and')}: {said}." for said, names in groups.items()]
+    if len(sentences) <= MOST_SENTENCES:
+        return sentences
+    more = sum(map(len, list(groups.values())[MOST_SENTENCES:]))
+    last = f"Networks of {count(more, 'other group')} predict the same for every test image too."
+    return [*sentences[:MOST_SENTENCES], last]
+
+
 def _best_and_worst(told: list[Difference]) -> list[str]:
     """Return a sentence a group, of many of them for the best and the worst, and how many others there are."""
     if len(told) <= 2 * MOST_SENTENCES:
@@ -69,106 +89,93 @@ def _best_and_worst(told: list[Difference]) -> list[str]:
 def _together(items: list[Difference], baseline: Group | None) -> list[str]:
     """Say of many groups what would take a sentence each."""
     against = baseline.short if baseline else "the baseline"
-    apart = [item for item in items if item.found is None]
-    single = [item for item in items if item.found and item.found.seeds == 1]
-    unknown = [item for item in items if item.found and item not in single and math.isnan(item.found.p)]
-    alone = [item for item in items if item.found and item not in single and item.found.p < SIGNIFICANT]
-    others = [item for item in items if item not in (*apart, *single, *unknown, *alone)]
-    sentences = [_sentence(item) for item in alone[:MOST_SENTENCES]]
-    if len(alone) > MOST_SENTENCES:
-        sentences = [
-            f"{_listed(alone, 'and')} differ from {against} if each is looked at alone, but not once all groups are "
-            "counted."
-        ]
-    if others:
-        sentences.append(f"{_none_told_apart(others, baseline)} {_plans(others)}")
-    if unknown:
-        sentences.append(f"Nothing can be said of {_listed(unknown, 'and')}: scores are not finite, or all alike.")
-    if single:
-        sentences.append(
-            f"With one seed there is no telling whether {_listed(single, 'or')} {_differ(single)} from {against}: "
-            "intervals over images leave out how much training varies. Run more seeds."
-        )
-    if apart:
-        sentences.append(f"{_listed(apart, 'and')} and {against} have no seed in common: run the missing seeds.")
+    by_kind: dict[Verdict, list[Difference]] = {}
+    for item in items:
+        by_kind.setdefault(verdict(item), []).append(item)
+    sentences = []
+    for kind in (kind for kind in Verdict if kind in by_kind):
+        some = by_kind[kind]
+        names = [item.group.short for item in some]
+        match kind:
+            case Verdict.UNSURE:
+                sentences.append(f"{_none_told_apart(some, baseline)}{_plans(some)}")
+            case Verdict.ONE_SEED:
+                verb = "differs" if len(some) == 1 else "differ"
+                sentences.append(
+                    f"With one seed there is no telling whether {listed(names, 'or')} {verb} from {against}: "
+                    "intervals over images leave out how much training varies. Run more seeds."
+                )
+            case Verdict.APART:
+                sentences.append(f"{listed(names, 'and')} and {against} have no seed in common: run the missing seeds.")
+            case _ if len(some) <= MOST_SENTENCES:
+                sentences += [_sentence(item) for item in some]
+            case Verdict.ALONE:
+                sentences.append(
+                    f"{listed(names, 'and')} differ from {against} if each is looked at alone, but not once all "
+                    "groups are counted."
+                )
+            case _:
+                sentences.append(f"Nothing can be said of {listed(names, 'and')} against {against}: {kind.value}.")
     return sentences
 
 
 def _plans(items: list[Difference]) -> str:
-    needed = sorted(MOST_SEEDS if (count := item.needed) is None else count for item in items)
+    """Return how many seeds would be needed for half a point, for those of which it can be said."""
+    items = [item for item in items if has_plan(item)]
+    if not items:
+        return ""
+    needed = sorted(MOST_SEEDS if (number := item.needed) is None else number for item in items)
     if needed[-1] <= max(item.found.seeds for item in items):
-        return "Differences of half a point would probably have been seen."
+        return " Differences of half a point would probably have been seen."
     most = f"{MOST_SEEDS:,} or more" if needed[-1] >= MOST_SEEDS else str(needed[-1])
     few = f"{needed[0]} to " if needed[0] < needed[-1] else ""
-    return f"About {few}{most} seeds would be needed for half a point."
+    return f" About {few}{most} seeds would be needed for half a point."
 
 
 def _none_told_apart(items: list[Difference], baseline: Group | None) -> str:
     against = baseline.short if baseline else "the baseline"
-    return f"No difference from {against} can be told apart for {_listed(items, 'or')}."
-
-
-def _listed(items: list[Difference], joint: str) -> str:
-    names = [item.group.short for item in items[:MOST_NAMES]]
-    if len(items) > MOST_NAMES:
-        return f"{', '.join(names)} {joint} {len(items) - MOST_NAMES} others"
-    return f" {joint} ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
-
-
-def _differ(items: list[Difference]) -> str:
-    return "differs" if len(items) == 1 else "differ"
-
-
-def points(value: float, sign: bool = False) -> str:
-    """Return a Dice or IoU in points, hundredths, with one decimal, or two if one would be 0."""
-    if math.isnan(value):
-        return ""
-    digits = 1 if abs(value) >= 0.0005 or not value else 2
-    rounded = round(100 * value, digits) + 0.0
-    return f"{rounded:+.{digits}f}" if sign and rounded else f"{rounded:.{digits}f}"
-
-
-def count(number: int, word: str) -> str:
-    """Return "one seed", "3 seeds"."""
-    return f"one {word}" if number == 1 else f"{number} {word}s"
-
-
-def _told_apart(found: Estimate | None, p_holm: float) -> bool:
-    return found is not None and found.seeds > 1 and p_holm < SIGNIFICANT
+    return f"No difference from {against} can be told apart for {listed([item.group.short for item in items], 'or')}."
 
 
 def _sentence(item: Difference, said: bool = False) -> str:
     """Return a sentence on a group; `said` is whether it was said already which groups cannot be told apart."""
-    ours, theirs, found = item.group.short, item.baseline.short, item.found
-    if found is None:
+    ours, theirs, found, kind = item.group.short, item.baseline.short, item.found, verdict(item)
+    if kind is Verdict.APART:
         return f"{ours} and {theirs} have no seed in common: run the missing seeds to compare them."
-    if found.seeds == 1:
-        return _one_seed(item)
-    seeds = count(found.seeds, "seed")
-    if math.isnan(found.p):
-        return f"{ours}: nothing can be said of its difference from {theirs}: scores are not finite, or all alike."
-    interval = f"95 % CI {points(found.low)} to {points(found.high)}"
+    seeds, by = count(found.seeds, "seed"), points(abs(found.difference))
+    ends = f"{points(found.low)} to {points(found.high)}"
     verb = "raises" if found.difference > 0 else "lowers"
-    if _told_apart(found, item.p_holm):
-        low, high = sorted((abs(found.low), abs(found.high)))
-        return (
-            f"{ours} {verb} test Dice by {_by(found)} points (95 % CI {points(low)} to {points(high)}, {seeds}) "
-            f"against {theirs}."
-        )
-    if found.p < SIGNIFICANT:
-        return (
-            f"{ours} {verb} test Dice by {points(abs(found.difference))} points against {theirs} ({interval}, {seeds}) "
-            f"if it is looked at alone, but not once all groups are counted (Holm's p {item.p_holm:.2f})."
-        )
-    ends = f"{points(found.low)} to {points(found.high)} points"
+    match kind:
+        case Verdict.NOT_FINITE:
+            return f"{ours}: nothing can be said of its difference from {theirs}, because {kind.value}."
+        case Verdict.EQUAL:
+            where = "test image" if found.images else "mean"
+            return f"{ours} and {theirs} have the same Dice in every {where} with {seeds}: {kind.value}."
+        case Verdict.CONSTANT:
+            return f"{ours}: nothing can be said of its difference from {theirs}, {by} points, because {kind.value}."
+        case Verdict.ALIKE:
+            return (
+                f"{ours}: its {seeds} all differ from {theirs} by the same {points(found.difference, sign=True)} "
+                "points, so that nothing is known of how much training varies."
+            )
+        case Verdict.ONE_SEED:
+            return _one_seed(item)
+        case Verdict.BETTER | Verdict.WORSE:
+            low, high = sorted((abs(found.low), abs(found.high)))
+            by = "less than 0.01" if float(by) == 0 else by
+            return (
+                f"{ours} {verb} test Dice by {by} points (95 % CI {points(low)} to {points(high)}, {seeds}) "
+                f"against {theirs}."
+            )
+        case Verdict.ALONE:
+            return (
+                f"{ours} {verb} test Dice by {by} points against {theirs} (95 % CI {ends}, {seeds}) if it is looked at "
+                f"alone, but not once all groups are counted (Holm's p {item.p_holm:.2f})."
+            )
+    plan = f"; {_plan(item)}" if has_plan(item) else ""
     if said:
-        return f"{ours}: with {seeds} the interval is {ends}; {_plan(item)}."
-    return f"{ours}: no difference from {theirs} can be told apart with {seeds}: the interval is {ends}; {_plan(item)}."
-
-
-def _by(found: Estimate) -> str:
-    shown = points(abs(found.difference))
-    return "less than 0.01" if float(shown) == 0 else shown
+        return f"{ours}: with {seeds} the interval is {ends} points{plan}."
+    return f"{ours}: no difference from {theirs} can be told apart with {seeds}: the interval is {ends} points{plan}."
 
 
 def _one_seed(item: Difference) -> str:
@@ -194,22 +201,23 @@ def _plan(item: Difference) -> str:
     return f"{number} would be needed for half a point"
 
 
-def _all_crossed(study: Study) -> list[str]:
-    told = [item for item in study.interactions if _told_apart(item.found, item.p_holm)]
+def crossed_sentences(study: Study, most: int = MOST_SENTENCES) -> list[str]:
+    """Return a sentence an interaction; of more than `most` that were not told apart one for all."""
+    told = [item for item in study.interactions if told_apart(item.found, item.p_holm)]
     told.sort(key=lambda item: -abs(item.found.difference))
     others = [item for item in study.interactions if item not in told]
     sentences = [_crossed(item) for item in told[:MOST_SENTENCES]]
     if len(told) > MOST_SENTENCES:
         more = len(told) - MOST_SENTENCES
         sentences.append(f"The effect of {told[0].factor} differs with {told[0].other} for {more} other pairs too.")
-    if len(others) <= MOST_SENTENCES:
+    if len(others) <= most:
         return sentences + [_crossed(item) for item in others]
     subject = f"the effect of {others[0].factor} differs with {others[0].other}"
     return [*sentences, f"For {'the other ' if told else ''}{len(others)} pairs it cannot be told whether {subject}."]
 
 
 def _crossed(item: Interaction) -> str:
-    found = item.found
+    found: Estimate = item.found
     subject = f"The effect of {item.factor}={item.level} on test Dice"
     pair = f"{item.other}={item.here} and {item.other}={item.there}"
     more = "greater" if found.difference > 0 else "less"
@@ -222,7 +230,7 @@ def _crossed(item: Interaction) -> str:
             f"{subject}: with one seed it is {by} than with {item.there} ({interval}, over images alone); this leaves "
             "out how much training varies, so that it does not say whether the effect differs."
         )
-    if _told_apart(found, item.p_holm):
+    if told_apart(found, item.p_holm):
         return f"{subject} differs between {pair}: it is {by} ({interval})."
     if found.p < SIGNIFICANT:
         return f"{subject} is {by} ({interval}) if it is looked at alone, but not once all pairs are counted."

@@ -25,7 +25,7 @@ LEVEL = 0.95
 # Of the plan for more seeds: how likely a difference that is there should be told apart.
 POWER = 0.8
 MOST_SEEDS = 1000
-# Scores that differ by less are the same but for rounding.
+# Of a mean: scores that vary less are the same but for rounding.
 NO_VARIANCE = 1e-24
 
 
@@ -45,18 +45,18 @@ def estimate(values: np.ndarray) -> Estimate:
     """Return the estimate for paired differences (seeds, images); one column stands for means without images.
 
     With one seed the interval is over images alone, and leaves out how training varies. Values that are not finite, or
-    differ from 0 all by the same, have no interval.
+    that the seeds (of one seed, the images) have all alike, have no interval: nothing is known of how they vary.
     """
     seeds, images = values.shape
-    mean = float(values.mean())
-    half, p = (0.0, 0.0) if seeds * images > 1 and np.isfinite(values).all() else (math.nan, math.nan)
-    for variance, freedom in _variances(values) if half == 0 else ():
-        if variance > NO_VARIANCE:
-            half = max(half, float(stdtrit(freedom, (1 + LEVEL) / 2)) * math.sqrt(variance))
-            p = max(p, min(1.0, 2 * float(stdtr(freedom, -abs(mean) / math.sqrt(variance)))))
-    if half == 0:
-        half, p = (math.nan, math.nan) if abs(mean) > math.sqrt(NO_VARIANCE) else (0.0, 1.0)
-    return Estimate(mean, mean - half, mean + half, p, seeds, images if images > 1 else 0)
+    mean, count = float(values.mean()), images if images > 1 else 0
+    means = values.mean(axis=1) if seeds > 1 else values[0]
+    if len(means) == 1 or not np.isfinite(values).all() or float(means.var(ddof=1)) / len(means) <= NO_VARIANCE:
+        return Estimate(mean, math.nan, math.nan, math.nan, seeds, count)
+    half = p = 0.0
+    for variance, freedom in _variances(values):
+        half = max(half, float(stdtrit(freedom, (1 + LEVEL) / 2)) * math.sqrt(variance))
+        p = max(p, min(1.0, 2 * float(stdtr(freedom, -abs(mean) / math.sqrt(variance)))))
+    return Estimate(mean, mean - half, mean + half, p, seeds, count)
 
 
 def _variances(values: np.ndarray) -> list[tuple[float, float]]:

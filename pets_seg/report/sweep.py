@@ -1,35 +1,59 @@
-"""What a sweep ends with: its jobs, those that failed, and the groups side by side."""
+"""What a sweep ends with on the terminal: its jobs, those that failed, the groups side by side, and a verdict each."""
 
+import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 
-from pets_seg.report.sentences import answer
+from pets_seg.report.columns import groups_table, jobs_table
+from pets_seg.report.lines import verdict_lines
+from pets_seg.report.sentences import crossed_sentences, remarks
 from pets_seg.report.study import Study
-from pets_seg.report.tables import jobs_table, terminal_table, text
+from pets_seg.report.words import count
+from pets_seg.terminal import coloured, link, width
+
+MOST_LEFT_OUT = 10
+# Less than that is no terminal that anyone reads.
+NARROWEST = 20
 
 
-def show_sweep(study: Study, names: Sequence[str]) -> bool:
-    """Print the jobs of a sweep, their comparison and why any did not finish; return whether all did.
+def show_sweep(study: Study, names: Sequence[str], page: Path | None) -> bool:
+    """Print the jobs of a sweep, why any did not finish, and their comparison; return whether all did.
 
     `names` are the run folders of this command's jobs; the sweep's folder may hold runs of earlier ones. Without names,
     where another sweeper chose the jobs, all runs count.
     """
     [folder] = study.folders
     jobs = [run for run in study.runs if run.name in names] if names else study.runs
-    print(f"\n{len(jobs)} runs in {folder}, listed in {folder / 'runs.csv'}\n")
-    if not jobs:
-        return False
-    print(text(jobs_table(study, names)))
-    if any(run.finished for run in study.runs):
-        print(f"\nmean ± standard deviation over seeds; differences of test Dice in points\n\n{show_groups(study)}")
+    print(f"\n{count(len(jobs), 'run')} in {folder}, listed in {folder / 'runs.csv'}")
+    if jobs:
+        print(f"\n{jobs_table(study, names, width())}")
     for run in jobs:
         if not run.finished:
             reason = "another process is at work on it" if run.state == "running" else "no reason recorded"
             print(f"\n{run.name} {run.state}: {run.error or reason}")
-    for item in study.left_out[:10]:
-        print(f"\nleft out: {item.what}: {item.why}")
-    return len(jobs) == len(names or jobs) and all(run.finished for run in jobs)
+    show_comparison(study, page)
+    return bool(jobs) and len(jobs) == len(names or jobs) and all(run.finished for run in jobs)
 
 
-def show_groups(study: Study) -> str:
-    """Return the comparison and what it says, for a terminal."""
-    return "\n\n".join((text(terminal_table(study)), "\n".join(answer(study))))
+def show_comparison(study: Study, page: Path | None) -> None:
+    """Print what was left out, the groups, where their page is (None: it could not be made), and the verdicts."""
+    wide = width()
+    left_out = [f"left out: {item.what}: {item.why}" for item in study.left_out[:MOST_LEFT_OUT]]
+    if len(study.left_out) > MOST_LEFT_OUT:
+        left_out.append(f"left out: {len(study.left_out) - MOST_LEFT_OUT} more")
+    verdicts = [*verdict_lines(study), *((sentence, "") for sentence in crossed_sentences(study, most=1))]
+    parts = [
+        left_out,
+        [groups_table(study, wide)] if any(run.finished for run in study.runs) else [],
+        [_wrapped(remark, wide) for remark in remarks(study)],
+        [f"page      {link(page)}"] if page else [],
+        [_wrapped(line, wide, colour) for line, colour in verdicts],
+    ]
+    for part in parts:
+        if part:
+            print("\n" + "\n".join(part))
+
+
+def _wrapped(text: str, wide: int, colour: str = "") -> str:
+    lines = textwrap.wrap(text, max(wide, NARROWEST), subsequent_indent="  ", break_on_hyphens=False)
+    return "\n".join(coloured(line, colour) if colour else line for line in lines)

@@ -1,7 +1,6 @@
 """The tables of a study: files for other programs, and cells of text for the terminal, the page and W&B."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,19 @@ from pets_seg.errors import escaped
 from pets_seg.files import write_text
 from pets_seg.report.groups import Group, differing_settings
 from pets_seg.report.reading import plain
-from pets_seg.report.sentences import points
 from pets_seg.report.study import MARKS, Reached, Spread, Study, reached, spread
+from pets_seg.report.units import UNITS, unit_of
+from pets_seg.report.words import points
 
 COMPARISON = ("group", "baseline", "metric", "mean", "baseline_mean", "difference", "ci_low", "ci_high", "p", "p_holm")
 COMPARISON += ("seeds", "images")
+COSTS = {
+    "train_seconds": "time a run",
+    "images_per_second": "images/s",
+    "peak_memory_mb": "peak memory",
+    "parameters": "parameters",
+    "macs": "multiply-accumulates",
+}
 
 
 @dataclass(frozen=True)
@@ -66,11 +73,11 @@ def main_table(study: Study) -> Table:
     rows = []
     for group in finished(study):
         dice = spread(group, "test_dice")
-        row = [group.name, str(len(group.finished)), _plus_minus(dice), _interval(dice)]
+        row = [group.name, str(len(group.finished)), plus_minus(dice), _interval(dice)]
         item = study.difference(group, "test_dice")
         p_values = [_p(item.found.p), _p(item.p_holm)] if item and item.found else ["", ""]
-        row += [_difference(study, group), *p_values]
-        row += [_plus_minus(spread(group, key)) for key in ("val_dice", "test_iou", "test_loss")]
+        row += [difference(study, group), *p_values]
+        row += [plus_minus(spread(group, key)) for key in ("val_dice", "test_iou", "test_loss")]
         rows.append(row)
     note = (
         "Mean ± standard deviation over seeds; 95 % CI: t interval over seeds. Difference: paired over seeds and test "
@@ -87,8 +94,8 @@ def course_table(study: Study) -> Table:
     rows = []
     for group in finished(study):
         row = [group.name, *(_reached(reached(group, mark), with_time=True) for mark in MARKS)]
-        row += [_plus_minus(spread(group, "best_epoch"), ".1f"), _turn(group)]
-        row += [_plus_minus(spread(group, key)) for key in ("gap", "val_loss_at_best", "test_ece")]
+        row += [plus_minus(spread(group, "best_epoch"), ".1f"), _turn(group)]
+        row += [plus_minus(spread(group, key)) for key in ("gap", "val_loss_at_best", "test_ece")]
         rows.append(row)
     note = (
         "Epochs, and the time of training, to a validation Dice: medians over the runs, a run that never reached it "
@@ -100,49 +107,19 @@ def course_table(study: Study) -> Table:
 
 
 def cost_table(study: Study) -> Table:
-    """Return what each group costs."""
-    header = ["group", "minutes a run", "images/s", "peak memory, MB", "parameters, M", "multiply-accumulates, G"]
-    rows = []
-    for group in finished(study):
-        keys = ("images_per_second", 1, ".0f"), ("peak_memory_mb", 1, ".0f"), ("parameters", 1e6, ".2f")
-        costs = [_number(spread(group, key).mean / unit, form) for key, unit, form in keys]
-        macs = _short(spread(group, "macs").mean / 1e9)
-        rows.append([group.name, _short(spread(group, "train_seconds").mean / 60), *costs, macs])
-    return Table("Cost", header, rows, "Means over seeds; multiply-accumulates are those of one image.")
-
-
-def terminal_table(study: Study) -> Table:
-    """Return the groups in a few columns, for a terminal."""
-    header = ["group", "seeds", "val dice", "test dice", "difference (95 % CI)", "epochs to 0.80", "to 0.85"]
-    header += ["minutes a run"]
-    rows = []
-    for group in finished(study):
-        row = [group.name, str(len(group.finished)), _plus_minus(spread(group, "val_dice"))]
-        row += [_plus_minus(spread(group, "test_dice")), _difference(study, group)]
-        row += [_reached(reached(group, mark)) for mark in MARKS[:2]]
-        rows.append([*row, _short(spread(group, "train_seconds").mean / 60)])
-    return Table("", header, rows)
-
-
-def jobs_table(study: Study, names: Sequence[str] | None = None) -> Table:
-    """Return a line a run, or a line for each of `names`: its state and best figures."""
-    runs = {run.name: run for run in study.runs}
-    rows = []
-    for name in names or runs:
-        run = runs.get(name)
-        summary = run.summary if run else {}
-        figures = [_number(summary.get(key, math.nan), ".4f") for key in ("best_val_dice", "test_dice")]
-        rows.append([name, run.state if run else "not made", *figures])
-    return Table("", ["run", "state", "val dice", "test dice"], rows)
-
-
-def text(table: Table) -> str:
-    """Return a table for a terminal."""
-    lines = [table.header, *table.rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    """Return what each group costs, every column in the unit that suits its largest value."""
+    groups = finished(study)
+    header, columns = ["group"], [[group.name for group in groups]]
+    for key, name in COSTS.items():
+        means = [spread(group, key).mean for group in groups]
+        unit = unit_of(key, means) if key in UNITS else None
+        header.append(f"{name}, {unit.short}" if unit else name)
+        columns.append([short(mean / unit.scale if unit else mean) for mean in means])
+    note = (
+        "Means over seeds; multiply-accumulates are those of one image. k is a thousand, M a million, G a thousand "
+        "million."
     )
+    return Table("Cost", header, [list(row) for row in zip(*columns, strict=True)], note)
 
 
 def markdown(table: Table) -> str:
@@ -161,7 +138,8 @@ def finished(study: Study) -> list[Group]:
     return [group for group in study.groups if group.finished]
 
 
-def _difference(study: Study, group: Group) -> str:
+def difference(study: Study, group: Group) -> str:
+    """Return the cell of a group's difference from its baseline in test Dice, in points."""
     item = study.difference(group, "test_dice")
     if item is None:
         return "baseline" if group in study.baselines.values() else ""
@@ -171,7 +149,8 @@ def _difference(study: Study, group: Group) -> str:
     return points(item.found.difference, sign=True) + ends
 
 
-def _plus_minus(figure: Spread, form: str = ".4f") -> str:
+def plus_minus(figure: Spread, form: str = ".4f") -> str:
+    """Return a mean with its standard deviation, "" if it is not known."""
     if math.isnan(figure.mean):
         return ""
     return f"{figure.mean:{form}}" + ("" if math.isnan(figure.deviation) else f" ± {figure.deviation:{form}}")
@@ -188,7 +167,7 @@ def _p(value: float) -> str:
 def _reached(found: Reached, with_time: bool = False) -> str:
     if found.epochs is None:
         return ""
-    shown = "not reached" if math.isinf(found.epochs) else _short(found.epochs)
+    shown = "not reached" if math.isinf(found.epochs) else short(found.epochs)
     if with_time and found.seconds is not None and math.isfinite(found.seconds):
         shown += f" ({found.seconds:.0f} s)"
     return shown if found.reached in (0, found.runs) else f"{shown}; {found.reached} of {found.runs} runs did"
@@ -198,16 +177,13 @@ def _turn(group: Group) -> str:
     turns, known = spread(group, "turn").values, len(spread(group, "gap").values)
     if not turns:
         return "not yet" if known else ""
-    return _short(pd.Series(turns).median()) + (f" ({len(turns)} of {known})" if len(turns) < known else "")
+    return short(pd.Series(turns).median()) + (f" ({len(turns)} of {known})" if len(turns) < known else "")
 
 
-def _short(value: float) -> str:
-    """Return a number with about three digits, never with an exponent."""
+def short(value: float) -> str:
+    """Return a number with about three digits, two of a small one, never with an exponent."""
     if math.isnan(value):
         return ""
-    digits = 0 if abs(value) >= 100 or value == int(value) else 1 if abs(value) >= 1 else 2
+    small = 1 - math.floor(math.log10(abs(value))) if 0 < abs(value) < 0.1 else 2
+    digits = 0 if abs(value) >= 100 or value == int(value) else 1 if abs(value) >= 1 else small
     return f"{value:.{digits}f}"
-
-
-def _number(value: float | None, form: str) -> str:
-    return "" if value is None or math.isnan(value) else f"{value:{form}}"

@@ -19,7 +19,7 @@ from pets_seg.report.examples import Example, choose_groups, choose_images
 from pets_seg.report.origin import origin
 from pets_seg.report.sentences import answer, progress, remarks
 from pets_seg.report.study import Study, read_study
-from pets_seg.report.sweep import show_groups
+from pets_seg.report.sweep import show_comparison
 from pets_seg.report.tables import cost_table, course_table, main_table, markdown, write_tables
 from pets_seg.report.wandb_report import check_account, save_report
 from pets_seg.tasks.evaluate import predict_test
@@ -47,22 +47,24 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
 
 
 def run(cfg: DictConfig) -> float:
-    """Write the report into the first folder of `runs`, print what it says, and return the number of runs."""
+    """Write the report into the first folder of `runs`, print what it says, and return the number of runs.
+
+    What it says is printed even if its files cannot be written.
+    """
     folders = _folders(cfg.runs)
     study = read_study(folders, _plain(cfg.report.baseline))
     if not study.runs:
         reasons = "; ".join(f"{item.what}: {item.why}" for item in study.left_out[:3])
         problem = f"holds no run that can be read ({reasons})" if reasons else "holds no run"
         raise InputError(f"runs={folders[0]}: {problem}; give the folder of a sweep, e.g. runs=runs/default")
-    page = make_report(study, cfg.report.reference)
-    print(show_groups(study))
-    for item in study.left_out[:10]:
-        log.warning(f"left out: {item.what}: {item.why}")
-    if len(study.left_out) > 10:
-        log.warning(f"left out: {len(study.left_out) - 10} more, named in the page")
-    print("\n" + "\n".join((*remarks(study), progress(study), escaped(str(page)))))
+    page = None
+    try:
+        page = make_report(study, cfg.report.reference)
+    finally:
+        print(progress(study))
+        show_comparison(study, page)
     if cfg.report.wandb:
-        print(publish(study, cfg.tracker.project))
+        print(f"\nW&B       {publish(study, cfg.tracker.project)}")
     return float(len(study.runs))
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import yaml
 
 from pets_seg.report.examples import Example
-from pets_seg.report.study import Study
+from pets_seg.report.study import Study, read_study
 
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 BINS = 15
@@ -33,6 +34,8 @@ CONFIG: dict[str, Any] = {
     "tracker": {"name": "wandb", "mode": "auto", "project": "pets_seg"},
     "task": {"name": "train"},
 }
+SMALL = {"epochs": 5, "images": 40, "valid": 10}
+EPSILON = 1e-6
 OLD_LACKS = ("val/ece", "images_seen", "updates")
 
 
@@ -69,6 +72,33 @@ def write_sweep(
             _write_run(run, config, group, random, epochs, (valid, images), (seed_deviation, image_deviation), old)
             written.append(run)
     return written
+
+
+def sweep(folder: Path, effects: Mapping[str, float], **settings: Any) -> Study:
+    """Write a small sweep whose groups have these effects and return its study."""
+    write_sweep(folder, {name: {"effect": effect} for name, effect in effects.items()}, **{**SMALL, **settings})
+    return read_study([folder])
+
+
+def make_constant(run: Path, kind: str) -> None:
+    """Give a run the scores of a network that predicts `kind`, "pet" or "background", for every image."""
+    table = pd.read_csv(run / "per_image.csv")
+    pet = np.random.default_rng(7).integers(500, 3000, len(table))
+    both, predicted = (pet, table["pixels"]) if kind == "pet" else (0, 0)
+    table["dice"] = (2 * both + EPSILON) / (predicted + pet + EPSILON)
+    table["iou"] = (both + EPSILON) / (predicted + pet - both + EPSILON)
+    table.to_csv(run / "per_image.csv", index=False)
+    bins = pd.read_csv(run / "calibration.csv")
+    for split, part in table.groupby("split"):
+        rows = bins["split"] == split
+        pixels = np.where(bins["bin"][rows] == 8, part["pixels"].sum(), 0)
+        bins.loc[rows, "pixels"] = pixels
+        bins.loc[rows, "pet_share"] = pet[part.index].sum() / part["pixels"].sum()
+    bins.to_csv(run / "calibration.csv", index=False)
+    means = table.groupby("split")["dice"].mean()
+    summary = json.loads((run / "summary.json").read_text())
+    summary |= {"best_val_dice": means["valid"], "test_dice": means["test"]}
+    (run / "summary.json").write_text(json.dumps(summary))
 
 
 def make_examples(study: Study, size: int = 32, count: int = 2) -> list[Example]:

@@ -89,7 +89,7 @@ def test_bars_of_differences_are_their_intervals(crossed: Study) -> None:
 
 def test_the_step_line_of_costs_is_the_front_and_a_panel_left_out_is_true(crossed: Study, tmp_path: Path) -> None:
     drawing = draw_cost(crossed, find_looks(crossed))
-    assert "No panel for peak memory (to within 1 %): the same" in drawing.caption
+    assert "no panel for peak memory (to within 1 %), the same in all groups" in drawing.caption
     for panel, (key, unit) in zip(drawing.hover, (("train_seconds", 1), ("parameters", 1e3)), strict=True):
         means = [(spread(group, key).mean / unit, spread(group, "test_dice").mean) for group in crossed.groups]
         [step] = [line for line in panel.axes.lines if line.get_drawstyle() == "steps-post"]
@@ -141,11 +141,11 @@ def test_captions_count_the_baselines_and_say_what_is_left_out(crossed: Study, m
     looks = find_looks(study)
     assert [look.colour for look in looks.values()].count(INK) == 2
     monkeypatch.setattr("pets_seg.report.figures.images.MOST_ROWS", 3)
-    assert "Of 6 groups the 2 baselines and the best." in draw_images(study, looks).caption
+    assert "Of 6 groups the 2 baselines and the best are shown." in draw_images(study, looks).caption
     examples = make_examples(study, count=1)
     for group in study.groups[3:]:
         del examples[0].predicted[group.name]
-    assert "The 3 of 6 groups for which masks were predicted." in draw_masks(study, looks, examples).caption
+    assert "Shown are the 3 of 6 groups for which masks were predicted." in draw_masks(study, looks, examples).caption
 
 
 def test_the_bars_of_images_are_quantiles(crossed: Study) -> None:
@@ -163,7 +163,7 @@ def test_one_seed_is_no_proof_and_a_wide_name_leaves_room(tmp_path: Path) -> Non
     study = read_study([tmp_path / "runs"])
     drawing = draw_differences(study, find_looks(study))
     assert study.differences[0].p_holm < 0.001
-    assert "Bold" not in drawing.caption
+    assert "bold" not in drawing.caption
     assert not [text for text in drawing.figure.findobj(mpl.text.Text) if text.get_fontweight() == "bold"]
     assert drawing.hover[0].marks[0][3][-1] == "one seed, 148 images"
     assert drawing.hover[0].axes.get_position().width * drawing.figure.get_figwidth() > 1.19

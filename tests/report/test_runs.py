@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from sweeps import write_sweep
+from sweeps import SMALL, write_sweep
 
 from pets_seg.errors import InputError
 from pets_seg.report.origin import origin
@@ -16,7 +16,6 @@ from pets_seg.report.sentences import answer, progress
 from pets_seg.report.study import Study, read_study
 from pets_seg.report.tables import comparison_frame, cost_table, course_table, main_table, write_tables
 
-SMALL = {"epochs": 5, "images": 40, "valid": 10}
 HOW = ["no status", "half a status", "a state that is none", "no config", "a config of aliases", "a seed that is none"]
 HOW += ["an empty folder", "a seed that is true", "a value that contradicts its tag", "a pipe", "a loop"]
 

@@ -50,13 +50,22 @@ def test_one_value_has_no_interval() -> None:
     assert all(math.isnan(value) for value in (found.low, found.high, found.p))
 
 
-def test_groups_that_are_the_same_do_not_differ() -> None:
-    found = estimate(np.zeros((3, 148)))
-    assert (found.difference, found.low, found.high, found.p) == (0, 0, 0, 1)
+SAME_SEEDS = np.tile(np.linspace(0.1, 0.3, 148), (3, 1))
 
 
-@pytest.mark.parametrize("values", [np.full((3, 148), 0.25), np.full((2, 1), 0.25), np.full((2, 3), math.inf)])
-def test_what_cannot_be_known_is_not_claimed(values: np.ndarray) -> None:
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.zeros((3, 148)),
+        np.zeros((1, 148)),
+        np.full((3, 148), 0.25),
+        np.full((2, 1), 0.25),
+        np.full((2, 3), math.inf),
+        SAME_SEEDS,
+        SAME_SEEDS + np.tile([1e-16, -1e-16], 74),
+    ],
+)
+def test_what_does_not_vary_is_not_known_and_not_claimed(values: np.ndarray) -> None:
     found = estimate(values)
     assert all(math.isnan(value) for value in (found.low, found.high, found.p))
 

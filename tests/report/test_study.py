@@ -1,6 +1,5 @@
 """From run folders to what is said of them: what differs, what is compared with what, what was left out."""
 
-import json
 import math
 import shutil
 from pathlib import Path
@@ -9,28 +8,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from sweeps import write_sweep
+from sweeps import SMALL, sweep, write_sweep
 
 from pets_seg.errors import InputError
 from pets_seg.report.sentences import answer, remarks
 from pets_seg.report.statistics import holm
-from pets_seg.report.study import Study, reached, read_study, spread
-from pets_seg.report.sweep import show_sweep
-from pets_seg.report.tables import comparison_frame, course_table, main_table, markdown, runs_frame, write_tables
+from pets_seg.report.study import reached, read_study, spread
+from pets_seg.report.tables import comparison_frame, course_table, main_table, markdown, runs_frame
 
 COLUMNS = "group baseline metric mean baseline_mean difference ci_low ci_high p p_holm seeds images"
-SMALL = {"epochs": 5, "images": 40, "valid": 10}
-PAIRS = ("elastic or crop", "crop or elastic")
 FACTORS = {
     f"{model} {aug}": {"effect": effect, "config": {"model.name": model, "aug.name": aug}, "parameters": parameters}
     for model, parameters in (("unet", 2e6), ("resnet34_unet", 1e6))
     for aug, effect in (("none", 0.0), ("elastic", 0.0 if model == "unet" else 0.1))
 }
-
-
-def sweep(folder: Path, effects: dict[str, float], **settings: object) -> Study:
-    write_sweep(folder, {name: {"effect": effect} for name, effect in effects.items()}, **{**SMALL, **settings})
-    return read_study([folder])
 
 
 def test_groups_are_found_and_seeds_are_replicates(tmp_path: Path) -> None:
@@ -151,62 +142,6 @@ def test_an_effect_that_differs_between_networks_is_found(tmp_path: Path) -> Non
     assert sweep(tmp_path / "one", {"none": 0.0, "crop": 0.0}).interactions == []
 
 
-def test_the_answer_is_in_plain_words(tmp_path: Path) -> None:
-    raised, lowered = answer(sweep(tmp_path / "a", {"none": 0.0, "elastic": 0.05, "crop": -0.05}, seeds=5))
-    assert raised.startswith("elastic raises test Dice by ")
-    assert raised.endswith(", 5 seeds) against none.")
-    assert lowered.startswith("crop lowers test Dice by ")
-    [unknown] = answer(sweep(tmp_path / "b", {"none": 0.0, "elastic": 0.0}, seed_deviation=0.01))
-    assert unknown.startswith("elastic: no difference from none can be told apart with 3 seeds: the interval is -")
-    [single] = answer(sweep(tmp_path / "c", {"none": 0.0, "elastic": 0.2}, seeds=1))
-    assert "this leaves out how much training varies from seed to seed" in single
-    assert "over the 40 test images" in single
-    assert answer(sweep(tmp_path / "d", {"none": 0.0}))[0].startswith("model=unet is the only group")
-    neither = answer(sweep(tmp_path / "f", {"none": 0.0, "elastic": 0.0, "crop": 0.0}, seed_deviation=0.02))
-    assert neither[0] in [f"No difference from none can be told apart for {pair}." for pair in PAIRS]
-    assert len(neither) == 3
-    many = answer(sweep(tmp_path / "e", {"none": 0.0, **{f"a{index}": 0.0 for index in range(9)}}, seeds=2))
-    assert many[-1].startswith("No difference from none can be told apart for ")
-
-
-def test_many_groups_share_sentences_and_none_is_lost(tmp_path: Path) -> None:
-    names = {f"a{index}": 0.0 for index in range(9)}
-    several = answer(sweep(tmp_path / "a", {"none": 0.0, **names, "good": 0.2}, seeds=3, seed_deviation=0.02))
-    assert several[0].startswith("good raises test Dice by ")
-    assert several[1].startswith("No difference from none can be told apart for ")
-    assert "seeds would be needed for half a point" in several[1]
-    [single] = answer(sweep(tmp_path / "b", {"none": 0.0, **names, "good": 0.2}, seeds=1))
-    assert single.startswith("With one seed there is no telling whether good, ")
-    assert "No difference" not in single
-
-
-def test_of_many_groups_told_apart_the_best_and_the_worst_are_named(tmp_path: Path) -> None:
-    effects = {"none": 0.0} | {f"a{index:02}": 0.05 * (index - 8) for index in range(16) if index != 8}
-    said = answer(sweep(tmp_path / "s", effects, seeds=4, seed_deviation=1e-4, image_deviation=1e-4))
-    assert len(said) == 13
-    assert said[0].startswith("a15 raises test Dice by ")
-    assert said[6] == "Of 3 other groups 1 raise and 2 lower test Dice."
-    assert said[-1].startswith("a00 lowers test Dice by ")
-
-
-def test_a_difference_too_small_to_write_is_not_zero(tmp_path: Path) -> None:
-    [said] = answer(sweep(tmp_path / "s", {"none": 0.0, "crop": 2e-6}, seed_deviation=0, image_deviation=1e-9))
-    assert said.startswith("crop raises test Dice by less than 0.01 points")
-
-
-def test_many_interactions_share_a_sentence_and_none_is_lost(tmp_path: Path) -> None:
-    groups = {
-        f"{model} {aug}": {"config": {"model.name": model, "aug.name": aug}, "effect": effect}
-        for model in ("unet", "resnet34_unet")
-        for aug in ("none", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "zz")
-        for effect in (0.25 if (model, aug) == ("resnet34_unet", "zz") else 0.0,)
-    }
-    write_sweep(tmp_path / "s", groups, seeds=4, seed_deviation=0.01, **SMALL)
-    said = answer(read_study([tmp_path / "s"], {"model": "unet", "aug": "none"}))[-2:]
-    assert said[0].startswith("The effect of aug=zz on test Dice differs between model=resnet34_unet and model=unet")
-    assert said[1] == "For the other 7 pairs it cannot be told whether the effect of aug differs with model."
-
-
 def test_values_that_are_written_alike_are_groups_apart(tmp_path: Path) -> None:
     rates = (0.3, 0.1 + 0.2, "0.3", 0.5)
     for index, rate in enumerate(rates):
@@ -247,27 +182,6 @@ def test_when_a_dice_was_reached_and_runs_that_never_did(tmp_path: Path) -> None
     assert row["epochs to 0.80"] == "3 (30 s); 2 of 3 runs did"
     assert row["epochs to 0.85"] == "not reached; 1 of 3 runs did"
     assert row["epochs to 0.90"] == "not reached"
-
-
-def test_the_tables_of_a_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = tmp_path / "s"
-    write_sweep(folder, {"none": {}, "bad": {"state": "failed", "error": "the loss is nan"}}, seeds=1, **SMALL)
-    study = read_study([folder])
-    good, bad = [run.name for run in study.runs if run.finished], [run.name for run in study.runs if not run.finished]
-    assert not show_sweep(study, [*good, *bad])
-    shown = capsys.readouterr().out
-    assert f"{bad[0]} failed: the loss is nan" in shown
-    assert "aug=none" in shown
-    assert show_sweep(study, good)
-    assert not show_sweep(study, [*good, "never made"])
-    write_tables(study, folder)
-    runs = pd.read_csv(folder / "runs.csv").set_index("run")
-    assert set(runs["state"]) == {"finished", "failed"}
-    summary = json.loads((study.runs[0].folder / "summary.json").read_text())
-    assert {*summary, "seed", "state", "error", "model", "aug", "optimizer", "scheduler", "loss", "data"} <= set(runs)
-    assert runs.loc[good[0], "test_dice"] == summary["test_dice"]
-    assert not math.isnan(runs.loc[good[0], "parameters"])
-    assert (folder / "comparison.csv").read_text().startswith("group,baseline,metric,mean,")
 
 
 def test_markdown_keeps_its_columns(tmp_path: Path) -> None:

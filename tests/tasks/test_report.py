@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from conftest import tiny
 from processes import finish
-from sweeps import write_sweep
+from sweeps import make_constant, write_sweep
 
 Command = Callable[..., tuple[int, str]]
+HEAD = "test Dice against none, in points (95 % CI):"
 MADE = {"multirun.yaml", "report.html", "report.md", "runs.csv", "comparison.csv", "figures"}
 
 
@@ -30,9 +31,11 @@ def test_a_sweep_that_dies_has_its_tables_and_ends_with_its_report_when_it_is_co
     code, shown = in_process("task=report", "runs=runs/default")
     assert code == 0, shown
     assert "4 runs: 3 finished, 1 interrupted." in shown
-    assert "with one seed its test Dice is" in shown
-    assert shown.strip().endswith("runs/default/report.html")
+    lines = shown.strip().splitlines()
+    assert f"page      {(sweep / 'report.html').as_uri()}" in lines
+    assert lines[lines.index(HEAD) + 1].startswith("hflip: ")
     page = (sweep / "report.html").read_text()
+    assert "with one seed" in page
     assert "its process ended without a word" in page
     # The pictures of images are drawn from the data set and the weights that the runs name.
     assert (sweep / "figures" / "masks.png").exists()
@@ -43,7 +46,9 @@ def test_a_sweep_that_dies_has_its_tables_and_ends_with_its_report_when_it_is_co
     assert set(table["group"]) == {"aug=hflip"}
     assert list(table["seeds"]) == [2] * 4
     assert "difference (95 % CI)" in shown
-    assert shown.strip().splitlines()[-1] == "runs/default/report.html"
+    lines = shown.strip().splitlines()
+    assert f"page      {(sweep / 'report.html').as_uri()}" in lines
+    assert lines[lines.index(HEAD) + 1].startswith("hflip: ")
     assert {path.name for path in sweep.iterdir() if not path.name.startswith("unet-")} == MADE
     assert "its process ended without a word" not in (sweep / "report.html").read_text()
 
@@ -93,12 +98,47 @@ def test_a_sweep_whose_baseline_is_not_there_is_compared_all_the_same(
 
 def test_a_folder_that_cannot_be_written_keeps_the_former_page(tmp_path: Path, in_process: Command) -> None:
     sweep = tmp_path / "work" / "a"
-    write_sweep(sweep, {"none": {}, "crop": {}}, seeds=2, epochs=2, images=9, valid=2)
+    write_sweep(sweep, {"none": {}, "crop": {"effect": -0.3}}, seeds=2, epochs=2, images=9, valid=2)
     for name in ("figures", "report.html"):
         (sweep / name).write_text("former")
     code, shown = in_process("task=report", "runs=a")
     assert code == 1
-    assert shown.startswith("a/figures/differences.svg: cannot be written")
-    assert len(shown.splitlines()) == 1
+    # What the runs came to is told all the same.
+    *_, head, verdict, problem = shown.splitlines()
+    assert (head, verdict.split(":")[0]) == (HEAD, "crop")
+    assert problem.startswith("a/figures/differences.svg: cannot be written")
+    assert "page  " not in shown
     assert (sweep / "report.html").read_text() == "former"
     assert not list(sweep.glob(".*.part"))
+
+
+def test_a_sweep_whose_page_cannot_be_written_says_what_it_came_to(
+    oxford: Path, tmp_path: Path, in_process: Command
+) -> None:
+    sweep = tmp_path / "work" / "runs" / "default"
+    sweep.mkdir(parents=True)
+    (sweep / "figures").write_text("mine")
+    code, shown = in_process("-m", *tiny(oxford), "train.epochs=1", "aug=none,hflip", "closing=next")
+    assert code == 1
+    lines = shown.splitlines()
+    assert lines[lines.index(HEAD) + 1].startswith("hflip: ")
+    assert lines[-1].startswith("runs/default/figures/")
+    assert "cannot be written" in lines[-1]
+    assert "next" not in lines
+
+
+def test_networks_that_learned_nothing_are_named_everywhere(tmp_path: Path, in_process: Command) -> None:
+    sweep = tmp_path / "work" / "a"
+    for run in write_sweep(sweep, {"none": {}, "hflip": {}}, seeds=2, epochs=2, images=9, valid=2):
+        make_constant(run, "background")
+    code, shown = in_process("task=report", "runs=a")
+    assert code == 0, shown
+    said = "none and hflip: the network predicts background for every test image."
+    equal = "hflip and none have the same Dice in every test image with 2 seeds: the differences are all exactly zero."
+    assert said in shown.splitlines()
+    assert shown.splitlines()[-1] == "hflip: 0.0 points: the differences from none are all exactly zero"
+    for name in ("report.html", "report.md"):
+        text = (sweep / name).read_text()
+        assert said in text
+        assert equal in text
+        assert "half a point" not in text

@@ -46,7 +46,7 @@ def draw_calibration(study: Study, looks: dict[str, Look]) -> Drawing | None:
             hover.append(_draw_course(axes, courses, column, looks))
         captions.append(
             "By epoch: where the calibration error (mean gap between probability and outcome) grows while the loss"
-            " rises, the network trusts itself wrongly. Mean over seeds, band: ± one standard deviation."
+            " rises, the network is surer than it is right. Lines are means over seeds, bands ± one standard deviation."
         )
         ends = {name: _end(found) for name, found in courses.items()}
         _label_inside(shares, [looks[name] for name in tables if name not in courses])
@@ -55,7 +55,7 @@ def draw_calibration(study: Study, looks: dict[str, Look]) -> Drawing | None:
         ends = {name: (table[-1, 0], table[-1, 1]) for name, table in tables.items()}
         end_labels(shares, [(*ends[name], looks[name].label, looks[name].colour) for name in ends])
     if len(groups) < sum(bool(group.finished) for group in study.groups):
-        captions.append(f"The {len(groups)} groups that are in colour elsewhere.")
+        captions.append(f"Shown are the {len(groups)} groups that are in colour elsewhere.")
     alt = "Reliability of predicted probabilities and calibration error by epoch of " + ", ".join(
         looks[name].label for name in names
     )

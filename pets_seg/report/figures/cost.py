@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from pets_seg.report.figures.courses import time_unit
 from pets_seg.report.figures.drawing import WIDTH, Drawing, Points, end_labels, grid
 from pets_seg.report.figures.looks import MUTED, Look, ranked
 from pets_seg.report.figures.widths import widest
 from pets_seg.report.study import Spread, Study, spread
+from pets_seg.report.units import unit_of
 
 COSTS = {"train_seconds": "time to train", "parameters": "parameters", "peak_memory_mb": "peak memory"}
 # Nearer than this, as a share of the largest, costs are the same: the clock and the allocator are no finer.
@@ -36,38 +36,42 @@ def draw_cost(study: Study, looks: dict[str, Look]) -> Drawing | None:
     [panels] = grid(figure, 1, len(differing), (0.62, right, 0.42, 0.28), (0.25, 0))
     hover = []
     for axes, key in zip(panels, differing, strict=True):
-        scale, unit = _unit(key, [cost.mean for cost in costs[key].values()])
-        _draw_front(axes, [(costs[key][name].mean / scale, dice[name].mean) for name in dice])
+        unit = unit_of(key, [cost.mean for cost in costs[key].values()])
+        _draw_front(axes, [(costs[key][name].mean / unit.scale, dice[name].mean) for name in dice])
         marks = []
         for name in reversed(dice):
             look = looks[name]
-            x, y = costs[key][name].mean / scale, dice[name].mean
+            x, y = costs[key][name].mean / unit.scale, dice[name].mean
             axes.errorbar(
                 [x], [y], yerr=[np.nan_to_num(dice[name].deviation)],
-                xerr=[np.nan_to_num(costs[key][name].deviation) / scale], fmt="o", color=look.colour, elinewidth=0.8,
-                markersize=5.5 if look.strong else 3, alpha=1 if look.strong else 0.7, zorder=2.5 if look.strong else 2,
+                xerr=[np.nan_to_num(costs[key][name].deviation) / unit.scale], fmt="o", color=look.colour,
+                elinewidth=0.8, markersize=5.5 if look.strong else 3, alpha=1 if look.strong else 0.7,
+                zorder=2.5 if look.strong else 2,
             )  # fmt: skip
-            lines = [name, f"test Dice {_plus_minus(dice[name])}", f"{COSTS[key]} {x:.3g} {unit}"]
+            lines = [name, f"test Dice {_plus_minus(dice[name])}", f"{COSTS[key]} {x:.3g} {unit.name}"]
             marks.append((x, y, look.colour, lines))
         axes.set_title(COSTS[key])
-        axes.set_xlabel(unit)
+        axes.set_xlabel(unit.name)
         _finish(axes)
         hover.append(Points(axes, marks))
     _share_height(panels)
     panels[0].set_ylabel("test Dice")
     last = costs[differing[-1]]
-    scale, _ = _unit(differing[-1], [cost.mean for cost in last.values()])
+    scale = unit_of(differing[-1], [cost.mean for cost in last.values()]).scale
     end_labels(
         panels[-1],
         [(last[name].mean / scale, dice[name].mean, looks[name].label, looks[name].colour) for name in strong],
     )
-    caption = "Means over seeds; bars: ± one standard deviation. Step line: the groups that no other beats in both."
+    caption = (
+        "Dots are means over seeds, bars ± one standard deviation. The step line joins the groups that no other beats"
+        " in both cost and Dice."
+    )
     same = [key for key in COSTS if key not in differing and all(math.isfinite(x.mean) for x in costs[key].values())]
     if same:
         names = [COSTS[key] + (" (to within 1 %)" if SAME[key] else "") for key in same]
-        caption += f" No panel for {' and '.join(names)}: the same in all groups."
+        caption += f" There is no panel for {' and '.join(names)}, the same in all groups."
     if len(strong) < len(groups):
-        caption += f" In colour {len(strong)} of {len(groups)} groups."
+        caption += f" {len(strong)} of {len(groups)} groups are in colour."
     alt = "Test Dice against " + ", ".join(COSTS[key] for key in differing) + f" of {len(groups)} groups"
     return Drawing("cost", "What it costs", caption, alt, figure, hover)
 
@@ -113,15 +117,6 @@ def _share_height(panels: Sequence[Axes]) -> None:
 def _differs(key: str, costs: Iterable[Spread]) -> bool:
     known = [cost.mean for cost in costs if math.isfinite(cost.mean)]
     return len(known) > 1 and max(known) - min(known) > SAME[key] * max(map(abs, known))
-
-
-def _unit(key: str, values: Sequence[float]) -> tuple[float, str]:
-    largest = max((value for value in values if math.isfinite(value)), default=1.0)
-    if key == "train_seconds":
-        return time_unit(largest)
-    if key == "parameters":
-        return (1e6, "million") if largest >= 1e6 else (1e3, "thousand")
-    return (1e3, "GB") if largest >= 4e3 else (1.0, "MB")
 
 
 def _plus_minus(found: Spread) -> str:

@@ -69,10 +69,3 @@ def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mean = np.where(count > 0, np.where(known, values, 0).sum(axis=0) / np.maximum(count, 1), np.nan)
     squares = (np.where(known, values - mean, 0) ** 2).sum(axis=0)
     return mean, np.where(count > 1, np.sqrt(squares / np.maximum(count - 1, 1)), np.nan)
-
-
-def time_unit(longest: float) -> tuple[float, str]:
-    """Return the seconds and the name of the unit in which a time is easily read."""
-    if longest > 3 * 3600:
-        return 3600.0, "hours"
-    return (60.0, "minutes") if longest > 300 else (1.0, "seconds")

@@ -11,11 +11,12 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from pets_seg.report.figures.courses import SECONDS, Course, course, time_unit
+from pets_seg.report.figures.courses import SECONDS, Course, course
 from pets_seg.report.figures.drawing import WIDTH, Drawing, Lines, end_labels, grid, thinned
 from pets_seg.report.figures.looks import MUTED, OTHER, Look, chosen
 from pets_seg.report.figures.widths import SMALL, widest
 from pets_seg.report.study import Study
+from pets_seg.report.units import unit_of
 
 PANELS = {"val/dice": "validation Dice", "val/loss": "validation loss", "train/loss": "training loss"}
 # With more runs in colour their lines hide the means, and the page grows heavy.
@@ -38,26 +39,26 @@ def draw_curves(study: Study, looks: dict[str, Look], reference: bool = False) -
     tall = 2.4 if reference else 1.75
     figure = Figure((WIDTH, 2 * tall + 1.35))
     rows = grid(figure, 2, 3, (0.42, right, 0.42, 0.28), (0.46, 0.65))
-    scale, unit = time_unit(max((_ends(found.values[SECONDS])[1] for found in courses.values()), default=0.0))
+    time = unit_of("train_seconds", [_ends(found.values[SECONDS])[1] for found in courses.values()])
     hover = []
     for by_time, row in enumerate(rows):
         lowest_labels = _order(row)
         for axes, column in zip(row, lowest_labels, strict=True):
-            curves = {name: _curve(found, column, by_time, scale) for name, found in strong.items()}
-            grey = [_curve(found, column, by_time, scale)[:2] for found in weak]
+            curves = {name: _curve(found, column, by_time, time.scale) for name, found in strong.items()}
+            grey = [_curve(found, column, by_time, time.scale)[:2] for found in weak]
             under = {} if by_time else {name: (table["epoch"], table[column]) for name, table in others.items()}
             _limit(axes, [*((x, y) for x, y, _ in curves.values()), *grey], list(under.values()))
             _draw_grey(axes, grey)
             for x, y in under.values():
                 axes.plot(x, y, color=OTHER, linewidth=0.5, zorder=1.5)
             if sum(len(found.values[column]) for found in courses.values()) <= MOST_RUNS:
-                _draw_runs(axes, strong, looks, column, by_time, scale)
+                _draw_runs(axes, strong, looks, column, by_time, time.scale)
             for name, (x, y, deviation) in curves.items():
                 _draw_mean(axes, x, y, deviation, looks[name])
             axes.set_title(PANELS[column])
             axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
-            axes.set_xlabel(f"{unit} of training" if by_time else "epoch")
-            head = unit if by_time else "epoch"
+            axes.set_xlabel(f"{time.name} of training" if by_time else "epoch")
+            head = time.name if by_time else "epoch"
             hover.append(Lines(axes, head, [(looks[n].label, looks[n].colour, *c) for n, c in curves.items()]))
             if column == lowest_labels[-1]:
                 ends = [(*_end(x, y), looks[name].label, looks[name].colour) for name, (x, y, _) in curves.items()]
@@ -171,11 +172,11 @@ def _limit(
 def _caption(study: Study, strong: dict[str, Course], weak: Sequence[Course], reference: bool) -> str:
     courses = [*strong.values(), *weak]
     several = any(len(found.values[SECONDS]) > 1 for found in courses)
-    text = "Mean over seeds; band: ± one standard deviation." if several else "One run a group."
+    text = "Lines are means over seeds, bands ± one standard deviation." if several else "Every group has one run."
     if several and sum(len(found.values[SECONDS]) for found in courses) <= MOST_RUNS:
-        text += " Thin lines: runs."
-    text += " The first epochs may lie outside."
-    text += " By time, an epoch stands where the runs ended it on average."
+        text += " Thin lines are single runs."
+    text += " The first epochs may lie outside the axes."
+    text += " In the lower row an epoch stands at the time at which its runs ended it, on average."
     if any(found.uneven for found in courses):
         text += (
             " Where runs of a group differ in length, a mean is over those that have the epoch; by time it ends at the"

@@ -13,6 +13,7 @@ from pets_seg.report.figures.drawing import WIDTH, Drawing, Points
 from pets_seg.report.figures.looks import INK, MUTED, OTHER, Look, counted_seeds, short_labels
 from pets_seg.report.figures.widths import LABEL, LONGEST, SMALL, shortened, widest
 from pets_seg.report.study import Study
+from pets_seg.report.verdicts import Verdict, verdict
 
 POINTS = 100
 MINUS = "\N{MINUS SIGN}"
@@ -91,13 +92,15 @@ def draw_differences(study: Study, looks: dict[str, Look]) -> Drawing | None:
     if study.baseline is not None:
         caption = f"Baseline: {escaped(study.baseline.name)}. {caption}"
     if any(_is_clear(item) for item in lines):
-        caption += " Bold: p\u00a0<\u00a00.05 after Holm's correction for the number of groups."
+        caption += " What is bold has p\u00a0<\u00a00.05 after Holm's correction for the number of groups."
     if any(item.found is not None and item.found.seeds == 1 for item in lines):
         caption += " With one seed the interval is over images alone, and leaves out how training varies."
     if any(item.found is None for item in lines):
-        caption += " Hollow: no seed in common, so no interval."
+        caption += " A hollow dot has no seed in common with the baseline, and so no interval."
+    if any(item.found is not None and math.isnan(item.found.low) for item in lines):
+        caption += " There is no interval where the scores do not vary, or are not finite."
     if len(lines) < len(every):
-        caption += f" Of {len(every)} groups the {BEST} best and the {WORST} worst."
+        caption += f" Of {len(every)} groups the {BEST} best and the {WORST} worst are shown."
     alt = "Differences from the baseline in test Dice, points: " + "; ".join(
         f"{labels[item.group.name]} {_text(item)}" for item in lines
     )
@@ -171,8 +174,7 @@ def _text(item: Difference) -> str:
 
 
 def _is_clear(item: Difference) -> bool:
-    # Over images alone an interval says nothing of how training varies.
-    return item.found is not None and item.found.seeds > 1 and item.p_holm < 0.05
+    return verdict(item) in (Verdict.BETTER, Verdict.WORSE)
 
 
 def _p(item: Difference) -> str:

@@ -97,7 +97,7 @@ def draw_factors(study: Study) -> Drawing | None:
     if every > 1:
         caption += f" One column in {every} is labelled."
     if len(cells) < len(rows) * len(columns):
-        caption += " Blank: no finished run."
+        caption += " A blank cell has no finished run."
     alt = caption + " " + "; ".join(f"{group.name} {found.mean:.4f}" for group, found in list(cells.values())[:40])
     return Drawing("factors", "The two factors together", caption, alt, figure, [Points(axes, marks)])
 

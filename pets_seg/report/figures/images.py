@@ -55,11 +55,12 @@ def draw_images(study: Study, looks: dict[str, Look]) -> Drawing | None:
         marks.append((float(quarters[2]), float(row), look.colour, lines))
     axes.set_xlabel("Dice of a test image (mean over seeds)")
     caption = (
-        "Hill: density; bar: the middle half of the images; gap in it: median; diamond: mean; line: all but the 5 % at"
-        f" either end. Right: the mean, and the share of images under {LOW}."
+        "A hill is the density of the images' Dice, the bar beneath it their middle half, the gap in the bar the"
+        " median, the diamond the mean; the line leaves out the 5 % at either end. On the right stand the mean and the"
+        f" share of images under {LOW}."
     )
     if len(shown) < len(every):
-        caption += f" Of {len(every)} groups {chosen(study, [group.name for group, _ in shown])}."
+        caption += f" Of {len(every)} groups {chosen(study, [group.name for group, _ in shown])} are shown."
     alt = "Dice of single test images, mean and share under 0.5: " + "; ".join(
         f"{label} {scores.mean():.4f}, {_share(scores)}" for label, (_, scores) in zip(labels, shown, strict=True)
     )

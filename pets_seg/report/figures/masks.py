@@ -66,13 +66,13 @@ def draw_masks(study: Study, looks: dict[str, Look], examples: Sequence[Example]
         )  # fmt: skip
     draw_legend(figure, side, any((example.truth == 255).any() for example in examples))
     kinds = ", ".join(dict.fromkeys(example.kind for example in examples))
-    caption = f"Dice under each image, the best in bold. Rows: {kinds}."
+    caption = f"Under each image stands its Dice, the best in bold. The rows are: {kinds}."
     finished = sum(bool(group.finished) for group in study.groups)
     if len(names) < len(groups):
         caption += f" Of {finished} groups {chosen(study, names)}"
-        caption += "." if len(groups) == finished else " for which masks were predicted."
+        caption += " are shown." if len(groups) == finished else " for which masks were predicted are shown."
     elif len(names) < finished:
-        caption += f" The {len(names)} of {finished} groups for which masks were predicted."
+        caption += f" Shown are the {len(names)} of {finished} groups for which masks were predicted."
     alt = "Test images with the outlines of true and predicted masks. " + "; ".join(
         f"{example.kind} {example.stem}: " + ", ".join(f"{name} {dice:.3f}" for name, dice in example.dice.items())
         for example in examples

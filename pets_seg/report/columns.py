@@ -1,0 +1,86 @@
+"""Tables for a terminal: columns that do not fit its width are left out."""
+
+import math
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pets_seg.report.study import MARKS, Reached, Study, reached, spread
+from pets_seg.report.tables import difference, finished, plus_minus, short
+from pets_seg.terminal import duration
+
+# The first column is broken into lines rather than made narrower.
+NARROWEST = 12
+GAP = "  "
+NOTES = {
+    "±": "±: one standard deviation over seeds",
+    "difference": "difference: paired over seeds and test images, in points (0.01 of Dice)",
+    "epochs to": "epochs to a validation Dice: median over seeds",
+    " of ": "(2 of 3): so many runs came to it",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of text. Where there is no room, that of the highest `rank` is left out first; those of 0 stay."""
+
+    header: str
+    cells: Sequence[str]
+    rank: int = 0
+
+
+def groups_table(study: Study, width: int) -> str:
+    """Return the groups side by side, and beneath them what the columns mean."""
+    groups = finished(study)
+    columns = [
+        Column("group", [group.name for group in groups]),
+        Column("seeds", [str(len(group.finished)) for group in groups], 4),
+        Column("val Dice", [plus_minus(spread(group, "val_dice")) for group in groups], 2),
+        Column("test Dice", [plus_minus(spread(group, "test_dice")) for group in groups], 1),
+        Column("difference (95 % CI)", [difference(study, group) for group in groups]),
+    ]
+    for rank, mark in ((5, MARKS[0]), (6, MARKS[1])):
+        columns.append(Column(f"epochs to {mark:.2f}", [_epochs(reached(group, mark)) for group in groups], rank))
+    seconds = [spread(group, "train_seconds").mean for group in groups]
+    columns.append(Column("time a run", ["" if math.isnan(mean) else duration(mean) for mean in seconds], 3))
+    table = fitted(columns, width)
+    notes = [words for sign, words in NOTES.items() if sign in table]
+    return f"{table}\n\n{textwrap.fill('; '.join(notes), width)}" if notes else table
+
+
+def jobs_table(study: Study, names: Sequence[str], width: int) -> str:
+    """Return a line a run, or a line for each of `names`: its state and best figures."""
+    runs = {run.name: run for run in study.runs}
+    names = list(names) or list(runs)
+    states = [runs[name].state if name in runs else "not made" for name in names]
+    columns = [Column("run", names), Column("state", states)]
+    for header, key, rank in (("val Dice", "best_val_dice", 2), ("test Dice", "test_dice", 1)):
+        values = [runs[name].number(key) if name in runs else math.nan for name in names]
+        columns.append(Column(header, ["" if math.isnan(value) else f"{value:.4f}" for value in values], rank))
+    return fitted(columns, width)
+
+
+def fitted(columns: Sequence[Column], width: int) -> str:
+    """Return a table of at most `width` columns of a terminal, if that can be; empty columns are left out."""
+    shown = [columns[0], *(column for column in columns[1:] if any(column.cells))]
+    while sum(map(_wide, shown)) + len(GAP) * (len(shown) - 1) > width and any(column.rank for column in shown):
+        shown.remove(max(shown, key=lambda column: column.rank))
+    widths = list(map(_wide, shown))
+    widths[0] = min(widths[0], max(NARROWEST, width - sum(widths[1:]) - len(GAP) * (len(shown) - 1)))
+    lines = []
+    for row in zip(*([column.header, *column.cells] for column in shown), strict=True):
+        first, *more = textwrap.wrap(row[0], widths[0], break_on_hyphens=False) or [""]
+        cells = [f"{cell:<{wide}}" for cell, wide in zip((first, *row[1:]), widths, strict=True)]
+        lines += [GAP.join(cells).rstrip(), *more]
+    return "\n".join(lines)
+
+
+def _wide(column: Column) -> int:
+    return max(map(len, (column.header, *column.cells)))
+
+
+def _epochs(found: Reached) -> str:
+    if found.epochs is None:
+        return ""
+    shown = "not reached" if math.isinf(found.epochs) else short(found.epochs)
+    return shown if found.reached in (0, found.runs) else f"{shown} ({found.reached} of {found.runs})"

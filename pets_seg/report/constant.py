@@ -1,0 +1,38 @@
+"""Networks that predict the same for every image: they have a Dice, but have learned nothing."""
+
+import numpy as np
+import pandas as pd
+
+from pets_seg.evaluation.metrics import EPSILON
+
+
+def constant_class(images: pd.DataFrame | None, bins: pd.DataFrame | None) -> str | None:
+    """Return "background" or "pet" if a network predicts that class for every image of a split.
+
+    `images` are the split's rows of per_image.csv, `bins` those of calibration.csv. A constant network gives each image
+    the Dice and IoU that follow from its number of pet pixels alone; these numbers must add up to that of `bins`.
+    "nothing" if it is known only that no pixel of a pet was found; None for any other network, and without scores.
+    """
+    if images is None:
+        return None
+    dice, iou, pixels = (images[name].to_numpy(dtype=float) for name in ("dice", "iou", "pixels"))
+    if not (np.isfinite(dice) & np.isfinite(iou)).all():
+        return None
+    # With G pet pixels: pet everywhere has IoU (G + e) / (pixels + e), background everywhere has Dice e / (G + e).
+    if_pet = np.rint(iou * (pixels + EPSILON) - EPSILON)
+    with np.errstate(divide="ignore"):
+        if_background = np.rint(EPSILON / dice - EPSILON)
+    if _same(iou, (if_pet + EPSILON) / (pixels + EPSILON)) and _add_up(if_pet, bins):
+        return "pet"
+    if _same(dice, EPSILON / (if_background + EPSILON)) and _same(iou, dice) and _add_up(if_background, bins):
+        return "background"
+    # Without overlap Dice is at most e / (1 + e).
+    return "nothing" if (dice < EPSILON).all() else None
+
+
+def _same(found: np.ndarray, expected: np.ndarray) -> bool:
+    return bool(np.allclose(found, expected, rtol=1e-9, atol=0))
+
+
+def _add_up(counts: np.ndarray, bins: pd.DataFrame | None) -> bool:
+    return bins is not None and abs(float((bins["pixels"] * bins["pet_share"]).sum()) - counts.sum()) < 0.5
