@@ -10,6 +10,7 @@ from typing import Any
 
 from pets_seg.files import write_whole
 from pets_seg.messages import one_line
+from pets_seg.report.units import unit_of
 from pets_seg.terminal import duration, link
 
 DPI = 150
@@ -24,14 +25,16 @@ def show_result(summary: Mapping[str, Any]) -> None:
         f"best epoch {summary['best_epoch']}: val Dice {summary['best_val_dice']:.4f}; "
         f"test Dice {summary['test_dice']:.4f}, IoU {summary['test_iou']:.4f}, loss {summary['test_loss']:.4f}"
     )
-    macs, memory = summary["macs"], summary["peak_memory_mb"]
+    units = {key: unit_of(key, [summary[key]]) for key in ("parameters", "macs", "peak_memory_mb")}
+    parameters, macs, memory = (f"{_short(summary[key] / unit.scale)} {unit.short}" for key, unit in units.items())
     log.info(
-        f"{summary['parameters'] / 1e6:.2f} M parameters, "
-        + (f"{macs / 1e9:.1f} GMACs" if macs >= 1e9 else f"{macs / 1e6:.0f} MMACs")
-        + " an image, peak memory "
-        + (f"{memory / 1000:.1f} GB" if memory >= 1000 else f"{memory:.0f} MB")
-        + f", trained in {duration(summary['train_seconds'])}"
+        f"{parameters} parameters, {macs}MACs an image, peak memory {memory}, "
+        f"trained in {duration(summary['train_seconds'])}"
     )
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def show_files(folder: Path, wandb: str | None) -> None:

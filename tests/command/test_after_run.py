@@ -72,8 +72,8 @@ def test_units_fit_the_size(caplog: pytest.LogCaptureFixture) -> None:
     show_result({**figures, "parameters": 5e4, "macs": 4.4e6, "peak_memory_mb": 824.2, "train_seconds": 12})
     show_result({**figures, "parameters": 13.4e6, "macs": 3.5e9, "peak_memory_mb": 3773, "train_seconds": 9000})
     assert [line for line in caplog.messages if "parameters" in line] == [
-        "0.05 M parameters, 4 MMACs an image, peak memory 824 MB, trained in 12 s",
-        "13.40 M parameters, 3.5 GMACs an image, peak memory 3.8 GB, trained in 2.5 h",
+        "50 k parameters, 4.4 MMACs an image, peak memory 824 MB, trained in 12 s",
+        "13.4 M parameters, 3.5 GMACs an image, peak memory 3773 MB, trained in 2.5 h",
     ]
 
 
