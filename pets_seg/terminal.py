@@ -53,7 +53,7 @@ def coloured(text: str, colour: str) -> str:
 def duration(seconds: float) -> str:
     """Return a length of time as a reader wants it: 0.4 s, 12 s, 6 min, 2.5 h."""
     if seconds < 9.95:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f}".removesuffix(".0") + " s"
     if seconds < 99.5:
         return f"{seconds:.0f} s"
     if seconds < 99.5 * 60:

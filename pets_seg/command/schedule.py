@@ -60,7 +60,7 @@ class Schedule:
         if not any(known):
             return ""
         unknown = len(seconds) - len(known)
-        return f"about {duration(sum(known))}" + (f" and {_jobs(unknown)} of unknown length" if unknown else "")
+        return f"about {duration(round(sum(known)))}" + (f" and {_jobs(unknown)} of unknown length" if unknown else "")
 
 
 def plan(jobs: Sequence[DictConfig]) -> Schedule:
