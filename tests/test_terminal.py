@@ -13,9 +13,11 @@ from pets_seg.terminal import duration
 
 @pytest.mark.parametrize(
     ("seconds", "shown"),
-    [(0.04, "0 s"), (0.42, "0.4 s"), (9.0, "9 s"), (9.94, "9.9 s"), (9.96, "10 s"), (12, "12 s"), (99.4, "99 s"), (99.6, "2 min"), (2880, "48 min"),
-     (5969, "99 min"), (5971, "1.7 h"), (360000, "100.0 h")],
-)  # fmt: skip
+    [
+        *((0.04, "0 s"), (0.42, "0.4 s"), (9.0, "9 s"), (9.94, "9.9 s"), (9.96, "10 s"), (12, "12 s"), (99.4, "99 s")),
+        *((99.6, "2 min"), (2880, "48 min"), (5969, "99 min"), (5971, "1.7 h"), (360000, "100.0 h")),
+    ],
+)
 def test_durations_read_well(seconds: float, shown: str) -> None:
     assert duration(seconds) == shown
 

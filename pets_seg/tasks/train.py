@@ -139,8 +139,10 @@ def _train(cfg: DictConfig, folder: RunFolder, stop: Interruption, world: World)
             f"{_shown(folder)}: {cfg.model.name} on {describe_device(device)}, {config['train']['precision']}{together}"
         )
         sink = WandbSink(config, folder.path)
-        told = Schedule.current.after_epoch if Schedule.current else lambda: None
-        summary = train(cfg, open_dataset(cfg.data), folder, sink, stop.poll, world, told)
+        after_epoch, announced = lambda: None, False
+        if sweep := Schedule.current:
+            after_epoch, announced = sweep.after_epoch, sweep.told
+        summary = train(cfg, open_dataset(cfg.data), folder, sink, stop.poll, world, after_epoch, announced)
     except BaseException as error:
         error = _out_of_memory(error, cfg) or lost_process(error, world) or error
         interrupted = isinstance(error, KeyboardInterrupt)

@@ -48,11 +48,12 @@ def train(
     poll: Callable[[], None] = lambda: None,
     world: World = ALONE,
     after_epoch: Callable[[], None] = lambda: None,
+    announced: bool = False,
 ) -> dict[str, Any]:
     """Train what `cfg` describes, or go on from the folder's last checkpoint; return the summary, written there too.
 
     In several processes each computes its share of every batch; the first one writes. `poll` is called after each step,
-    `after_epoch` when the files of an epoch are written.
+    `after_epoch` when the files of an epoch are written. `announced` is whether it was said before how long this takes.
     Raises RunError if the loss is not finite; where `poll` raises Interrupted, the state is written first.
     """
     device = resolve_device(cfg.train.device)
@@ -104,7 +105,7 @@ def train(
     forward = spread(network, device) if world.size > 1 else network
     forward = torch.compile(forward) if cfg.train.compile else forward
 
-    with Progress(cfg.train.epochs, steps, done, quicker(cfg, device.type), world.first) as progress:
+    with Progress(cfg.train.epochs, steps, done, quicker(cfg, device.type), world.first, announced) as progress:
         try:
             while state.epoch <= cfg.train.epochs:
                 epoch, losses = state.epoch, state.losses

@@ -21,14 +21,19 @@ WIDE = 100
 
 
 class Progress:
-    """Counts the steps of `epochs` times `steps` that are not `done`; a context manager that closes its bar."""
+    """Counts the steps of `epochs` times `steps` that are not `done`; a context manager that closes its bar.
 
-    def __init__(self, epochs: int, steps: int, done: int, advice: str, shown: bool = True) -> None:
+    `advice` is how to make it quicker; `announced` is whether it was said before how long it will take.
+    """
+
+    def __init__(
+        self, epochs: int, steps: int, done: int, advice: str, shown: bool = True, announced: bool = False
+    ) -> None:
         self.epochs, self.steps, self.advice = epochs, steps, advice
         self.done = self.first = done
         self.shown = shown
         self.started = 0.0
-        self.told = False
+        self.told = announced
         self.stack = ExitStack()
 
     def __enter__(self) -> "Progress":
