@@ -53,17 +53,18 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     # A log that cannot be written, on a full disk, must not print tracebacks.
     logging.raiseExceptions = False
-    if not this_world().first:
-        # Hydra's own files are written once.
-        sys.argv += ["hydra.output_subdir=null", "hydra/job_logging=terminal"]
     # An option that is not found would be all that is said of a search path that is not there.
     warnings.filterwarnings("error", "provider=hydra.searchpath", UserWarning)
+    first = True
     with unfailing_output():
         try:
+            if not (first := this_world().first):
+                # Hydra's own files are written once.
+                sys.argv += ["hydra.output_subdir=null", "hydra/job_logging=terminal"]
             sys.argv[1:] = check_arguments(expand(sys.argv[1:]))
             run()
         except KeyboardInterrupt as interruption:
-            if this_world().first:
+            if first:
                 ended = hasattr(interruption, "signal")
                 print(f"interrupted{'; the same command continues the run' if ended else ''}", file=sys.stderr)
             sys.exit(128 + getattr(interruption, "signal", signal.SIGINT))
@@ -71,7 +72,7 @@ def main() -> None:
             if traceback_wanted:
                 raise
             # A job reports its own errors, so this one is from before any job.
-            if this_world().first:
+            if first:
                 print(one_line(error), file=sys.stderr)
             sys.exit(2)
         finally:
