@@ -48,7 +48,10 @@ class Hooks(Callback):
 
         def prepare() -> None:
             if this_world().size > 1 and config.task.name != "train":
-                raise InputError(f"task={config.task.name}: runs in one process; start it without torchrun")
+                raise InputError(
+                    f"task={config.task.name}: runs in one process; start it without torchrun, "
+                    "or unset TORCHELASTIC_RUN_ID"
+                )
             _prepare(config)
             if config.task.name == "train" and config.report.wandb:
                 raise InputError(
@@ -62,6 +65,11 @@ class Hooks(Callback):
                 from pets_seg.tracking.lock import check_free
 
                 check_free(Path(config.hydra.run.dir))
+            # Before the run folder is made: the others may never come.
+            if this_world().size > 1:
+                from pets_seg.training.meeting import meet
+
+                meet()
 
         _or_exit(prepare, code=2)
 
@@ -73,7 +81,10 @@ class Hooks(Callback):
 
             Schedule.current = None
             if this_world().size > 1:
-                raise InputError("a sweep runs in one process, job by job; torchrun is for one run: start them singly")
+                raise InputError(
+                    "a sweep runs in one process, job by job; torchrun is for one run: start them singly, "
+                    "or unset TORCHELASTIC_RUN_ID"
+                )
             jobs = _jobs(config)
             for job in jobs:
                 for key in ("name", "task"):

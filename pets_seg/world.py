@@ -1,11 +1,16 @@
 """The processes that train one run together, as torchrun started them; without it, one."""
 
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pets_seg.errors import InputError
+
 if TYPE_CHECKING:
     import torch
+
+LEFT_OVER = "start the command by torchrun, or unset TORCHELASTIC_RUN_ID"
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,41 @@ ALONE = World()
 
 
 def this_world() -> World:
-    """Return the processes that torchrun started, by its environment variables."""
-    if "TORCHELASTIC_RUN_ID" not in os.environ:
+    """Return the processes that torchrun started, by its environment variables.
+
+    Raises InputError if these cannot be what torchrun sets: whatever a process of torchrun's starts inherits them.
+    """
+    if not os.environ.get("TORCHELASTIC_RUN_ID"):
         return ALONE
-    return World(*(int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")))
+    world = World(*(_number(name) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")))
+    for place, size in (("RANK", "WORLD_SIZE"), ("LOCAL_RANK", "LOCAL_WORLD_SIZE")):
+        if _number(place) >= _number(size):
+            raise InputError(
+                f"{place}={_number(place)} {size}={_number(size)}: counts from 0 to below {size}; {LEFT_OVER}"
+            )
+    if world.local_size > world.size:
+        raise InputError(f"LOCAL_WORLD_SIZE={world.local_size} WORLD_SIZE={world.size}: is a part of it; {LEFT_OVER}")
+    if world.size > 1:
+        meeting_point()
+    return world
+
+
+def meeting_point() -> tuple[str, int]:
+    """Return the host and port at which the processes meet; InputError if torchrun's variables do not say."""
+    port = _number("MASTER_PORT")
+    if not 0 < port < 2**16:
+        raise InputError(f"MASTER_PORT={port}: must be from 1 to 65535; {LEFT_OVER}")
+    return _word("MASTER_ADDR"), port
+
+
+def _number(name: str) -> int:
+    word = _word(name)
+    if not re.fullmatch("[0-9]{1,9}", word):
+        raise InputError(f"{name}={word[:100]}: must be a whole number; {LEFT_OVER}")
+    return int(word)
+
+
+def _word(name: str) -> str:
+    if not (word := os.environ.get(name)):
+        raise InputError(f"TORCHELASTIC_RUN_ID is set as torchrun does, but {name} is not; {LEFT_OVER}")
+    return word

@@ -14,7 +14,9 @@ from omegaconf import DictConfig
 
 from pets_seg.checks import check_arguments, only_shows
 from pets_seg.config import register
+from pets_seg.errors import InputError
 from pets_seg.help import register_help
+from pets_seg.home import settle
 from pets_seg.messages import exit_code, one_line, traceback_wanted
 from pets_seg.replay import expand
 from pets_seg.terminal import output_problem, unfailing_output
@@ -53,17 +55,23 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     # A log that cannot be written, on a full disk, must not print tracebacks.
     logging.raiseExceptions = False
-    if not this_world().first:
-        # Hydra's own files are written once.
-        sys.argv += ["hydra.output_subdir=null", "hydra/job_logging=terminal"]
+    # It says in every new home that it has looked for fonts.
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)
     # An option that is not found would be all that is said of a search path that is not there.
     warnings.filterwarnings("error", "provider=hydra.searchpath", UserWarning)
+    first = True
     with unfailing_output():
         try:
+            if not (first := this_world().first):
+                # Hydra's own files are written once.
+                sys.argv += ["hydra.output_subdir=null", "hydra/job_logging=terminal"]
             sys.argv[1:] = check_arguments(expand(sys.argv[1:]))
+            if not only_shows(sys.argv[1:]):
+                _check_start_folder()
+                settle()
             run()
         except KeyboardInterrupt as interruption:
-            if this_world().first:
+            if first:
                 ended = hasattr(interruption, "signal")
                 print(f"interrupted{'; the same command continues the run' if ended else ''}", file=sys.stderr)
             sys.exit(128 + getattr(interruption, "signal", signal.SIGINT))
@@ -71,7 +79,7 @@ def main() -> None:
             if traceback_wanted:
                 raise
             # A job reports its own errors, so this one is from before any job.
-            if this_world().first:
+            if first:
                 print(one_line(error), file=sys.stderr)
             sys.exit(2)
         finally:
@@ -80,3 +88,8 @@ def main() -> None:
                 if not (isinstance(problem, BrokenPipeError) and only_shows(sys.argv[1:])):
                     print(f"standard output: could not be written ({problem.strerror})", file=sys.stderr)
                 sys.exit(1)
+
+
+def _check_start_folder() -> None:
+    if "${" in (folder := os.getcwd()):
+        raise InputError(f"{folder}: holds ${{, which a configuration takes for a reference; start from another folder")

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
-from platformdirs import user_cache_path
 from tqdm import tqdm
 
 from pets_seg.data.decode import BadFileError, decode_pair
@@ -23,6 +22,7 @@ from pets_seg.data.sources import SPLITS, Splits, list_pairs
 from pets_seg.data.verify import ARRAYS, DamagedError, read_index, read_verified, write_index
 from pets_seg.errors import InputError
 from pets_seg.files import FULL
+from pets_seg.home import user_cache
 
 # Part of the key: a change of what decoding gives must change it.
 RESIZE_RULE = "image antialiased bilinear, trimap nearest, square; 2"
@@ -110,7 +110,7 @@ def _decoded(data: Mapping[str, Any], read: Read) -> tuple[Path, dict[str, Any]]
 
 def _cache_root(cache_dir: str | None) -> Path:
     try:
-        return Path(cache_dir).expanduser() if cache_dir else user_cache_path("pets_seg") / "pixels"
+        return Path(cache_dir).expanduser() if cache_dir else user_cache("data.cache_dir") / "pixels"
     except RuntimeError as error:
         raise InputError(f"data.cache_dir={cache_dir}: there is no such user; write the path out") from error
 

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_cache_path
-
 from pets_seg.data.download import download_oxford_pet
 from pets_seg.data.foreign import printable
 from pets_seg.errors import InputError
 from pets_seg.files import open_regular
+from pets_seg.home import user_cache
 
 SPLITS = ("train", "valid", "test")
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
@@ -67,7 +66,7 @@ def _sample(data: Mapping[str, Any]) -> Splits:
 
 
 def _oxford_pet(data: Mapping[str, Any]) -> Splits:
-    root = _root(data["root"]) if data["root"] else user_cache_path("pets_seg")
+    root = _root(data["root"]) if data["root"] else user_cache("data.root")
     folder = root / "oxford-iiit-pet"
     try:
         os.stat(folder)

@@ -76,6 +76,10 @@ class WandbSink:
             self._try(lambda: self._close(summary, failed))
 
     def _start(self) -> None:
+        try:
+            str(self.folder.absolute()).encode()
+        except UnicodeEncodeError:
+            raise RuntimeError("the path of the run folder is not UTF-8, which it needs") from None
         mode = self.config["tracker"]["mode"]
         wanted = os.environ.get("WANDB_MODE")
         if mode == "auto" and wanted == "disabled":

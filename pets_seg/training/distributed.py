@@ -9,6 +9,7 @@ import torch.distributed as dist
 from torch import nn
 
 from pets_seg.errors import RunError
+from pets_seg.training.meeting import meet
 from pets_seg.world import World, this_world
 
 # What a process hears of the group when another process is gone.
@@ -25,7 +26,8 @@ def joined(device: torch.device) -> Iterator[World]:
     if device.type == "cuda":
         # NCCL needs to know which device is this process's before its first message.
         torch.cuda.set_device(device)
-    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, store=meet(), rank=world.rank, world_size=world.size)
     yield world
     # A spread network that outlives its group can abort the process when it exits.
     gc.collect()

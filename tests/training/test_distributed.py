@@ -167,7 +167,7 @@ def test_what_several_processes_cannot_do(
     # As torchrun starts the first and the second of two.
     for rank in ("0", "1"):
         launched = {"TORCHELASTIC_RUN_ID": "x", "RANK": rank, "WORLD_SIZE": "2", "LOCAL_RANK": rank}
-        launched["LOCAL_WORLD_SIZE"] = "2"
+        launched |= {"LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
         for name, value in launched.items():
             monkeypatch.setenv(name, value)
         code, shown = in_process(*arguments)
