@@ -90,7 +90,9 @@ class Hooks(Callback):
             if config.task.name == "train":
                 from pets_seg.report.wandb_report import check_account
                 from pets_seg.tracking.lock import check_writable
+                from pets_seg.tracking.wandb_account import check_one_trial
 
+                check_one_trial(config.tracker.mode)
                 if config.report.wandb:
                     check_account()
                 for job in jobs:

@@ -20,6 +20,9 @@ from pets_seg.models import NETWORKS
 from pets_seg.replay import check_same_optimizer
 from pets_seg.tracking.lock import locked
 from pets_seg.tracking.run_folder import RunFolder, describe_machine, git_commit
+from pets_seg.tracking.wandb_account import check_variables
+from pets_seg.tracking.wandb_copy import copy_to_wandb
+from pets_seg.tracking.wandb_names import in_trial
 from pets_seg.tracking.wandb_sink import WandbSink
 from pets_seg.training.distributed import joined, lost_process
 from pets_seg.training.interruption import Interruption
@@ -27,7 +30,7 @@ from pets_seg.training.loop import train
 from pets_seg.training.optimizers import build_optimizer, build_scheduler
 from pets_seg.training.precision import resolve_device, resolve_precision
 from pets_seg.training.progress import duration
-from pets_seg.world import World
+from pets_seg.world import World, this_world
 
 # What is shown of a run; a summary without it is made again.
 SHOWN = {"best_epoch", "best_val_dice", "test_dice", "test_iou", "test_loss"}
@@ -38,6 +41,8 @@ log = logging.getLogger("pets_seg")
 def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     """Raise InputError for what can be known before the run folder is made; fetch and decode what is needed."""
     check(cfg)
+    if this_world().first:
+        check_variables(cfg.tracker.mode, cfg.tracker.project)
     if cfg.replay:
         check_same_optimizer(cfg)
     if cfg.model.get("pretrained"):
@@ -100,6 +105,9 @@ def _finished(cfg: DictConfig, folder: RunFolder) -> float | None:
         return None
     log.info(f"{_shown(folder)}: finished already (existing=restart trains it again)")
     _show_result(summary)
+    if in_trial():
+        # Its W&B run is another than that of the trial that trained it; without figures the sweep learns nothing.
+        copy_to_wandb(folder.path, OmegaConf.to_container(cfg.tracker, resolve=True))
     return summary["best_val_dice"]
 
 
