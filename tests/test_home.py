@@ -1,6 +1,7 @@
 """Machines without a home folder, or with one that cannot be used, as containers have them; odd start folders."""
 
 import os
+import pwd
 import shutil
 import stat
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import tiny
@@ -45,6 +47,15 @@ def test_a_home_that_can_be_used_is_left_alone(machine: Path, monkeypatch: pytes
     assert home.user_cache("data.root") == machine.parent / "home" / ".cache" / "pets_seg"
     assert [name for name in VARIABLES if name in os.environ] == ["HOME"]
     assert (list(machine.iterdir()), caplog.messages) == ([], [])
+
+
+def test_a_home_that_only_the_password_file_knows_is_told_to_all(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "relative/says/nothing")
+    monkeypatch.setattr(pwd, "getpwuid", lambda user: SimpleNamespace(pw_dir=str(machine.parent / "home")))
+    home.settle()
+    assert os.environ["HOME"] == str(machine.parent / "home")
 
 
 def test_without_a_home_a_folder_that_is_the_users_alone_takes_its_place(
