@@ -138,7 +138,7 @@ class Tracker:
     mode: str = setting(
         "of W&B; auto: online with a key, or offline", choices=("auto", "online", "offline", "disabled")
     )
-    project: str = setting("of W&B")
+    project: str | None = setting("of W&B (null: WANDB_PROJECT, or pets_seg)")
 
 
 @dataclass

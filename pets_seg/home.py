@@ -34,6 +34,9 @@ def settle() -> None:
         _without_home("there is no home folder")
     elif not (os.path.isdir(home) and os.access(home, os.R_OK | os.X_OK)) and not can_be_made(home):
         _without_home(f"HOME={home} cannot be read")
+    else:
+        # W&B's own program asks nobody else.
+        os.environ["HOME"] = home
     caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     settings = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     # What they would do instead: W&B talks on the terminal, Matplotlib looks for fonts in every command.

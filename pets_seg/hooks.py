@@ -20,11 +20,11 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from pets_seg.command.after_run import python
 from pets_seg.command.loading import loading
 from pets_seg.config import run_name
 from pets_seg.errors import InputError, RunError
 from pets_seg.messages import exit_code, one_line, traceback_wanted
+from pets_seg.terminal import python
 from pets_seg.world import this_world
 
 TASKS = ("train", "evaluate", "preview", "report")
@@ -95,7 +95,9 @@ class Hooks(Callback):
             if config.task.name == "train":
                 from pets_seg.report.wandb_report import check_account
                 from pets_seg.tracking.lock import check_writable
+                from pets_seg.tracking.wandb_account import check_one_trial
 
+                check_one_trial(config.tracker.mode)
                 if config.report.wandb:
                     check_account()
                 for job in jobs:
@@ -154,6 +156,7 @@ def _study(folder: Path, config: DictConfig) -> tuple[Any, str]:
 def _report(config: DictConfig, runs: list[str]) -> bool:
     from pets_seg.report.sweep import show_sweep
     from pets_seg.tasks.report import make_report, publish
+    from pets_seg.tracking.wandb_names import sweep_place
 
     folder = Path(config.hydra.sweep.dir)
     if not folder.is_dir():
@@ -167,7 +170,7 @@ def _report(config: DictConfig, runs: list[str]) -> bool:
             page = make_report(study, config.report.reference)
     # What could not be written is told after what the runs came to.
     finally:
-        all_well = show_sweep(study, runs, page)
+        all_well = show_sweep(study, runs, page, sweep_place(folder))
     if study.runs and config.report.wandb:
         print(f"\nW&B       {publish(study, config.tracker.project)}")
     return all_well

@@ -4,6 +4,7 @@ import codecs
 import io
 import os
 import select
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -59,6 +60,15 @@ def duration(seconds: float) -> str:
     if seconds < 99.5 * 60:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
+
+
+def python() -> str:
+    """Return what a shell in this folder calls the interpreter of this process by."""
+    path = Path(sys.executable)
+    # Not compared as files: an environment's python is a link to that of the system.
+    if shutil.which("python") == str(path):
+        return "python"
+    return shlex.quote(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
 
 
 class _Stream(io.FileIO):

@@ -2,8 +2,6 @@
 
 import logging
 import shlex
-import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 from pets_seg.files import write_whole
 from pets_seg.messages import one_line
 from pets_seg.report.units import unit_of
-from pets_seg.terminal import duration, link
+from pets_seg.terminal import duration, link, python
 
 DPI = 150
 # Of a command line: they do not belong to what is run next, or are said in another way there.
@@ -44,7 +42,8 @@ def show_files(folder: Path, wandb: str | None) -> None:
         lines["picture"] = link(picture)
     if wandb:
         lines["W&B"] = wandb
-    print("\n" + "\n".join(f"{name:<9}{text}" for name, text in lines.items()))
+    under = "\n" + " " * 9
+    print("\n" + "\n".join(f"{name:<9}{text.replace(chr(10), under)}" for name, text in lines.items()))
 
 
 def show_next(given: Sequence[str], aug: str) -> None:
@@ -83,12 +82,3 @@ def write_picture(folder: Path) -> Path | None:
         log.warning(f"result.png: could not be drawn ({one_line(error)})")
         return None
     return path
-
-
-def python() -> str:
-    """Return how a shell in this folder calls the interpreter of this process."""
-    path = Path(sys.executable)
-    # Not compared as files: an environment's python is a link to that of the system.
-    if shutil.which("python") == str(path):
-        return "python"
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

@@ -16,11 +16,11 @@ MOST_LEFT_OUT = 10
 NARROWEST = 20
 
 
-def show_sweep(study: Study, names: Sequence[str], page: Path | None) -> bool:
+def show_sweep(study: Study, names: Sequence[str], page: Path | None, wandb: str | None) -> bool:
     """Print the jobs of a sweep, why any did not finish, and their comparison; return whether all did.
 
     `names` are the run folders of this command's jobs; the sweep's folder may hold runs of earlier ones. Without names,
-    where another sweeper chose the jobs, all runs count.
+    where another sweeper chose the jobs, all runs count. `wandb` says where W&B has them.
     """
     [folder] = study.folders
     jobs = [run for run in study.runs if run.name in names] if names else study.runs
@@ -31,11 +31,11 @@ def show_sweep(study: Study, names: Sequence[str], page: Path | None) -> bool:
         if not run.finished:
             reason = "another process is at work on it" if run.state == "running" else "no reason recorded"
             print(f"\n{run.name} {run.state}: {run.error or reason}")
-    show_comparison(study, page)
+    show_comparison(study, page, wandb)
     return bool(jobs) and len(jobs) == len(names or jobs) and all(run.finished for run in jobs)
 
 
-def show_comparison(study: Study, page: Path | None) -> None:
+def show_comparison(study: Study, page: Path | None, wandb: str | None = None) -> None:
     """Print what was left out, the groups, where their page is (None: it could not be made), and the verdicts."""
     wide = width()
     left_out = [f"left out: {item.what}: {item.why}" for item in study.left_out[:MOST_LEFT_OUT]]
@@ -46,6 +46,7 @@ def show_comparison(study: Study, page: Path | None) -> None:
         left_out,
         [groups_table(study, wide)] if any(run.finished for run in study.runs) else [],
         [_wrapped(remark, wide) for remark in remarks(study)],
+        [f"W&B       {wandb.replace(chr(10), chr(10) + ' ' * 10)}"] if wandb else [],
         [f"page      {link(page)}"] if page else [],
         [_wrapped(line, wide, colour) for line, colour in verdicts],
     ]

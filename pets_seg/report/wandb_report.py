@@ -20,16 +20,19 @@ LONGEST_TITLE = 128
 WIDTH = 24
 
 
-def save_report(title: str, sweeps: list[str], keys: list[str], markdown: str, project: str) -> str:
+def save_report(
+    title: str, sweeps: list[str], keys: list[str], markdown: str, project: str, entity: str | None = None
+) -> str:
     """Create the report `title` in the W&B project, or renew it, and return its address.
 
-    It shows the runs of the groups `sweeps`, grouped by `keys` ("aug" is its option's name, "optimizer.lr" itself).
-    Raises InputError, within seconds, if the extra or a key is missing or the server does not take it.
+    The entity is that of the account if none is given. It shows the runs of the groups `sweeps`, grouped by `keys`
+    ("aug" is its option's name, "optimizer.lr" itself). Raises InputError, within seconds, if the extra or a key is
+    missing or the server does not take it.
     """
     check_account()
     check_server()
     # W&B's own process can wait for a silent server for ever, and so would this one at its end.
-    asked = json.dumps([title, sweeps, keys, markdown, project])
+    asked = json.dumps([title, sweeps, keys, markdown, project, entity])
     command = [sys.executable, "-m", "pets_seg.report.wandb_report"]
     try:
         done = subprocess.run(command, input=asked, capture_output=True, text=True, timeout=DEADLINE, check=False)
@@ -91,12 +94,12 @@ def build_report(title: str, sweeps: list[str], keys: list[str], markdown: str, 
     return wr.Report(project=project, entity=entity, title=title, blocks=blocks, width="fluid")
 
 
-def _save(title: str, sweeps: list[str], keys: list[str], markdown: str, project: str) -> str:
+def _save(title: str, sweeps: list[str], keys: list[str], markdown: str, project: str, entity: str | None) -> str:
     import wandb
 
     title = title[:LONGEST_TITLE]
     api = wandb.Api(timeout=PATIENCE)
-    entity = api.settings["entity"] or api.default_entity
+    entity = entity or api.settings["entity"] or api.default_entity
     if project not in {known.name for known in api.projects(entity)}:
         api.create_project(project, entity)
     report = build_report(title, sweeps, keys, markdown, project, entity)

@@ -24,6 +24,7 @@ from pets_seg.report.tables import cost_table, course_table, main_table, markdow
 from pets_seg.report.wandb_report import check_account, save_report
 from pets_seg.tasks.evaluate import predict_test
 from pets_seg.tracking.lock import check_writable
+from pets_seg.tracking.wandb_names import project_name, recorded
 
 log = logging.getLogger("pets_seg")
 GIVEN = {"task", "runs", "report", "report.baseline", "report.reference", "report.wandb", "name"}
@@ -84,10 +85,25 @@ def make_report(study: Study, reference: bool = False) -> Path:
     return page
 
 
-def publish(study: Study, project: str) -> str:
-    """Make or renew the study's report in W&B and return its address."""
-    sweeps = list(dict.fromkeys(str(run.config.get("name")) for run in study.runs))
-    return save_report(f"pets_seg: {', '.join(sweeps)}", sweeps, study.keys, document(study), project)
+def publish(study: Study, given: str | None) -> str:
+    """Make or renew the study's report in W&B, in the project of its runs or the `given` one; return its address."""
+    told = [about for run in study.runs for about in _told(run)]
+    places = {(about["entity"], about["project"]) for about in told}
+    if not given and len(places) > 1:
+        named = ", ".join(sorted("/".join(filter(None, place)) for place in places))
+        raise InputError(f"report.wandb=true: the runs are in several W&B projects ({named}); give tracker.project=...")
+    entity, project = next(iter(places)) if len(places) == 1 else (None, given)
+    title = f"pets_seg: {', '.join(dict.fromkeys(str(run.config.get('name')) for run in study.runs))}"
+    groups = list(dict.fromkeys(about["group"] for about in told))
+    return save_report(title, groups, study.keys, document(study), given or project, entity)
+
+
+def _told(run: Run) -> list[dict[str, Any]]:
+    """Return what W&B was told of a run; where that is not kept, what an older version told it."""
+    tracker = run.config.get("tracker")
+    given = tracker.get("project") if isinstance(tracker, dict) else None
+    older = {"entity": None, "project": project_name(given), "group": str(run.config.get("name"))}
+    return list(recorded(run.folder).values()) or [older]
 
 
 def document(study: Study, made: Sequence[tuple[str, str]] = (), pictures: Sequence[str] = ()) -> str:

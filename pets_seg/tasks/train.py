@@ -23,6 +23,9 @@ from pets_seg.models import NETWORKS
 from pets_seg.replay import check_same_optimizer
 from pets_seg.tracking.lock import locked
 from pets_seg.tracking.run_folder import RunFolder, describe_machine, git_commit
+from pets_seg.tracking.wandb_account import check_variables
+from pets_seg.tracking.wandb_copy import copy_to_wandb
+from pets_seg.tracking.wandb_names import in_trial
 from pets_seg.tracking.wandb_sink import WandbSink
 from pets_seg.training.distributed import joined, lost_process
 from pets_seg.training.interruption import Interruption
@@ -40,6 +43,8 @@ log = logging.getLogger("pets_seg")
 def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     """Raise InputError for what can be known before the run folder is made; fetch and decode what is needed."""
     check(cfg)
+    if this_world().first:
+        check_variables(cfg.tracker.mode, cfg.tracker.project)
     if cfg.replay:
         check_same_optimizer(cfg)
     if cfg.model.get("pretrained"):
@@ -82,6 +87,9 @@ def train_run(cfg: DictConfig, path: Path, end: Callable[[str | None], None]) ->
             with locked(folder.path):
                 folder.tidy()
                 summary, where = _finished(cfg, folder), None
+                if summary and in_trial():
+                    # Its W&B run is that of the trial which trained it; without figures the sweep would learn nothing.
+                    where = copy_to_wandb(path, OmegaConf.to_container(cfg.tracker, resolve=True)).where()
                 told = True
                 if world.tell(summary is None):
                     summary, where = _train(cfg, folder, stop, world)
@@ -157,7 +165,7 @@ def _train(cfg: DictConfig, folder: RunFolder, stop: Interruption, world: World)
         raise error
     sink.finish(summary)
     folder.write_status("finished")
-    return summary, None
+    return summary, sink.where()
 
 
 def _out_of_memory(error: BaseException, cfg: DictConfig) -> RunError | None:

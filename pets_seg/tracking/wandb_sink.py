@@ -1,9 +1,7 @@
 """A copy of a run's figures for W&B: offline unless a key is configured, and never a reason for a run to fail."""
 
-import hashlib
-import json
+import glob
 import logging
-import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +19,9 @@ from pets_seg.tracking.wandb_account import (
     one_line_without_secrets,
     quiet_wandb,
     server_address,
+    wanted_mode,
 )
+from pets_seg.tracking.wandb_names import PARTLY, names, record, shown, upload_command, waiting
 
 # A picture's stem, image uint8 (3,S,S), mask uint8 (S,S) of 0, 1 and 255, and predicted mask bool (S,S).
 Picture = tuple[str, np.ndarray, np.ndarray, np.ndarray]
@@ -29,9 +29,9 @@ Picture = tuple[str, np.ndarray, np.ndarray, np.ndarray]
 PICTURES = "val/pictures"
 MOST_PICTURES = 8
 CLASSES = {0: "background", 1: "pet", 255: "ignored"}
+TOLD = ("id", "project", "entity", "group", "name", "job_type", "tags", "notes")
 BY_EPOCH = ("train/*", "val/*", "lr", "seconds", "images_per_second", "images_seen", "updates")
-# In wandb/ of a run folder: the server holds a part of the run, to which `wandb sync` would append the whole.
-PARTLY = "partly-uploaded"
+# In wandb/ of a run folder.
 SAVED_PICTURES = "pictures.npz"
 # In seconds: for so long after a failure the runs of this process do not ask the server again.
 REST = 600
@@ -42,18 +42,28 @@ log = logging.getLogger("pets_seg")
 class WandbSink:
     """One W&B run, of the group `config["name"]`; with mode=disabled, or once W&B has failed, it does nothing.
 
-    Its id follows from sweep, run folder and when the run was begun: a run that is continued is one W&B run. A server
-    that fails at any time costs seconds and a warning; the whole run is then in offline files.
+    Its id follows from sweep, run folder and when the run was begun: a run that is continued is one W&B run. W&B's own
+    variables count (see `names`), unless `about` says what it was told of the run before. A server that fails at any
+    time costs seconds and a warning; the whole run is then in offline files.
     """
 
-    def __init__(self, config: Mapping[str, Any], folder: Path) -> None:
+    def __init__(self, config: Mapping[str, Any], folder: Path, about: Mapping[str, Any] | None = None) -> None:
         self.run: Any = None
         self.config, self.folder = config, folder
         self.rows: list[dict[str, Any]] = []
         self.pictures: list[Picture] = []
-        self.online = self.begun = False
-        if config["tracker"]["mode"] != "disabled":
+        self.online = self.begun = self.whole = False
+        if wanted_mode(config["tracker"]["mode"]) != "disabled":
+            self.about = dict(about or names(config, folder))
             self._try(self._start)
+
+    def where(self) -> str | None:
+        """Return, after `finish`, where W&B has the run, and how offline files are uploaded; None if it has nothing."""
+        if not self.whole:
+            return None
+        if self.online:
+            return self.about["address"]
+        return f"offline files in {shown(self.folder / 'wandb')}; upload them with\n{upload_command(self.folder)}"
 
     def log(self, row: Mapping[str, Any]) -> None:
         """Add the row of an epoch; a run that is continued passes all its rows again, in order."""
@@ -81,11 +91,7 @@ class WandbSink:
         except UnicodeEncodeError:
             raise RuntimeError("the path of the run folder is not UTF-8, which it needs") from None
         mode = self.config["tracker"]["mode"]
-        wanted = os.environ.get("WANDB_MODE")
-        if mode == "auto" and wanted == "disabled":
-            return
-        # A key that cannot be one is a failure of the online run too.
-        self.online = mode == "online" or (mode == "auto" and wanted not in ("offline", "dryrun"))
+        self.online = wanted_mode(mode) == "online"
         if self.online and not key_configured():
             if mode == "online":
                 raise RuntimeError("no key is configured (wandb login)")
@@ -102,14 +108,10 @@ class WandbSink:
         import wandb
 
         self._supersede()
+        told = {key: self.about[key] for key in TOLD}
         self.run = wandb.init(
-            project=self.config["tracker"]["project"],
-            group=self.config["name"],
-            job_type=self.config["task"]["name"],
-            name=self.folder.name,
-            id=_run_id(self.config["name"], self.folder),
+            **told,
             resume="allow" if mode == "online" else None,
-            tags=[self.config[group]["name"] for group in ("model", "aug", "optimizer")],
             config=dict(self.config),
             dir=self.folder,
             mode=mode,
@@ -117,6 +119,7 @@ class WandbSink:
             # No git: the address of a remote may hold a token. The commit is in status.json.
             settings=wandb.Settings(
                 silent=True,
+                sweep_id=self.about["sweep_id"],
                 console="off",
                 x_disable_stats=True,
                 # A process that is killed has then written what it knew a second ago.
@@ -128,16 +131,21 @@ class WandbSink:
             ),
         )
         self.begun = mode == "online"
+        self.about["address"] = self.run.url
+        record(self.folder, self.about)
         self.run.define_metric("epoch")
         for metrics in BY_EPOCH:
             self.run.define_metric(metrics, step_metric="epoch")
 
     def _supersede(self) -> None:
-        """Remove the files of earlier W&B runs of this folder: all that they hold is passed to `log` again."""
-        for earlier in (self.folder / "wandb").glob("*run-*-*"):
+        """Remove the files of this W&B run's earlier processes: all that they hold is passed to `log` again."""
+        for earlier in (self.folder / "wandb").glob(f"*run-*-{glob.escape(self.about['id'])}"):
             if earlier.name.startswith("run-") or any(earlier.glob("*.synced")):
-                (self.folder / "wandb" / PARTLY).touch()
+                self._partly().touch()
             shutil.rmtree(earlier, ignore_errors=True)
+
+    def _partly(self) -> Path:
+        return self.folder / "wandb" / f"{PARTLY}-{self.about['id']}"
 
     def _send_row(self, index: int) -> None:
         # A row is a step; what the server has of this run already, it must not get twice.
@@ -160,9 +168,12 @@ class WandbSink:
             # W&B itself tells nobody but its log.
             if said.exists() and "filestream: fatal error" in said.read_text(encoding="utf-8", errors="replace"):
                 raise RuntimeError("the server refused the figures")
-            for name in (PARTLY, SAVED_PICTURES):
-                (self.folder / "wandb" / name).unlink(missing_ok=True)
-        self.run = None
+            self._partly().unlink(missing_ok=True)
+            # A mark of an older version, which knew one W&B run a folder.
+            (self.folder / "wandb" / PARTLY).unlink(missing_ok=True)
+            if not waiting(self.folder):
+                (self.folder / "wandb" / SAVED_PICTURES).unlink(missing_ok=True)
+        self.run, self.whole = None, True
 
     def _offline_instead(self) -> None:
         if not self.begun:
@@ -181,7 +192,7 @@ class WandbSink:
         except Exception as error:
             then = "the run goes on without it"
             if self._give_up_server() and self._stays(self._offline_instead):
-                then = "the run goes on with offline files, which `make sync` uploads"
+                then = "the run goes on with offline files"
             log.warning(f"W&B: {one_line_without_secrets(error)}; {then}")
 
     def _give_up_server(self) -> bool:
@@ -221,15 +232,6 @@ def saved_pictures(folder: Path) -> list[Picture]:
         return []
     with np.load(path) as kept:
         return list(zip(kept["stem"].tolist(), kept["image"], kept["mask"], kept["predicted"], strict=True))
-
-
-def _run_id(sweep: str, folder: Path) -> str:
-    """Return an id that lasts as long as the run does: one that is restarted is another run."""
-    try:
-        started = json.loads((folder / "status.json").read_text(encoding="utf-8")).get("started")
-    except (OSError, ValueError):
-        started = None
-    return hashlib.sha256(json.dumps([sweep, folder.name, started]).encode()).hexdigest()[:16]
 
 
 def _wandb_image(stem: str, image: np.ndarray, mask: np.ndarray, predicted: np.ndarray) -> Any:

@@ -16,7 +16,7 @@ from processes import finish
 from wandb_child import config_of, row
 from wandb_server import KEY, WandbServer
 
-from pets_seg.tracking.wandb_sink import PARTLY
+from pets_seg.tracking.wandb_names import PARTLY
 from pets_seg.tracking.wandb_sync import waiting_runs
 
 CHILD = Path(__file__).with_name("wandb_child.py")
@@ -129,7 +129,7 @@ def test_sync_uploads_once_and_then_only_what_is_new(tmp_path: Path) -> None:
         assert code == 0, shown
         [stored] = server.runs.values()
         assert (stored.rows, stored.sent) == ([row(1), row(2)], 2)
-        assert waiting_runs(runs) == {}
+        assert waiting_runs(runs) == []
         # It goes on, and the server knows its beginning.
         drive({**job, "rows": 4, "pictures": True})
         write_folder(folder, 4)
@@ -145,7 +145,7 @@ def test_sync_uploads_once_and_then_only_what_is_new(tmp_path: Path) -> None:
         assert (first.sent, first.exit_code, first.summary["test_dice"]) == (5, 0, 0.75)
         assert any(name.startswith("media/images/val/pictures") for name in first.files)
         assert killed.rows == [row(1), row(2)]
-    assert waiting_runs(runs) == {}
+    assert waiting_runs(runs) == []
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
     assert [path.name for path in runs.iterdir()] == ["sweep"]
 
@@ -166,7 +166,7 @@ def test_an_upload_that_was_broken_off_goes_on_and_a_damaged_folder_keeps_no_oth
         assert "Traceback" not in shown
         [stored] = server.runs.values()
         assert stored.rows == [row(1), row(2)]
-    assert list(waiting_runs(runs)) == [damaged]
+    assert {run for run, _, _ in waiting_runs(runs)} == {damaged}
 
 
 def test_sync_says_what_is_in_the_way(tmp_path: Path) -> None:

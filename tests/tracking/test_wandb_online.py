@@ -19,7 +19,7 @@ from pets_seg.tracking.wandb_account import PATIENCE
 
 # Shorter than a user's, and long enough for a machine that does several things at once.
 SHORT = 4
-OFFLINE_FILES = "; the run goes on with offline files, which `make sync` uploads"
+OFFLINE_FILES = "; the run goes on with offline files"
 
 
 def test_a_run_arrives_whole_and_goes_on_as_the_same_run(tmp_path: Path) -> None:

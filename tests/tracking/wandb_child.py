@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from pets_seg.tracking import wandb_account, wandb_sink
+from pets_seg.tracking.wandb_copy import copy_to_wandb
 from pets_seg.tracking.wandb_sink import WandbSink
 
 GROUPS = {"model": {"name": "unet"}, "aug": {"name": "crop"}, "optimizer": {"name": "adam", "lr": 0.001}}
 
 
-def config_of(mode: str) -> dict[str, Any]:
-    return {"name": "sweep", "task": {"name": "train"}, "tracker": {"mode": mode, "project": "p"}, **GROUPS}
+def config_of(mode: str, project: str | None = "p") -> dict[str, Any]:
+    return {"name": "sweep", "task": {"name": "train"}, "tracker": {"mode": mode, "project": project}, **GROUPS}
 
 
 def row(epoch: int) -> dict[str, Any]:
@@ -37,7 +38,11 @@ def work(job: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     state = "running" if job.get("killed") else "finished"
     (folder / "status.json").write_text(json.dumps({"state": state, "started": job.get("started", "then")}))
-    sink = WandbSink(config_of(job.get("mode", "auto")), folder)
+    config = config_of(job.get("mode", "auto"), job.get("project", "p"))
+    if job.get("copy"):
+        print(copy_to_wandb(folder, config["tracker"]).where())
+        return
+    sink = WandbSink(config, folder)
     for epoch in range(1, job["rows"] + 1):
         sink.log(row(epoch))
         if epoch == job.get("halt"):

@@ -1,0 +1,115 @@
+"""What a run is called in W&B: by its settings, by W&B's own variables, or by the agent whose trial it is."""
+
+import hashlib
+import json
+import os
+import shlex
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pets_seg.errors import escaped
+from pets_seg.files import write_text
+from pets_seg.terminal import python
+
+PROJECT = "pets_seg"
+# In wandb/ of a run folder, each with the id of a W&B run after it: what W&B was told of that run, and that the server
+# holds a part of it, to which `wandb sync` would append the whole.
+ABOUT = "about"
+PARTLY = "partly-uploaded"
+
+
+def in_trial() -> bool:
+    """Return whether this process is a trial of a W&B sweep: `wandb agent` sets both variables."""
+    return bool(os.environ.get("WANDB_SWEEP_ID") and os.environ.get("WANDB_RUN_ID"))
+
+
+def project_name(given: str | None) -> str:
+    """Return the project of a run whose tracker.project is `given`; that of a trial is its agent's."""
+    variable = os.environ.get("WANDB_PROJECT")
+    return (variable or given if in_trial() else given or variable) or PROJECT
+
+
+def names(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return id, project, entity, group, name, job_type, tags, notes and sweep_id of the W&B run of a run folder."""
+    tags = [config[group]["name"] for group in ("model", "aug", "optimizer")]
+    tags += [tag.strip() for tag in os.environ.get("WANDB_TAGS", "").split(",")]
+    return {
+        "id": os.environ["WANDB_RUN_ID"] if in_trial() else _run_id(config["name"], folder),
+        "project": project_name(config["tracker"]["project"]),
+        "entity": os.environ.get("WANDB_ENTITY"),
+        "group": os.environ.get("WANDB_RUN_GROUP") or config["name"],
+        "name": os.environ.get("WANDB_NAME") or folder.name,
+        "job_type": os.environ.get("WANDB_JOB_TYPE") or config["task"]["name"],
+        "tags": list(dict.fromkeys(filter(None, tags))),
+        "notes": os.environ.get("WANDB_NOTES"),
+        "sweep_id": os.environ["WANDB_SWEEP_ID"] if in_trial() else None,
+    }
+
+
+def record(folder: Path, about: Mapping[str, Any]) -> None:
+    """Keep what W&B was told of a run of this folder: what uploads it later is told the same."""
+    write_text(folder / "wandb" / f"{ABOUT}-{about['id']}.json", json.dumps(dict(about), indent=2) + "\n")
+
+
+def recorded(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return what W&B was told of each run of this folder, by its id; what cannot be read is left out."""
+    found = {}
+    for path in sorted((folder / "wandb").glob(f"{ABOUT}-*.json")):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            about = json.loads(path.read_text(encoding="utf-8"))
+            found[about["id"]] = {"entity": None, **about}
+    return found
+
+
+def waiting(folder: Path) -> dict[str, Path | None]:
+    """Return the ids of the W&B runs of a run folder of which the server lacks something, each with its offline files.
+
+    None stands for those whose offline files are gone: an upload of what the folder says was broken off. The mark of an
+    older version, which knew one W&B run a folder, has the id "".
+    """
+    found: dict[str, Path | None] = {}
+    for file in sorted((folder / "wandb").glob("offline-run-*/*.wandb")):
+        if not file.with_suffix(".wandb.synced").exists():
+            # offline-run-<time>-<id>
+            found[file.parent.name.split("-", 3)[3]] = file.parent
+    for mark in sorted((folder / "wandb").glob(f"{PARTLY}*")):
+        key = mark.name.removeprefix(PARTLY).removeprefix("-")
+        if key or not found:
+            found.setdefault(key, None)
+    return found
+
+
+def shown(path: Path) -> str:
+    """Return a path as a user would write it in a command that he gives where this one was given."""
+    here = Path.cwd()
+    return escaped(shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path)))
+
+
+def upload_command(folder: Path) -> str:
+    """Return the command that uploads the offline files under `folder`, from a checkout or an installed package."""
+    return f"{python()} -m pets_seg.tracking.wandb_sync {shown(folder)}"
+
+
+def sweep_place(folder: Path) -> str | None:
+    """Return where W&B has the runs in the folder of a sweep, and how offline files are uploaded; None if nowhere."""
+    offline, addresses = 0, []
+    for run in sorted(folder.glob("*/wandb")):
+        left = waiting(run.parent)
+        offline += bool(left)
+        addresses += [about.get("address") for key, about in recorded(run.parent).items() if key not in left]
+    projects = Counter(address.rpartition("/runs/")[0] for address in addresses if address)
+    parts = [f"{count} runs in {project}" for project, count in projects.items()]
+    parts += [f"offline files of {offline} runs; upload them with\n{upload_command(folder)}"] if offline else []
+    return "; ".join(parts) or None
+
+
+def _run_id(sweep: str, folder: Path) -> str:
+    """Return an id that lasts as long as the run does: one that is restarted is another run."""
+    try:
+        started = json.loads((folder / "status.json").read_text(encoding="utf-8")).get("started")
+    except (OSError, ValueError):
+        started = None
+    return hashlib.sha256(json.dumps([sweep, folder.name, started]).encode()).hexdigest()[:16]
