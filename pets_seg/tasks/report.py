@@ -17,6 +17,7 @@ from pets_seg.files import write_text
 from pets_seg.report.compare import common_seeds
 from pets_seg.report.examples import Example, choose_groups, choose_images
 from pets_seg.report.origin import origin
+from pets_seg.report.runs import Run
 from pets_seg.report.sentences import answer, progress, remarks
 from pets_seg.report.study import Study, read_study
 from pets_seg.report.sweep import show_comparison

@@ -102,7 +102,7 @@ def sweep_place(folder: Path) -> str | None:
         addresses += [about.get("address") for key, about in recorded(run.parent).items() if key not in left]
     projects = Counter(address.rpartition("/runs/")[0] for address in addresses if address)
     parts = [f"{count} runs in {project}" for project, count in projects.items()]
-    parts += [f"offline files of {offline} runs; upload them with\n{upload_command(folder)}"] if offline else []
+    parts += [f"offline files of {offline} runs\nupload with {upload_command(folder)}"] if offline else []
     return "; ".join(parts) or None
 
 

@@ -63,7 +63,7 @@ class WandbSink:
             return None
         if self.online:
             return self.about["address"]
-        return f"offline files in {shown(self.folder / 'wandb')}; upload them with\n{upload_command(self.folder)}"
+        return f"offline files in {shown(self.folder / 'wandb')}\nupload with {upload_command(self.folder)}"
 
     def log(self, row: Mapping[str, Any]) -> None:
         """Add the row of an epoch; a run that is continued passes all its rows again, in order."""

@@ -76,7 +76,7 @@ def test_no_key_password_or_token_reaches_the_run_folder_or_the_terminal(oxford:
             shown += done.stdout + done.stderr
     # One warning, and the run is whole all the same.
     assert "EOF" not in shown
-    assert shown.count("W&B") == shown.count("the run goes on with offline files") == 1
+    assert shown.count("W&B: ") == shown.count("the run goes on with offline files") == 1
     run = only_run(tmp_path, "online")
     assert json.loads((run / "status.json").read_text())["state"] == "finished"
     assert list(run.glob("wandb/offline-run-*/*.wandb"))

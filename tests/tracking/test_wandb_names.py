@@ -123,10 +123,10 @@ def test_the_line_at_the_end_of_a_sweep_names_a_command_that_uploads(
     folder = tmp_path / "runs" / "it's odd"
     drive(*({"folder": str(folder / name), "rows": 1} for name in ("a", "b")))
     said = sweep_place(folder)
-    assert said.startswith("offline files of 2 runs; upload them with\n")
+    assert said.startswith("offline files of 2 runs\nupload with ")
     with WandbServer() as server:
         # As a user would paste it.
-        upload = said.partition("with\n")[2]
+        upload = said.partition("with ")[2]
         environment = {**os.environ, **server.environment}
         subprocess.run(["sh", "-c", upload], env=environment, capture_output=True, check=True)
         assert len(server.runs) == 2
@@ -140,7 +140,7 @@ def test_the_line_of_a_run_is_of_its_own_files(tmp_path: Path, monkeypatch: pyte
     write_folder(folder, 1)
     done = drive({"folder": str(folder), "copy": True, "rows": 1})
     files = shlex.quote("runs/it's/wandb")
-    assert done.stdout.startswith(f"offline files in {files}; upload them with\n")
+    assert done.stdout.startswith(f"offline files in {files}\nupload with ")
     assert done.stdout.endswith(f" -m pets_seg.tracking.wandb_sync {shlex.quote(str(Path('runs') / folder.name))}\n")
     assert drive({"folder": str(folder), "copy": True, "rows": 1, "mode": "disabled"}).stdout == "None\n"
 
