@@ -12,7 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from pets_seg.checks import check_arguments, only_shows
+from pets_seg.command.arguments import check_arguments, only_shows
 from pets_seg.config import register
 from pets_seg.help import register_help
 from pets_seg.messages import exit_code, one_line, traceback_wanted
