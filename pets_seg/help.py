@@ -4,7 +4,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 from omegaconf import DictConfig, OmegaConf
 
-from pets_seg.config import SCHEMAS, settings
+from pets_seg.config import SCHEMAS, register_resolver, settings
 
 GROUPS = {
     "model": "the network",
@@ -33,7 +33,7 @@ pets_seg: segment pets, and find out which network, augmentation or optimizer he
 
 def register_help() -> None:
     """Tell OmegaConf the resolver that conf/config.yaml uses for the help."""
-    OmegaConf.register_new_resolver("help_text", lambda *, _root_: help_text(_root_), replace=True)
+    register_resolver("help_text", lambda *, _root_: help_text(_root_))
 
 
 def options(group: str) -> list[str]:

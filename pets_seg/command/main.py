@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import warnings
+from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -13,6 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from pets_seg.command.arguments import check_arguments, only_shows
+from pets_seg.command.sweeps import CONFIG_NAME, CONFIG_PATH, told_apart
 from pets_seg.config import register
 from pets_seg.help import register_help
 from pets_seg.messages import exit_code, one_line, traceback_wanted
@@ -28,7 +30,17 @@ register_help()
 log = logging.getLogger("pets_seg")
 
 
-@hydra.main(version_base="1.3", config_path="pkg://pets_seg.conf", config_name="config")
+def behaviour() -> dict[str, Any]:
+    """Return what `hydra.main` must be told to behave as Hydra 1.3 does, whichever version is installed."""
+    if hydra.__version__.startswith("1.3."):
+        return {"version_base": "1.3"}
+    from hydra.utils import UNSAFE_DISABLE_EXECUTION_CHECKS
+
+    # A user's option may name any class; what a stranger's file may name, `pets_seg.replay` decides.
+    return {"execution_whitelist": UNSAFE_DISABLE_EXECUTION_CHECKS}
+
+
+@hydra.main(config_path=CONFIG_PATH, config_name=CONFIG_NAME, **behaviour())
 def run(cfg: DictConfig) -> float | None:
     """Run one job and return its figure; in a sweep a failed job is logged, returns None, and the others go on."""
     alone = HydraConfig.get().mode == RunMode.RUN
@@ -60,7 +72,7 @@ def main() -> None:
     warnings.filterwarnings("error", "provider=hydra.searchpath", UserWarning)
     with unfailing_output():
         try:
-            sys.argv[1:] = check_arguments(expand(sys.argv[1:]))
+            sys.argv[1:] = told_apart(check_arguments(expand(sys.argv[1:])))
             run()
         except KeyboardInterrupt as interruption:
             if this_world().first:
