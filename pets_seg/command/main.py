@@ -14,6 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from pets_seg.command.arguments import check_arguments, only_shows
+from pets_seg.command.completion import asks_what_follows, module_script
 from pets_seg.command.sweeps import CONFIG_NAME, CONFIG_PATH, told_apart
 from pets_seg.config import register
 from pets_seg.help import register_help
@@ -72,6 +73,9 @@ def main() -> None:
     warnings.filterwarnings("error", "provider=hydra.searchpath", UserWarning)
     with unfailing_output():
         try:
+            if script := module_script(sys.argv[1:]):
+                print(script)
+                return
             sys.argv[1:] = told_apart(check_arguments(expand(sys.argv[1:])))
             run()
         except KeyboardInterrupt as interruption:
@@ -83,7 +87,8 @@ def main() -> None:
             if traceback_wanted:
                 raise
             # A job reports its own errors, so this one is from before any job.
-            if this_world().first:
+            # What is wrong with a command that is still being written does not belong on the screen.
+            if this_world().first and not asks_what_follows(sys.argv[1:]):
                 print(one_line(error), file=sys.stderr)
             sys.exit(2)
         finally:
