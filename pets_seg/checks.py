@@ -2,107 +2,15 @@
 
 import math
 import os
-import re
-from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any, NoReturn
+from typing import Any
 
-from hydra._internal.utils import get_args_parser
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString
 from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pets_seg.config import NAME, SCHEMAS, settings
 from pets_seg.errors import InputError
-from pets_seg.help import GROUPS
-from pets_seg.messages import TYPES, first_line, nearest, unknown_key
-
-# In characters, of one override: reading one takes a time that grows with the square of its length.
-LONGEST = 10_000
-# Keys are sought as names of files too.
-LONGEST_KEY = 200
-FLAGS = ("--help", "--hydra-help", "--version", "--cfg", "--resolve", "--package", "--run", "--multirun", "--info")
-OWN_OPTIONS = "options of your own come through hydra.searchpath=[file:///my/conf]"
-NOT_HERE = {
-    "experimental_rerun": "runs what is pickled in a file; replay=RUN repeats a run",
-    "config_name": f"there is one configuration; {OWN_OPTIONS}",
-    "config_path": f"there is one configuration; {OWN_OPTIONS}",
-}
-
-
-def check_arguments(arguments: Sequence[str]) -> list[str]:
-    """Return the command line with its flags before its overrides; raise InputError for one that cannot be read."""
-    parser = get_args_parser()
-    parser.error = _refuse_flag
-    given, rest = parser.parse_known_args(list(arguments))
-    # The parser takes overrides in one place only; what is left over may be more of them.
-    overrides = [*given.overrides, *rest]
-    for word in rest:
-        if word.startswith("-"):
-            flag = word.partition("=")[0]
-            raise InputError(
-                f"{flag}: no such flag{nearest(flag, [*FLAGS])}; --hydra-help lists them; a setting is key=value"
-            )
-    for flag, reason in NOT_HERE.items():
-        if getattr(given, flag) is not None:
-            raise InputError(f"--{flag.replace('_', '-')}: is not for use here: {reason}")
-    modes = {"--run": given.run, "--multirun": given.multirun, "--cfg": given.cfg, "--info": given.info}
-    if len(chosen := [flag for flag, value in modes.items() if value]) > 1:
-        raise InputError(f"{' '.join(chosen)}: contradict each other; give one of them")
-    if given.resolve and not (given.cfg or given.help):
-        raise InputError("--resolve: shows nothing by itself; give --cfg job --resolve")
-    if not given.shell_completion:
-        for override in overrides:
-            _check_override(override, given.multirun)
-    return [argument for argument in arguments if argument not in overrides] + overrides
-
-
-def only_shows(arguments: Sequence[str]) -> bool:
-    """Return whether a command line that can be read asks for help or a configuration and so starts no work."""
-    given, _ = get_args_parser().parse_known_args(list(arguments))
-    return bool(given.help or given.hydra_help or given.cfg or given.info or given.shell_completion)
-
-
-def _refuse_flag(message: str) -> NoReturn:
-    raise InputError(f"{message.removeprefix('argument ')}; --hydra-help lists the flags")
-
-
-def _check_override(text: str, multirun: bool) -> None:
-    """Raise InputError, or Hydra's own error, for what its parser, or what comes after it, would stumble over."""
-    if len(text) > LONGEST:
-        raise InputError(f"{text[:60]}...: has {len(text)} characters, {LONGEST} are the most; shorten it")
-    # Python makes no number of more digits a float.
-    if re.search(r"[0-9_]{300}", text):
-        raise InputError(f"{text[:60]}...: holds a number of 300 digits or more; write a smaller one")
-    try:
-        [override] = OverridesParser.create().parse_overrides([text])
-    except (ValueError, ArithmeticError, RecursionError) as error:
-        raise InputError(
-            f"{text[:60]}...: cannot be read ({first_line(str(error))}); write it flat and short"
-        ) from None
-    key, value = override.key_or_group, override.value()
-    if not key:
-        raise InputError(f"{text}: has no key; write key=value")
-    if len(key) > LONGEST_KEY:
-        raise InputError(f"{key[:60]}...: no such group or setting; --help lists them")
-    if override.is_delete() and (key in GROUPS or key in settings() or re.fullmatch(r"aug\.operations(\.\d+)?", key)):
-        raise InputError(f"{text}: can be changed, not removed{'; p=0 draws no image' if key[-1].isdigit() else ''}")
-    if key in GROUPS and not override.is_delete():
-        for option in _options(override):
-            if not isinstance(option, str | QuotedString):
-                raise InputError(f"{text}: takes the name of an option, or is left out; --help lists those of {key}")
-    if key == "hydra" or key.startswith("hydra.callbacks.hooks") or (key == "hydra.callbacks" and value is None):
-        raise InputError(f"{key}: holds the checks that come before every run; leave it as it is")
-    if key == "hydra.mode" and multirun and value != "MULTIRUN":
-        raise InputError(f"{text}: contradicts --multirun; leave one of them out")
-
-
-def _options(override: Override) -> Sequence[Any]:
-    value = override.value()
-    if isinstance(value, Glob):
-        return ()
-    return value.list if isinstance(value, ChoiceSweep) else (value,)
+from pets_seg.messages import TYPES, first_line, nearest, sweep_hint, unknown_key
 
 
 def check(cfg: DictConfig) -> None:
@@ -166,7 +74,8 @@ def _check_option(group: str, node: Any) -> None:
 
 def _check_kind(key: str, value: Any, rule: dict[str, Any]) -> None:
     if not _is(value, rule["type"]):
-        raise InputError(f"{key}={str(value)[:100]}: expected {TYPES[rule['type']]}")
+        text = str(value)[:100]
+        raise InputError(f"{key}={text}: expected {TYPES[rule['type']]}{sweep_hint(key, text)}")
 
 
 def _is(value: Any, kind: Any) -> bool:

@@ -6,9 +6,11 @@ The values stand in conf/; here are the types, the allowed values and the line t
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+import omegaconf
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
@@ -257,5 +259,13 @@ def register() -> None:
     for variants in SCHEMAS.values():
         for name, schema in variants.items():
             store.store(group="schema", name=name, node=schema, provider="pets_seg")
-    OmegaConf.register_new_resolver("run_name", lambda *, _root_: run_name(_root_), replace=True)
-    OmegaConf.register_new_resolver("scratch_folder", _scratch_folder, use_cache=True, replace=True)
+    register_resolver("run_name", lambda *, _root_: run_name(_root_))
+    register_resolver("scratch_folder", _scratch_folder, use_cache=True)
+
+
+def register_resolver(name: str, resolver: Callable[..., Any], use_cache: bool = False) -> None:
+    """Let ${name:} in a configuration stand for what `resolver` returns."""
+    # OmegaConf 2.4 gives this name to what 2.3 calls register_new_resolver.
+    old = omegaconf.__version__.startswith("2.3.")
+    register = OmegaConf.register_new_resolver if old else OmegaConf.register_resolver
+    register(name, resolver, use_cache=use_cache, replace=True)

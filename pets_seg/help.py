@@ -1,10 +1,14 @@
 """What `--help` shows: the groups with their options, and every setting with one line."""
 
+import textwrap
+from typing import Any
+
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 from omegaconf import DictConfig, OmegaConf
 
-from pets_seg.config import SCHEMAS, settings
+from pets_seg import terminal
+from pets_seg.config import SCHEMAS, register_resolver, settings
 
 GROUPS = {
     "model": "the network",
@@ -20,20 +24,35 @@ GROUPS = {
     "experiment": "a whole study in one file",
 }
 
-EXAMPLES = """\
-pets_seg: segment pets, and find out which network, augmentation or optimizer helps.
-
-  python -m pets_seg.run model=unet aug=elastic                  one run
-  python -m pets_seg.run -m aug=none,elastic seed=0,1,2          a sweep: six runs
-  python -m pets_seg.run experiment=quickstart                   a small study, minutes on a laptop
-  python -m pets_seg.run task=preview aug=elastic                a picture of what an augmentation does
-  python -m pets_seg.run task=report runs=runs/NAME              compare the runs of a sweep again
-  python -m pets_seg.run task=evaluate checkpoint=runs/NAME/RUN  test a run again"""
+HEAD = "pets_seg: segment pets, and find out which network, augmentation or optimizer helps."
+EXAMPLES = {
+    "model=unet aug=elastic": "one run",
+    "-m aug=none,elastic seed=0,1,2": "a sweep: six runs",
+    "experiment=quickstart": "a small study: minutes",
+    "task=preview aug=elastic": "a picture of an augmentation",
+    "task=report runs=runs/NAME": "compare the runs of a sweep",
+    "task=evaluate checkpoint=runs/NAME/RUN": "score a run again",
+    "replay=runs/NAME/RUN": "train a run again",
+}
+GROUPS_HEAD = (
+    "Groups: group=option chooses an option, and with -m group=option,option several. * marks the one chosen now."
+)
+SETTINGS_HEAD = (
+    "Settings: key=value sets one, and with -m key=value,value several. Shown is the value that it has now; a setting "
+    "without one belongs to an option that is not chosen."
+)
+FOOT = (
+    "pets_seg is the same as python -m pets_seg.run. --cfg job prints the configuration without running it; "
+    "--hydra-help lists Hydra's own flags. For completion by the tab key in bash:"
+)
+COMPLETION = 'eval "$(pets_seg -sc install=bash)"'
+# In columns; a line that is longer than a reader's eye follows is no help on a wide terminal.
+NARROWEST, WIDEST = 64, 120
 
 
 def register_help() -> None:
     """Tell OmegaConf the resolver that conf/config.yaml uses for the help."""
-    OmegaConf.register_new_resolver("help_text", lambda *, _root_: help_text(_root_), replace=True)
+    register_resolver("help_text", lambda *, _root_: help_text(_root_))
 
 
 def options(group: str) -> list[str]:
@@ -42,21 +61,55 @@ def options(group: str) -> list[str]:
 
 
 def help_text(cfg: DictConfig) -> str:
-    """Return the help for a composed configuration; the values shown are those that it holds."""
-    lines = [EXAMPLES, "", "Groups (group=option; with -m several, separated by commas; * is chosen now)"]
+    """Return the help for a composed configuration, no wider than the terminal; it shows the values that it holds."""
+    columns = max(NARROWEST, min(terminal.width(), WIDEST))
     chosen = OmegaConf.to_container(cfg.hydra.runtime.choices)
+    lines = [*_wrapped(HEAD, columns), ""]
+    lines += _table([(f"pets_seg {words}", text) for words, text in EXAMPLES.items()], columns, 51)
+    lines += ["", *_wrapped(GROUPS_HEAD, columns), ""]
     for group, text in GROUPS.items():
         names = "  ".join(name + "*" * (name == chosen.get(group)) for name in options(group))
-        lines.append(f"  {group:<11}{names}\n{'':13}{text}")
-    lines += ["", "Settings (key=value)"]
-    for key, item in settings().items():
-        value = OmegaConf.select(cfg, key, throw_on_missing=False)
-        present = OmegaConf.select(cfg, key.rpartition(".")[0] or key, default=None)
-        shown = key if not _has(present, key) else f"{key}={_plain(value)}"
-        choices = f" ({', '.join(item['choices'])})" if item["choices"] else ""
-        lines.append(f"  {shown:<34}{item['help']}{choices}{_owners(key)}")
-    lines += ["", "--cfg job prints the configuration without running it; --hydra-help lists Hydra's own flags."]
-    return "\n".join(lines)
+        lines += _table([(group, text), ("", names)], columns, 14)
+    lines += ["", *_wrapped(SETTINGS_HEAD, columns), ""]
+    lines += _table(
+        [(_shown(cfg, key), _explained(key, item)) for key, item in settings().items()], columns, columns * 2 // 5
+    )
+    lines += ["", *_wrapped(FOOT, columns), "", f"  {COMPLETION}"]
+    # Hydra replaces $names in it.
+    return "\n".join(lines).replace("$", "$$")
+
+
+def _wrapped(text: str, columns: int, first: str = "", indent: str = "") -> list[str]:
+    return textwrap.wrap(
+        text,
+        columns,
+        initial_indent=first,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+
+
+def _table(rows: list[tuple[str, str]], columns: int, column: int) -> list[str]:
+    """Return rows of two, the second wrapped from `column` on; where the first is too long for that, below it."""
+    lines = []
+    for left, right in rows:
+        start = f"  {left}"
+        if len(start) > column - 2:
+            lines.append(start)
+            start = ""
+        lines += _wrapped(right, columns, start.ljust(column), " " * column)
+    return lines
+
+
+def _shown(cfg: DictConfig, key: str) -> str:
+    value = OmegaConf.select(cfg, key, throw_on_missing=False)
+    present = OmegaConf.select(cfg, key.rpartition(".")[0] or key, default=None)
+    return f"{key}={_plain(value)}" if _has(present, key) else key
+
+
+def _explained(key: str, item: dict[str, Any]) -> str:
+    return item["help"] + (f" ({', '.join(item['choices'])})" if item["choices"] else "") + _owners(key)
 
 
 def _has(node: object, key: str) -> bool:

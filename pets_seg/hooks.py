@@ -2,7 +2,6 @@
 
 import copy
 import importlib
-import math
 import re
 import sys
 import traceback
@@ -11,25 +10,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
-from hydra.core.utils import JobReturn
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf.errors import InterpolationToMissingValueError
 
+from pets_seg.command.jobs import compose_jobs
 from pets_seg.command.loading import loading
+from pets_seg.command.reads import TASKS, check_files, check_keys
 from pets_seg.config import run_name
 from pets_seg.errors import InputError, RunError
 from pets_seg.messages import exit_code, one_line, traceback_wanted
 from pets_seg.terminal import python
 from pets_seg.world import this_world
 
-TASKS = ("train", "evaluate", "preview", "report")
-# Of one sweep: each is composed and checked before the first one starts.
-MOST_JOBS = 10_000
 SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
 
 
@@ -52,14 +47,12 @@ class Hooks(Callback):
                     f"task={config.task.name}: runs in one process; start it without torchrun, "
                     "or unset TORCHELASTIC_RUN_ID"
                 )
+            _check_task(config)
+            check_keys(config, sweep=False)
+            check_files(config)
             _prepare(config)
-            if config.task.name == "train" and config.report.wandb:
-                raise InputError(
-                    "report.wandb=true: is for a sweep (-m), or for runs that are there (task=report); a single run "
-                    "makes no report"
-                )
             if config.task.name == "train":
-                _check_folder("hydra.run.dir", config.hydra.run.dir, config)
+                _check_folder("hydra.run.dir", config)
             # The others would meet the lock of the first, which asks for all.
             if config.task.name == "train" and this_world().first:
                 from pets_seg.tracking.lock import check_free
@@ -85,12 +78,15 @@ class Hooks(Callback):
                     "a sweep runs in one process, job by job; torchrun is for one run: start them singly, "
                     "or unset TORCHELASTIC_RUN_ID"
                 )
-            jobs = _jobs(config)
+            jobs = compose_jobs(config)
             for job in jobs:
                 for key in ("name", "task"):
                     if job.get(key) != config.get(key):
                         raise InputError(f"{key}: is that of the whole sweep and cannot be swept over; give one {key}")
+            _check_task(config)
+            check_keys(config, sweep=True)
             for job in jobs:
+                check_files(job)
                 _prepare(job)
             if config.task.name == "train":
                 from pets_seg.report.wandb_report import check_account
@@ -100,8 +96,10 @@ class Hooks(Callback):
                 check_one_trial(config.tracker.mode)
                 if config.report.wandb:
                     check_account()
+                if "${" in (folder := _folder("hydra.sweep.dir", config)):
+                    raise InputError(f"hydra.sweep.dir={folder}: is one folder for all jobs; leave the job out of it")
                 for job in jobs:
-                    _check_folder("hydra.sweep.subdir", job.hydra.sweep.subdir, job)
+                    _check_folder("hydra.sweep.subdir", job)
                 # Jobs may be the same run, which the later one then finds finished.
                 self.runs = list(dict.fromkeys(run_name(job) for job in jobs))
                 check_writable(Path(config.hydra.sweep.dir))
@@ -122,7 +120,8 @@ class Hooks(Callback):
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Remember whether a job failed: `pets_seg.run` then returns None. In a sweep, bring its tables up to date."""
-        self.all_well &= job_return.return_value is not None
+        # Hydra prints a line of its own when the value of a failed job is asked for.
+        self.all_well &= job_return.status == JobStatus.COMPLETED and job_return.return_value is not None
         if config.task.name == "train" and config.hydra.mode == RunMode.MULTIRUN:
             from pets_seg.report.tables import write_tables
 
@@ -133,6 +132,9 @@ class Hooks(Callback):
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Write the report, show what became of every job and how they compare; exit code 1 if any failed."""
+        # Hydra 1.4 also comes here when a sweep was refused or interrupted.
+        if sys.exc_info()[0]:
+            return
         if config.task.name == "train":
             self.all_well &= _or_exit(lambda: _report(config, self.runs), code=1)
         if config.closing and self.all_well and config.task.name == "train":
@@ -176,65 +178,33 @@ def _report(config: DictConfig, runs: list[str]) -> bool:
     return all_well
 
 
-def _jobs(config: DictConfig) -> list[DictConfig]:
-    """Compose the jobs of a sweep as Hydra's own sweeper will; another sweeper chooses them later, one by one."""
-    if not config.hydra.sweeper._target_.endswith("BasicSweeper"):
-        return [config]
-    loader = GlobalHydra.instance().config_loader()
-    params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-    overrides = OverridesParser.create(config_loader=loader).parse_overrides([*params, *_given(config)])
-    _check_sweep(overrides)
-    if (size := config.hydra.sweeper.max_batch_size) is not None and size < 1:
-        raise InputError(f"hydra.sweeper.max_batch_size={size}: must be 1 or more, or null")
-    [jobs] = BasicSweeper.split_arguments(overrides, max_batch_size=None)
-    return [loader.load_sweep_config(config, job) for job in jobs]
-
-
-def _check_sweep(overrides: list[Override]) -> None:
-    """Raise InputError for a sweep without jobs, or with too many."""
-    counts: dict[str, float] = {}
-    for override in overrides:
-        # As in Hydra's sweeper, the last word on a key counts.
-        counts[override.get_key_element()] = count = _count(override)
-        if count < 1:
-            raise InputError(f"{override.input_line}: has no value; a sweep needs one or more")
-        if math.prod(counts.values()) > MOST_JOBS:
-            raise InputError(
-                f"{override.input_line}: brings the sweep to {math.prod(counts.values()):.6g} jobs, {MOST_JOBS} are "
-                "the most; sweep over fewer values, or in several commands"
-            )
-
-
-def _count(override: Override) -> float:
-    """Return the number of an override's values; those of a range are not listed, for no memory may hold them."""
-    sweep = override.value()
-    if isinstance(sweep, IntervalSweep):
-        raise InputError(f"{override.input_line}: has no countable values; write range(...) or values with commas")
-    if not isinstance(sweep, RangeSweep):
-        return len(list(override.sweep_iterator())) if override.is_sweep_override() else 1
+def _folder(key: str, config: DictConfig) -> str:
+    """Return what `config` says for a folder of Hydra's; unresolved, if it depends on a job's number."""
     try:
-        return math.ceil((sweep.stop - sweep.start) / sweep.step)
-    except OverflowError:
-        return math.inf
-    except (ZeroDivisionError, ValueError):
-        raise InputError(
-            f"{override.input_line}: is not a range; write range(start,stop,step), the step not 0"
-        ) from None
+        return str(OmegaConf.select(config, key))
+    except InterpolationToMissingValueError:
+        # Hydra numbers jobs when it starts them.
+        group, _, name = key.rpartition(".")
+        return str(OmegaConf.to_container(OmegaConf.select(config, group), resolve=False)[name])
 
 
-def _check_folder(key: str, folder: str, config: DictConfig) -> None:
+def _check_folder(key: str, config: DictConfig) -> None:
+    folder = _folder(key, config)
     # Another run could lie in a folder of another name, and would be taken for this one.
-    if Path(folder).name != run_name(config):
+    if key == "hydra.run.dir" and Path(folder).name != run_name(config):
         raise InputError(f"{key}={folder}: must end in the run's name, as runs/${{name}}/${{run_name:}} does")
     # A sweep's runs are sought in its own folder.
-    if key == "hydra.sweep.subdir" and len(Path(folder).parts) > 1:
+    if key == "hydra.sweep.subdir" and folder != run_name(config):
         raise InputError(f"{key}={folder}: must be the run's name alone, ${{run_name:}}; hydra.sweep.dir says where")
 
 
-def _prepare(config: DictConfig) -> None:
+def _check_task(config: DictConfig) -> None:
     name = OmegaConf.select(config, "task.name")
     if name not in TASKS:
         raise InputError(f"task.name={str(name)[:100]}: is one of {', '.join(TASKS)}")
+
+
+def _prepare(config: DictConfig) -> None:
     for variable in config.hydra.job.env_set:
         if SECRET.search(str(variable)):
             raise InputError(
@@ -250,7 +220,7 @@ def _prepare(config: DictConfig) -> None:
     with read_write(bare), open_dict(bare):
         del bare["hydra"]
     with loading("PyTorch"):
-        task = importlib.import_module(f"pets_seg.tasks.{name}")
+        task = importlib.import_module(f"pets_seg.tasks.{config.task.name}")
     task.prepare(bare, overrides=_given(config))
 
 

@@ -8,6 +8,7 @@ import yaml
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
+from pets_seg.command.spelling import meant_as_sweep, unreadable
 from pets_seg.config import SCHEMAS, settings
 from pets_seg.errors import InputError, RunError, escaped
 from pets_seg.help import GROUPS
@@ -22,6 +23,7 @@ TYPES = {
     str | None: "a word or null",
     list[float]: "a list of numbers",
 }
+DEEP = "recursion depth|recursive aliases|maximum nesting depth"
 # What Hydra says of a file whose YAML is in order and whose content is not.
 BAD_FILE = "defaults must be a list|Unsupported type in defaults|in '@package|Invalid loaded object type"
 # In characters: a value can be long, and a line must show the beginning of it and the rule at the end.
@@ -58,7 +60,7 @@ def one_line(error: BaseException) -> str:
     """Return what went wrong, where, what is allowed and the nearest right word, in one line."""
     if isinstance(error, InputError | RunError):
         text = str(error)
-    elif isinstance(error, RecursionError) or "recursion depth" in str(error):
+    elif isinstance(error, RecursionError) or re.search(DEEP, str(error)):
         text = "a value or an option's file contains itself, or is nested too deeply; write it flat"
     elif isinstance(error, HydraException | OmegaConfBaseException):
         text = _explain(error)
@@ -102,10 +104,7 @@ def _explain(error: BaseException) -> str:
         known = ", ".join(error.options)
         return f"{group}={option}: no such option{nearest(option, error.options)}; {group} is one of {known}"
     if isinstance(error, OverrideParseException):
-        return (
-            f"{error.override}: cannot be read; write key=value, a value with signs beyond letters, digits and _-+./ "
-            f"in quotes, e.g. 'checkpoint=\"runs/a=b\"'"
-        )
+        return unreadable([str(error.override)], 0, text)
     for pattern, line in LINES.items():
         if match := re.search(pattern, text):
             return line.format(match[1])
@@ -160,7 +159,14 @@ def _wrong_value(override: str, cause: str) -> str:
     expected = _expected(key)
     if expected and "is not Optional" in cause:
         expected = expected.removesuffix(" or null")
-    return f"{key}={value}: expected {expected or 'another kind of value; --cfg all shows the one it has now'}"
+    expected = expected or "another kind of value; --cfg all shows the one it has now"
+    return f"{key}={value}: expected {expected}{sweep_hint(key, value)}"
+
+
+def sweep_hint(key: str, value: str) -> str:
+    """Return how to sweep over `value`, if it is several that the setting `key` takes one of, or nothing."""
+    one = settings().get(key, {}).get("type") in (int, float, str, bool)
+    return meant_as_sweep(key, value) if one and (key == "seed" or "." in key) else ""
 
 
 def unknown_key(key: str) -> str:

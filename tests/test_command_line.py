@@ -8,11 +8,15 @@ import sys
 import sysconfig
 import time
 import venv
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import command, tiny
 
+from pets_seg.config import settings
+
+Command = Callable[..., tuple[int, str]]
 ROOT = Path(__file__).parent.parent
 
 
@@ -23,13 +27,31 @@ def test_help_is_quick_and_shows_groups_options_and_settings(tmp_path: Path) -> 
     assert time.perf_counter() - started < 10
     assert done.returncode == 0
     for shown in (
-        "aug        color  crop  elastic  elastic_or_crop",
+        "aug         augmentation of training images and masks, together\n              color  crop  elastic ",
+        "hflip*",
         "train.epochs=10",
         "model.width=64",
         "experiment",
+        "pets_seg is the same as python -m pets_seg.run",
+        'eval "$(pets_seg -sc install=bash)"',
     ):
         assert shown in done.stdout
-    assert max(map(len, done.stdout.splitlines())) <= 120
+    assert 70 < max(map(len, done.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(("columns", "widest"), [("40", 64), ("80", 80), ("110", 110), ("400", 120)])
+def test_help_fits_the_terminal(
+    columns: str, widest: int, in_process: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    code, shown = in_process("--help", "name=${seed}", "data.cache_dir='a $b $$c'")
+    assert code == 0
+    lines = shown.splitlines()
+    assert widest - 20 < max(map(len, lines)) <= widest
+    assert "  name=0 " in shown
+    assert "  data.cache_dir=a$b$$c" in shown
+    # Nothing is lost at any width.
+    assert {word.partition("=")[0] for line in lines for word in line.split()} >= settings().keys()
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job"], ["--cfg", "job", "experiment=quickstart"]])

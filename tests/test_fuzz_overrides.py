@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pets_seg.config
-from pets_seg import hooks
+from pets_seg.command import jobs
 from pets_seg.help import GROUPS
 from pets_seg.tasks import evaluate, preview, train
 
@@ -73,7 +73,7 @@ def command_line(in_process: Command, monkeypatch: pytest.MonkeyPatch) -> Comman
         monkeypatch.setattr(task, "run", lambda cfg: 1.0)
         monkeypatch.setattr(task, "ensure_decoded", lambda data: None)
     monkeypatch.setattr("pets_seg.models.resnet34_unet.imagenet_weights", lambda: None)
-    monkeypatch.setattr(hooks, "MOST_JOBS", 4)
+    monkeypatch.setattr(jobs, "MOST_JOBS", 4)
     return in_process
 
 

@@ -6,13 +6,16 @@ import os
 import signal
 import sys
 import warnings
+from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from pets_seg.checks import check_arguments, only_shows
+from pets_seg.command.arguments import check_arguments, only_shows
+from pets_seg.command.completion import asks_what_follows, module_script
+from pets_seg.command.sweeps import CONFIG_NAME, CONFIG_PATH, told_apart
 from pets_seg.config import register
 from pets_seg.errors import InputError
 from pets_seg.help import register_help
@@ -30,7 +33,17 @@ register_help()
 log = logging.getLogger("pets_seg")
 
 
-@hydra.main(version_base="1.3", config_path="pkg://pets_seg.conf", config_name="config")
+def behaviour() -> dict[str, Any]:
+    """Return what `hydra.main` must be told to behave as Hydra 1.3 does, whichever version is installed."""
+    if hydra.__version__.startswith("1.3."):
+        return {"version_base": "1.3"}
+    from hydra.utils import UNSAFE_DISABLE_EXECUTION_CHECKS
+
+    # A user's option may name any class; what a stranger's file may name, `pets_seg.replay` decides.
+    return {"execution_whitelist": UNSAFE_DISABLE_EXECUTION_CHECKS}
+
+
+@hydra.main(config_path=CONFIG_PATH, config_name=CONFIG_NAME, **behaviour())
 def run(cfg: DictConfig) -> float | None:
     """Run one job and return its figure; in a sweep a failed job is logged, returns None, and the others go on."""
     alone = HydraConfig.get().mode == RunMode.RUN
@@ -62,10 +75,13 @@ def main() -> None:
     first = True
     with unfailing_output():
         try:
+            if script := module_script(sys.argv[1:]):
+                print(script)
+                return
             if not (first := this_world().first):
                 # Hydra's own files are written once.
                 sys.argv += ["hydra.output_subdir=null", "hydra/job_logging=terminal"]
-            sys.argv[1:] = check_arguments(expand(sys.argv[1:]))
+            sys.argv[1:] = told_apart(check_arguments(expand(sys.argv[1:])))
             if not only_shows(sys.argv[1:]):
                 _check_start_folder()
                 settle()
@@ -79,7 +95,8 @@ def main() -> None:
             if traceback_wanted:
                 raise
             # A job reports its own errors, so this one is from before any job.
-            if first:
+            # What is wrong with a command that is still being written does not belong on the screen.
+            if first and not asks_what_follows(sys.argv[1:]):
                 print(one_line(error), file=sys.stderr)
             sys.exit(2)
         finally:

@@ -27,21 +27,13 @@ from pets_seg.training.checkpoint import load_network, read_about
 from pets_seg.training.precision import autocast, memory_format, resolve_device, use_device
 
 log = logging.getLogger("pets_seg")
-# What may be given; everything else is the run's, and giving it would not do what it says.
-OTHER_IMAGES = ("root", "download", "split_seed")
-GIVEN = {"task", "checkpoint", "split", "data", "name", "train.device", "data.skip_bad", "data.cache_dir"}
-GIVEN |= {f"data.{key}" for key in OTHER_IMAGES}
 
 
 def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
-    """Raise InputError for a setting that the run decides, a bad checkpoint, or images that are not there."""
-    keys = _keys(overrides)
-    for key in keys:
-        if key not in GIVEN and not key.startswith(("hydra.", "tracker")):
-            raise InputError(f"{key}: is the run's own with task=evaluate; it takes {', '.join(sorted(GIVEN))}")
+    """Raise InputError for a setting out of its range, a bad checkpoint, or images that are not there."""
     check(cfg)
     _, weights = find_checkpoint(cfg.checkpoint)
-    ensure_decoded(_data(cfg, keys, read_about(weights), weights))
+    ensure_decoded(_data(cfg, _keys(overrides), read_about(weights), weights))
 
 
 def run(cfg: DictConfig) -> float:

@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 import torch
-from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import nn
@@ -18,7 +17,8 @@ def build_optimizer(settings: DictConfig, network: nn.Module) -> torch.optim.Opt
     arguments = {key: value for key, value in settings.items() if key != "name"}
     try:
         optimizer = instantiate(arguments, network.parameters())
-    except InstantiationException as error:
+    # Hydra 1.3 hides what the class raises behind an error of its own, 1.4 hands it on.
+    except Exception as error:
         reason = " ".join(str(error.__cause__ or error).split())[:200]
         raise InputError(f"optimizer={settings.name}: cannot be made ({reason})") from error
     if not isinstance(optimizer, torch.optim.Optimizer):

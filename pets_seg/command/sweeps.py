@@ -1,0 +1,96 @@
+"""What Hydra must be told before it composes anything: whether a command is a sweep."""
+
+import os
+from collections.abc import Sequence
+
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path, get_args_parser
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from pets_seg.command.arguments import only_shows
+from pets_seg.help import GROUPS
+
+CONFIG_PATH, CONFIG_NAME = "pkg://pets_seg.conf", "config"
+
+
+def told_apart(arguments: Sequence[str]) -> list[str]:
+    """Return a command line that can be read as one that tells Hydra whether it is a sweep.
+
+    It is one if it has -m or hydra.mode=MULTIRUN, or if a file that it chooses lists a sweep and it does not say
+    otherwise (--run, hydra.mode=RUN). Hydra 1.4 takes the mode from nowhere but the command line.
+    """
+    if only_shows(arguments):
+        return list(arguments)
+    given = get_args_parser().parse_args(list(arguments))
+    overrides = OverridesParser.create().parse_overrides(given.overrides)
+    typed = [override.value() for override in overrides if override.key_or_group == "hydra.mode"]
+    in_files = _in_files(given.config_dir, overrides)
+    added = []
+    if not typed and (given.multirun or (in_files is not None and not given.run)):
+        added = ["MULTIRUN"]
+    elif not typed and given.run:
+        added = ["RUN"]
+    words = [override.input_line for override in overrides]
+    if [*typed, *added][-1:] == ["MULTIRUN"]:
+        words = _each_alone(overrides, in_files or {})
+    flags = [word for word in arguments if word not in given.overrides]
+    return [*flags, *words, *(f"hydra.mode={mode}" for mode in added)]
+
+
+def _in_files(config_dir: str | None, overrides: Sequence[Override]) -> dict[str, str] | None:
+    """Return what the chosen files sweep over (nothing, if they just say hydra.mode: MULTIRUN); None if they do not."""
+    path = create_config_search_path(CONFIG_PATH)
+    if config_dir:
+        path.prepend("command-line", f"file://{os.path.abspath(config_dir)}", SearchPathQuery(provider="schema"))
+    # Settings of groups choose no files, and may be those of an option that only the sweep chooses.
+    choices = [override.input_line for override in overrides if _group(override) not in GROUPS]
+    try:
+        config = Hydra.create_main_hydra2("pets_seg", path).compose_config(
+            config_name=CONFIG_NAME,
+            overrides=choices,
+            # Values of a sweep are no error yet, and are left out.
+            run_mode=RunMode.MULTIRUN,
+            with_log_configuration=False,
+            validate_sweep_overrides=False,
+        )
+        mode = config.hydra.mode
+        return listed(config) if mode == RunMode.MULTIRUN or (mode is None and listed(config)) else None
+    except (HydraException, OmegaConfBaseException):
+        # Hydra meets it again, and ends the command with it.
+        return None
+    finally:
+        GlobalHydra.instance().clear()
+
+
+def _group(override: Override) -> str:
+    """Return the group that an override sets something in, or nothing."""
+    group, dot, _ = override.key_or_group.partition(".")
+    return group if dot else ""
+
+
+def listed(config: DictConfig) -> dict[str, str]:
+    """Return what a configuration itself sweeps over: values by key, as a command line has them."""
+    params = OmegaConf.select(config, "hydra.sweeper.params")
+    return OmegaConf.to_container(params) if params else {}
+
+
+def _each_alone(overrides: Sequence[Override], in_files: dict[str, str]) -> list[str]:
+    """Return the overrides as words, a setting of a group that is swept over as a sweep over one value.
+
+    Before the jobs Hydra composes a configuration without what is swept over. It has the default option of such a
+    group, and a setting that only the swept options have would be refused.
+    """
+    swept = {override.key_or_group for override in overrides if override.is_sweep_override()} | in_files.keys()
+    words = []
+    for override in overrides:
+        key, _, value = override.input_line.partition("=")
+        fixed = not override.is_sweep_override() and not override.is_delete() and value
+        words.append(f"{key}=choice({value})" if fixed and _group(override) in swept else override.input_line)
+    return words

@@ -1,0 +1,143 @@
+"""Whether a command is a sweep: its flags, its values and the files that it chooses say so."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import command, tiny
+from test_wrong_input import refused
+
+from pets_seg.errors import InputError
+
+Command = Callable[..., tuple[int, str]]
+STUDIES = {
+    "study": "hydra: {sweeper: {params: {aug: 'none,hflip', seed: '0,1'}}}",
+    "other": "hydra: {sweeper: {params: {seed: '0,1'}}}",
+    "old": "hydra: {mode: MULTIRUN, sweeper: {params: {seed: '0,1'}}}",
+    "bare": "hydra: {mode: MULTIRUN}",
+    "held": "hydra: {mode: RUN, sweeper: {params: {seed: '0,1'}}}",
+    "built": "defaults: [study, _self_]\ntrain: {epochs: 1}",
+    "nets": "hydra: {sweeper: {params: {optimizer: 'sgd,muon'}}}",
+    "plain": "train: {epochs: 1}",
+}
+
+
+@pytest.fixture
+def conf(tmp_path: Path) -> Path:
+    """A folder of a user's own options, among them experiments with and without sweeps."""
+    folder = tmp_path / "conf" / "experiment"
+    folder.mkdir(parents=True)
+    for name, content in STUDIES.items():
+        (folder / f"{name}.yaml").write_text(f"# @package _global_\n{content}\n")
+    return folder.parent
+
+
+@pytest.fixture
+def jobs(monkeypatch: pytest.MonkeyPatch, in_process: Command) -> Callable[..., list[str]]:
+    """Take a command line, and return the words of its jobs, none of which starts; a single run is one."""
+    found: list[str] = []
+
+    def stop(folder: Path) -> None:
+        raise InputError("all jobs are found")
+
+    monkeypatch.setattr("pets_seg.tasks.train.prepare", lambda cfg, overrides: found.append(" ".join(overrides)))
+    # The last thing that is checked of a single run, and of a sweep.
+    monkeypatch.setattr("pets_seg.tracking.lock.check_free", stop)
+    monkeypatch.setattr("pets_seg.tracking.lock.check_writable", stop)
+
+    def started(*arguments: str) -> list[str]:
+        found.clear()
+        assert in_process(*arguments) == (2, "all jobs are found\n")
+        return list(found)
+
+    return started
+
+
+FOUR = [f"aug={aug} seed={seed}" for aug in ("none", "hflip") for seed in (0, 1)]
+STARTED = {
+    "experiment=study": [f"{words} experiment=study" for words in FOUR],
+    "experiment=study seed=5": ["aug=none seed=5 experiment=study", "aug=hflip seed=5 experiment=study"],
+    "-m experiment=study": [f"{words} experiment=study" for words in FOUR],
+    "hydra.mode=MULTIRUN experiment=study": [f"{words} experiment=study" for words in FOUR],
+    "hydra.mode=RUN experiment=study": ["experiment=study"],
+    "--run experiment=study": ["experiment=study"],
+    "experiment=built": [f"{words} experiment=built" for words in FOUR],
+    "experiment=old": ["seed=0 experiment=old", "seed=1 experiment=old"],
+    "hydra.mode=RUN experiment=old": ["experiment=old"],
+    "--run experiment=old": ["experiment=old"],
+    "experiment=bare": ["experiment=bare"],
+    "experiment=held": ["experiment=held"],
+    "-m experiment=held": ["seed=0 experiment=held", "seed=1 experiment=held"],
+    "-m experiment=plain,bare": ["experiment=plain", "experiment=bare"],
+    "-m seed=0,1": ["seed=0", "seed=1"],
+    "seed=3": ["seed=3"],
+    # The default optimizer has no momentum, and the default data no root.
+    "-m optimizer=sgd,muon optimizer.momentum=0.9": [f"optimizer={o} optimizer.momentum=0.9" for o in ("sgd", "muon")],
+    "experiment=nets optimizer.momentum=0.9": [
+        f"optimizer={o} experiment=nets optimizer.momentum=0.9" for o in ("sgd", "muon")
+    ],
+    "-m data=oxford_pet,folder data.root=/a": [f"data={o} data.root=/a" for o in ("oxford_pet", "folder")],
+    "-m optimizer=adam,adamw optimizer.betas=[0.8,0.9]": [
+        f"optimizer={o} optimizer.betas=[0.8,0.9]" for o in ("adam", "adamw")
+    ],
+}
+
+
+@pytest.mark.parametrize("arguments", STARTED)
+def test_the_jobs_of_a_command(arguments: str, conf: Path, jobs: Callable[..., list[str]]) -> None:
+    assert jobs(f"--config-dir={conf}", *arguments.split()) == STARTED[arguments]
+
+
+def test_a_search_path_is_read_too(conf: Path, jobs: Callable[..., list[str]]) -> None:
+    assert len(jobs(f"hydra.searchpath=[file://{conf}]", "experiment=study")) == 4
+
+
+REFUSED = {
+    "-m experiment=study,other": "experiment=study,other: experiment=study lists a sweep of its own "
+    "(hydra.sweeper.params), which a sweep over such files would leave out; start them singly, this one as experi",
+    "-m experiment=plain,study": "experiment=study lists a sweep of its own",
+    "experiment=study,other": "experiment=study,other: several values need a sweep: add -m",
+    "-m model=unet,resnet34_unet model.width=4": "model.width: belongs to model=unet, not to "
+    "model=resnet34_unet; to sweep over it, take model=resnet34_unet out here and give it a command of its own with "
+    "the same name=...: the report at the end of the later one compares all runs of that name",
+    "-m optimizer=sgd,adamw optimizer.momentum=0.9": "belongs to optimizer=muon or optimizer=sgd, not to optimizer=",
+    "-m data=sample,folder data.root=/a": "data.root: belongs to data=oxford_pet or data=folder, not to data=sample",
+    "-m scheduler=onecycle,constant scheduler.warmup=0.1,0.2": "not to scheduler=constant; to sweep over it, take sch",
+    "-m aug=elastic,none aug.operations.0.p=0.1": "aug.operations.0.p=0.1: is not in aug=none; --cfg job shows",
+    "-m optimizer=sgd,muon optimizer.momentun=0.9": "optimizer.momentun: no such setting (did you mean optimizer.mom",
+    "-m model.width=4 model=resnet34_unet seed=0,1": "belongs to model=unet, not to the model chosen",
+    "hydra.mode=RUN,MULTIRUN": "hydra.mode=RUN,MULTIRUN: is one of RUN, MULTIRUN",
+    "-m hydra.sweep.subdir=${hydra.job.num} seed=0,1": "subdir=${hydra.job.num}: must be the run's name alone",
+    "-m hydra.sweep.subdir=a${hydra.job.id} seed=0,1": "must be the run's name alone, ${run_name:}; hydra.sweep",
+    "-m hydra.sweep.dir=x/${hydra.job.num} seed=0,1": "is one folder for all jobs; leave the job out of it",
+    "hydra.run.dir=${hydra.job.num}": "must end in the run's name, as runs/${name}/${run_name:} does",
+}
+
+
+@pytest.mark.parametrize(("arguments", "line"), REFUSED.items())
+def test_what_cannot_be_one_sweep(arguments: str, line: str, conf: Path, in_process: Command, tmp_path: Path) -> None:
+    refused(*in_process(f"--config-dir={conf}", *arguments.split()), line, tmp_path)
+
+
+def test_two_commands_of_one_name_compare_networks_with_settings_of_their_own(
+    oxford: Path, in_process: Command
+) -> None:
+    # What the refusal of one sweep over both proposes.
+    small = [word for word in tiny(oxford) if not word.startswith("model")]
+    common = ["-m", *small, "train.epochs=1", "name=nets"]
+    assert in_process(*common, "optimizer=sgd", "model.width=2", "optimizer.momentum=0.9")[0] == 0
+    code, shown = in_process(*common, "optimizer=adamw", "model.width=2")
+    assert code == 0, shown
+    assert "optimizer=sgd" in shown
+    assert "optimizer=adamw" in shown
+    assert "difference (95 % CI)" in shown
+
+
+@pytest.mark.parametrize("flags", [["--cfg", "job"], ["--help"], ["--info", "searchpath"]])
+def test_what_only_shows_needs_no_mode(flags: list[str], conf: Path, tmp_path: Path) -> None:
+    work = tmp_path / "empty"
+    work.mkdir()
+    # In a process of its own, for --info turns Hydra's messages on.
+    done = command(*flags, f"--config-dir={conf}", "experiment=study", cwd=work)
+    assert done.returncode == 0, done.stderr
+    assert list(work.iterdir()) == []
