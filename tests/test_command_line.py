@@ -163,11 +163,12 @@ def test_quickstart_sweeps_without_a_flag_and_says_what_to_do_next(tmp_path: Pat
     assert "3 runs in runs/quickstart" in done.stdout
     for group in ("aug=none", "aug=elastic", "aug=crop"):
         assert f"\n{group}" in done.stdout
-    last = done.stdout.strip().splitlines()[-2:]
-    assert "full data set" in last[0]
-    assert "data=oxford_pet" in last[0]
-    assert "GPU" in last[1]
-    assert all(f"{sys.executable} -m pets_seg.run experiment=quickstart data=oxford_pet" in line for line in last)
+    said, seeds, also, full = (line.strip() for line in done.stdout.strip().splitlines()[-4:])
+    assert "more seeds" in said
+    assert seeds == f"{sys.executable} -m pets_seg.run experiment=quickstart 'seed=range(10)'"
+    assert "full data set" in also
+    assert full.startswith(f"{sys.executable} -m pets_seg.run -m data=oxford_pet aug=none,elastic,crop")
+    assert "\njob 3/3, " in done.stdout
 
 
 def test_a_wrong_command_line_is_one_line_on_stderr(tmp_path: Path) -> None:
