@@ -49,7 +49,8 @@ def settle() -> None:
 def user_cache(key: str) -> Path:
     """Return our folder among the user's caches; if it is a stand-in, a line says so, and that `key` names another."""
     folder = user_cache_path("pets_seg")
-    reason = lacking
+    # With XDG_CACHE_HOME it may lie elsewhere.
+    reason = lacking if folder.is_relative_to(Path.home()) else ""
     if not reason and os.name == "posix" and not folder.is_dir() and not can_be_made(folder):
         reason, folder = f"{folder} cannot be written", _stand_in() / ".cache" / "pets_seg"
     if reason and this_world().first:
@@ -82,5 +83,5 @@ def _stand_in() -> Path:
     except OSError as error:
         raise InputError(f"{folder}: cannot be made ({error.strerror}); set HOME to a folder that can") from None
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
-        raise InputError(f"{folder}: is needed instead of a home folder, but others can write it; set HOME") from None
+        raise InputError(f"{folder}: is needed instead of a home folder, but others can write it; set HOME")
     return folder

@@ -42,6 +42,9 @@ class Hooks(Callback):
         """Check the one job."""
 
         def prepare() -> None:
+            from pets_seg.command.schedule import Schedule
+
+            Schedule.current = None
             if this_world().size > 1 and config.task.name != "train":
                 raise InputError(
                     f"task={config.task.name}: runs in one process; start it without torchrun, "
@@ -166,15 +169,15 @@ def _report(config: DictConfig, runs: list[str]) -> bool:
     study, problem = _study(folder, config)
     if problem:
         print(f"{problem}; the simplest group is the baseline", file=sys.stderr)
-    page = None
+    page, wandb = None, sweep_place(folder)
     try:
         if study.runs:
             page = make_report(study, config.report.reference)
+        if study.runs and config.report.wandb:
+            wandb = publish(study, config.tracker.project)
     # What could not be written is told after what the runs came to.
     finally:
-        all_well = show_sweep(study, runs, page, sweep_place(folder))
-    if study.runs and config.report.wandb:
-        print(f"\nW&B       {publish(study, config.tracker.project)}")
+        all_well = show_sweep(study, runs, page, wandb)
     return all_well
 
 

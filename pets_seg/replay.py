@@ -1,5 +1,6 @@
 """`replay=RUN`: the settings of a run's config.yaml, as overrides of the command line."""
 
+import json
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from pets_seg.errors import InputError
 from pets_seg.files import open_regular
 
 LARGEST = 1_000_000
+MOST_THREADS = 4096
 # LibYAML's, ten times as fast, where PyYAML was built with it.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 KEY = re.compile(r"[A-Za-z_]\w*", re.ASCII)
@@ -85,6 +87,18 @@ def load_plain(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError("it holds no names")
     return content
+
+
+def recorded_threads(run: str) -> tuple[int, int] | None:
+    """Return the threads and the processes that a replayed run was made with; None if its status.json does not say."""
+    try:
+        with open_regular(find_config(run).with_name("status.json")) as file:
+            status = json.loads(file.read(LARGEST))
+        counts = status["threads"], status["processes"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    known = all(isinstance(count, int) and 0 < count <= MOST_THREADS for count in counts)
+    return counts if known else None
 
 
 def check_same_optimizer(cfg: DictConfig) -> None:

@@ -2,11 +2,12 @@
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from conftest import only_run, tiny
 
@@ -38,6 +39,29 @@ def test_a_replayed_run_gives_every_bit_again(oxford: Path, tmp_path: Path, in_p
     # Where files are put is not the file's to say.
     assert not (tmp_path / "elsewhere").exists()
     assert "finished already" in in_process(f"replay={first}/metrics.csv", "name=default", "tracker.mode=disabled")[1]
+
+
+@pytest.fixture
+def threads() -> Iterator[int]:
+    before = torch.get_num_threads()
+    yield before
+    torch.set_num_threads(before)
+
+
+def test_a_replay_has_the_threads_of_the_run(oxford: Path, tmp_path: Path, in_process: Command, threads: int) -> None:
+    assert in_process(*tiny(oxford))[0] == 0
+    first = only_run(tmp_path / "work")
+    status = json.loads((first / "status.json").read_text())
+    assert status["threads"] == threads
+    (first / "status.json").write_text(json.dumps({**status, "threads": threads + 1}))
+    code, shown = in_process(f"replay={first}", "tracker.mode=disabled")
+    assert (code, "rounding" in shown) == (0, False)
+    again = only_run(tmp_path / "work", "replay")
+    assert json.loads((again / "status.json").read_text())["threads"] == threads + 1
+    for content in ("{}", json.dumps({**status, "threads": 0}), json.dumps({**status, "processes": 2})):
+        (first / "status.json").write_text(content)
+        code, shown = in_process(f"replay={first}", "tracker.mode=disabled")
+        assert (code, "rounding" in shown) == (0, True)
 
 
 def test_what_else_is_given_wins_and_old_files_keep_their_meaning(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pets_seg.terminal import duration
+from pets_seg.terminal import LINKS, duration
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ print(link(Path("/a b/c")), coloured("word", "green"))
 def on_terminal(**environment: str) -> str:
     """Return what SHOW prints on a terminal."""
     ours, theirs = pty.openpty()
-    bare = {key: value for key, value in os.environ.items() if key not in ("TERM_PROGRAM", "VTE_VERSION", "NO_COLOR")}
+    bare = {key: value for key, value in os.environ.items() if key not in {*LINKS, "NO_COLOR"}}
     subprocess.run([sys.executable, "-c", SHOW], stdout=theirs, env={**bare, **environment}, check=True)
     os.close(theirs)
     shown = os.read(ours, 1000).decode()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pets_seg.errors import InputError
 from pets_seg.files import write_whole
 from pets_seg.messages import one_line
 from pets_seg.report.units import unit_of
@@ -46,15 +47,24 @@ def show_files(folder: Path, wandb: str | None) -> None:
     print("\n" + "\n".join(f"{name:<9}{text.replace(chr(10), under)}" for name, text in lines.items()))
 
 
-def show_next(given: Sequence[str], aug: str) -> None:
-    """Print the sweep that says whether the run's augmentation helps; it takes up the run itself.
+def show_next(given: Sequence[str], aug: str, seed: int) -> None:
+    """Print the sweep over this seed and two more that says whether the run's augmentation helps; it takes up the run.
 
-    `given` are the overrides of the command line and `aug` is the run's option.
+    `given` are the words of the command line, `aug` and `seed` those of the run. An augmentation that was changed by
+    the command line, or by a replay, cannot be swept over by its name: nothing is printed then.
     """
+    if any(_key(word).startswith(("aug.", "replay")) for word in given):
+        return
     print(f"\nDoes {'an' if aug == 'none' else 'this'} augmentation help? Compare over three seeds:\n")
-    kept = [item for item in given if item.lstrip("+~").partition("=")[0] not in NOT_NEXT]
+    kept = [word for word in given if _key(word) not in NOT_NEXT]
     augs = "none,hflip" if aug == "none" else f"none,{aug}"
-    print(f"  {python()} -m pets_seg.run {shlex.join(['-m', f'aug={augs}', 'seed=0,1,2', *kept])}")
+    print(
+        f"  {python()} -m pets_seg.run {shlex.join(['-m', f'aug={augs}', f'seed={seed},{seed + 1},{seed + 2}', *kept])}"
+    )
+
+
+def _key(word: str) -> str:
+    return word.lstrip("+~").partition("=")[0]
 
 
 def write_picture(folder: Path) -> Path | None:
@@ -67,6 +77,8 @@ def write_picture(folder: Path) -> Path | None:
     path = folder / "result.png"
     try:
         run = read_run(folder)
+        if run.damage:
+            raise InputError("; ".join(run.damage))
         stems = choose_stems(run)
         kinds = ["worst", *[""] * (len(stems) - 2), "best"] if len(stems) > 1 else [""]
         dice = run.images["test"]["dice"]

@@ -29,6 +29,10 @@ NOT_HERE = {
 }
 
 
+# The words as they were given, before they are put into the form that Hydra wants.
+typed: list[str] = []
+
+
 def check_arguments(arguments: Sequence[str]) -> list[str]:
     """Return the command line with its flags before its overrides; raise InputError for one that cannot be read."""
     parser = get_args_parser()

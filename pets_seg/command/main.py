@@ -13,7 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from pets_seg.command.arguments import check_arguments, only_shows
+from pets_seg.command.arguments import check_arguments, only_shows, typed
 from pets_seg.command.completion import asks_what_follows, module_script
 from pets_seg.command.sweeps import CONFIG_NAME, CONFIG_PATH, told_apart
 from pets_seg.config import register
@@ -75,6 +75,7 @@ def main() -> None:
     first = True
     with unfailing_output():
         try:
+            typed[:] = sys.argv[1:]
             if script := module_script(sys.argv[1:]):
                 print(script)
                 return

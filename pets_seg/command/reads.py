@@ -1,7 +1,9 @@
 """What each task reads; another key on the command line would be swallowed, and is refused."""
 
 from fnmatch import fnmatchcase
+from functools import cache
 from importlib import resources
+from typing import Any
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
@@ -60,11 +62,18 @@ def check_files(config: DictConfig) -> None:
     A file may set what only training reads, and be used with another task.
     """
     task = config.task.name
-    defaults = yaml.safe_load(resources.files("pets_seg.conf").joinpath(f"{CONFIG_NAME}.yaml").read_text())
+    defaults = _defaults()
     others = [key for key in defaults if key in settings() and not reads("train", key) and not reads(task, key)]
     changed = [key for key in others if OmegaConf.select(config, key) != defaults[key]]
     for key in [*changed, *(key for key in listed(config) if key in others)]:
-        raise InputError(f"{_no_place(task, key)}; a chosen file has it: take it out there")
+        raise InputError(
+            f"{_no_place(task, key)}; a chosen file, or a composed configuration, has it: take it out there"
+        )
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    return yaml.safe_load(resources.files("pets_seg.conf").joinpath(f"{CONFIG_NAME}.yaml").read_text(encoding="utf-8"))
 
 
 def _no_place(task: str, key: str) -> str:

@@ -1,5 +1,6 @@
 """How far a sweep is: which job is at work, what has passed, and about how long the others will take."""
 
+import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 from pets_seg.config import IDENTITY
 from pets_seg.terminal import duration
 from pets_seg.tracking.pace import Machine, Paces, Work
+
+log = logging.getLogger("pets_seg")
 
 
 class Schedule:
@@ -49,7 +52,8 @@ class Schedule:
         if not self.told:
             self.told = True
             if left := self._left(self.number):
-                print(f"{left} left for {'all ' if len(self.work) > 1 else 'the '}{_jobs(len(self.work))}")
+                # By the log, which keeps clear of a bar.
+                log.info(f"{left} left for {'all ' if len(self.work) > 1 else 'the '}{_jobs(len(self.work))}")
 
     def _left(self, first: int) -> str:
         """Return about how long the jobs from number `first` on take; nothing if no run like them is known."""

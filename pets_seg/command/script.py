@@ -7,10 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import hydra
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict, read_write
 
+from pets_seg.command.reads import check_files
+from pets_seg.command.sweeps import listed
 from pets_seg.config import register, run_name
 from pets_seg.errors import InputError
+from pets_seg.home import settle
+from pets_seg.replay import expand
+from pets_seg.world import this_world
 
 # A configuration may be composed by Hydra's own functions too, once this module is imported.
 register()
@@ -19,10 +24,15 @@ register()
 def compose(*overrides: str) -> DictConfig:
     """Return the configuration of a command line, e.g. `compose("model=unet", "aug=elastic", "train.epochs=2")`.
 
-    Raises Hydra's errors for what it does not know.
+    Raises Hydra's errors for what it does not know, and InputError for a study that is a sweep.
     """
     with hydra.initialize_config_module("pets_seg.conf", version_base="1.3"):
-        return hydra.compose("config", overrides=list(overrides))
+        cfg = hydra.compose("config", overrides=expand(overrides), return_hydra_config=True)
+    if sweep := listed(cfg):
+        raise InputError(f"{', '.join(sweep)}: is swept over by a chosen file; a script loops over it, run by run")
+    with read_write(cfg), open_dict(cfg):
+        del cfg["hydra"]
+    return cfg
 
 
 def run_config(cfg: DictConfig) -> Path:
@@ -36,6 +46,10 @@ def run_config(cfg: DictConfig) -> Path:
 
     if cfg.task.name != "train":
         raise InputError(f"task={cfg.task.name}: run_config trains; other tasks are run by the command line")
+    if this_world().size > 1:
+        raise InputError("run_config: runs in one process; torchrun starts the command line, python -m pets_seg.run")
+    check_files(cfg)
+    settle()
     prepare(cfg, overrides=[])
     folder = Path("runs") / cfg.name / run_name(cfg)
     folder.mkdir(parents=True, exist_ok=True)
@@ -55,7 +69,8 @@ def _logged(file: Path) -> Iterator[None]:
     # Who has set up logging of his own sees it there.
     handlers = [kept] if log.hasHandlers() else [kept, shown]
     level = log.level
-    log.setLevel(logging.DEBUG)
+    # The file gets tracebacks; who has handlers of his own would find them there too.
+    log.setLevel(logging.INFO if log.hasHandlers() else logging.DEBUG)
     for handler in handlers:
         log.addHandler(handler)
     try:

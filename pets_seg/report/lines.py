@@ -70,7 +70,7 @@ def _verdict_in_words(item: Difference, theirs: str) -> str:
         case Verdict.EQUAL:
             return f"the differences from {theirs} are all exactly zero"
         case Verdict.CONSTANT:
-            return f"no verdict, because it and {theirs} predict the same for every image"
+            return "no verdict, because the networks of both predict one class for every image"
         case Verdict.ALIKE:
             return f"no verdict, because all its seeds differ from {theirs} by the same"
         case Verdict.ONE_SEED:
@@ -89,7 +89,7 @@ def _verdict_in_words(item: Difference, theirs: str) -> str:
 def _plan(item: Difference) -> str:
     needed = item.needed
     if needed is None:
-        return "half a point may take more test images too"
+        return "to tell half a point may take more test images too"
     if needed <= item.found.seeds:
-        return "half a point would probably have been seen"
+        return "a difference of half a point would probably have shown"
     return f"{f'{MOST_SEEDS:,} or more' if needed >= MOST_SEEDS else f'about {needed}'} would tell half a point"

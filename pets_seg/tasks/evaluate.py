@@ -147,7 +147,11 @@ def predict_test(run: Path, stems: Sequence[str]) -> tuple[np.ndarray, np.ndarra
     device = torch.device("cpu")
     network = load_network(weights, device).eval()
     normalise = Normalise(about["normalisation"], device, memory_format(device, network))
-    with torch.inference_mode():
-        logits = network(normalise(torch.from_numpy(images).float().div_(255)))
-    predicted = (logits[:, 1] > logits[:, 0]).numpy() & (masks != IGNORED)
+    predicted = np.empty(masks.shape, dtype=bool)
+    # One by one, for memories that hold no more of large images.
+    for image, row in zip(images, predicted, strict=True):
+        with torch.inference_mode():
+            [logits] = network(normalise(torch.from_numpy(image[None]).float().div_(255)))
+        row[:] = (logits[1] > logits[0]).numpy()
+    predicted &= masks != IGNORED
     return images.transpose(0, 2, 3, 1), masks, predicted

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from pets_seg.checks import check
+from pets_seg.command.arguments import typed
 from pets_seg.data.decode import BadFileError
 from pets_seg.errors import InputError, escaped
 from pets_seg.files import write_text
@@ -53,14 +53,14 @@ def run(cfg: DictConfig) -> float:
         reasons = "; ".join(f"{item.what}: {item.why}" for item in study.left_out[:3])
         problem = f"holds no run that can be read ({reasons})" if reasons else "holds no run"
         raise InputError(f"runs={folders[0]}: {problem}; give the folder of a sweep, e.g. runs=runs/default")
-    page = None
+    page = wandb = None
     try:
         page = make_report(study, cfg.report.reference)
+        if cfg.report.wandb:
+            wandb = publish(study, cfg.tracker.project)
     finally:
         print(progress(study))
-        show_comparison(study, page)
-    if cfg.report.wandb:
-        print(f"\nW&B       {publish(study, cfg.tracker.project)}")
+        show_comparison(study, page, wandb)
     return float(len(study.runs))
 
 
@@ -73,7 +73,7 @@ def make_report(study: Study, reference: bool = False) -> Path:
     examples, reason = draw_examples(study)
     notes = [progress(study), *remarks(study), *([f"No test images are shown: {reason}."] if reason else [])]
     tables = [main_table(study), course_table(study), cost_table(study)]
-    made = origin(study, sys.argv[1:])
+    made = origin(study, typed)
     page = write_page(study, folder, answer(study), tables, examples, notes, made, reference)
     pictures = sorted(path.name for path in (folder / "figures").glob("*.png"))
     write_text(folder / "report.md", document(study, made, pictures))

@@ -20,7 +20,7 @@ from pets_seg.data import ensure_decoded, open_dataset
 from pets_seg.errors import InputError, RunError
 from pets_seg.messages import exit_code, one_line
 from pets_seg.models import NETWORKS
-from pets_seg.replay import check_same_optimizer
+from pets_seg.replay import check_same_optimizer, recorded_threads
 from pets_seg.tracking.lock import locked
 from pets_seg.tracking.run_folder import RunFolder, describe_machine, git_commit
 from pets_seg.tracking.wandb_account import check_variables
@@ -62,13 +62,34 @@ def run(cfg: DictConfig) -> float:
     """Train the run of this configuration, unless it is finished already; return its best validation Dice."""
     hydra = HydraConfig.get()
     path = Path(hydra.runtime.output_dir)
+    if cfg.replay:
+        _use_threads_of(cfg.replay)
     if hydra.mode != RunMode.RUN:
         # A sweep ends with a page of all its runs.
         return train_run(cfg, path, end=lambda wandb: None)
     dice = train_run(cfg, path, end=lambda wandb: show_files(path, wandb))
     if this_world().first:
-        show_next(list(hydra.overrides.task), cfg.aug.name)
+        # A user's own options are found again by what Hydra was told; how it is not a sweep does not belong there.
+        told = [word for word in hydra.overrides.hydra if word.startswith("hydra.searchpath=")]
+        show_next([*told, *hydra.overrides.task], cfg.aug.name, cfg.seed)
     return dice
+
+
+def _use_threads_of(replayed: str) -> None:
+    """Compute with as many threads as a replayed run did, for its figures' sake; say if that cannot be."""
+    threads, processes = recorded_threads(replayed) or (None, None)
+    if threads is None:
+        log.warning(
+            f"replay={replayed}: its status.json does not say with how many threads it was made; here they are "
+            f"{torch.get_num_threads()}, and with another number figures differ by rounding"
+        )
+        return
+    torch.set_num_threads(threads)
+    if processes != this_world().size:
+        log.warning(
+            f"replay={replayed}: it was made by {processes} processes and now there are {this_world().size}; figures "
+            "will differ by rounding"
+        )
 
 
 def train_run(cfg: DictConfig, path: Path, end: Callable[[str | None], None]) -> float:

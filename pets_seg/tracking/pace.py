@@ -57,8 +57,10 @@ class Paces:
 
     def seconds_left(self, work: Sequence[Work]) -> list[float | None]:
         """Return about how many seconds each run will still take; None where no run like it is known."""
-        known = self._known()
-        return [_left(item, _pace(item.config, known)) for item in work]
+        alike: dict[str, list[tuple[Any, Pace]]] = {}
+        for config, pace in self._known():
+            alike.setdefault(_costs(config), []).append((config.get("aug"), pace))
+        return [_left(item, _pace(item.config["aug"], alike.get(_costs(item.config), []))) for item in work]
 
     def _known(self) -> list[tuple[dict[str, Any], Pace]]:
         found = []
@@ -94,31 +96,31 @@ def _left(work: Work, pace: Pace | None) -> float | None:
             return 0.0
     if pace is None:
         return None
-    epochs = work.config["train"]["epochs"] - (0 if anew else len(_rows(work.folder)))
+    done = 0
+    # What is damaged is trained again.
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        done = 0 if anew else len(_rows(work.folder))
+    epochs = work.config["train"]["epochs"] - done
     beside = pace.beside
     if beside is None:
         beside = pace.image * PREDICTION * (work.images["valid"] + work.images["test"])
     return max(0, epochs) * work.images["train"] * pace.image + beside
 
 
-def _pace(config: Mapping[str, Any], known: Sequence[tuple[Mapping[str, Any], Pace]]) -> Pace | None:
-    alike = [(other, pace) for other, pace in known if _costs(other) == _costs(config)]
+def _pace(aug: Any, alike: Sequence[tuple[Any, Pace]]) -> Pace | None:
+    """Return the pace by runs with what their augmentation was, the newest first; None if there is none."""
     if not alike:
         return None
-    same = [pace for other, pace in alike if other.get("aug") == config["aug"]]
+    same = [pace for other, pace in alike if other == aug]
     chosen = (same or [pace for _, pace in alike])[:MOST_ALIKE]
     beside = [pace.beside for pace in chosen if pace.beside is not None]
     return Pace(median(pace.image for pace in chosen), median(beside) if beside else None)
 
 
-def _costs(config: Mapping[str, Any]) -> dict[str, Any]:
-    train = config.get("train", {})
-    return {
-        "model": config.get("model"),
-        "optimizer": config.get("optimizer", {}).get("name"),
-        "size": config.get("data", {}).get("size"),
-        **{key: train.get(key) for key in SETTINGS},
-    }
+def _costs(config: Mapping[str, Any]) -> str:
+    """Return what two configurations share just when their images take equally long, but for augmentation."""
+    parts = [config.get("model"), config.get("optimizer", {}).get("name"), config.get("data", {}).get("size")]
+    return json.dumps([*parts, *(config.get("train", {}).get(key) for key in SETTINGS)], sort_keys=True, default=str)
 
 
 def _rows(folder: Path) -> list[dict[str, float]]:

@@ -26,7 +26,7 @@ from pets_seg.world import this_world
 
 PACKAGES = ("pets_seg", "torch", "torchvision", "kornia", "hydra-core", "omegaconf", "wandb", "numpy", "pillow")
 
-RESULTS = ("metrics.csv", "per_image.csv", "calibration.csv", "summary.json")
+RESULTS = ("metrics.csv", "per_image.csv", "calibration.csv", "summary.json", "result.png")
 
 
 class RunFolder:

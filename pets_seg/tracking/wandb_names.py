@@ -72,9 +72,10 @@ def waiting(folder: Path) -> dict[str, Path | None]:
     """
     found: dict[str, Path | None] = {}
     for file in sorted((folder / "wandb").glob("offline-run-*/*.wandb")):
-        if not file.with_suffix(".wandb.synced").exists():
-            # offline-run-<time>-<id>
-            found[file.parent.name.split("-", 3)[3]] = file.parent
+        # offline-run-<time>-<id>
+        _, _, _, *key = file.parent.name.split("-", 3)
+        if key and not file.with_suffix(".wandb.synced").exists():
+            found[key[0]] = file.parent
     for mark in sorted((folder / "wandb").glob(f"{PARTLY}*")):
         key = mark.name.removeprefix(PARTLY).removeprefix("-")
         if key or not found:
@@ -101,9 +102,13 @@ def sweep_place(folder: Path) -> str | None:
         offline += bool(left)
         addresses += [about.get("address") for key, about in recorded(run.parent).items() if key not in left]
     projects = Counter(address.rpartition("/runs/")[0] for address in addresses if address)
-    parts = [f"{count} runs in {project}" for project, count in projects.items()]
-    parts += [f"offline files of {offline} runs\nupload with {upload_command(folder)}"] if offline else []
+    parts = [f"{_runs(count)} in {project}" for project, count in projects.items()]
+    parts += [f"offline files of {_runs(offline)}\nupload with {upload_command(folder)}"] if offline else []
     return "; ".join(parts) or None
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"
 
 
 def _run_id(sweep: str, folder: Path) -> str:

@@ -14,6 +14,7 @@ from PIL import Image
 from pets_seg.command.after_run import show_next, show_result, write_picture
 from pets_seg.report.figures.result import choose_stems
 from pets_seg.report.runs import read_run
+from pets_seg.tracking.run_folder import RunFolder
 
 
 def test_a_run_ends_with_its_folder_a_picture_and_a_command_that_works(oxford: Path, tmp_path: Path) -> None:
@@ -53,6 +54,15 @@ def test_a_picture_that_cannot_be_drawn_costs_a_line_only(
         "WARNING"
     ]
     assert not (run / "result.png").exists()
+    assert "per_image.csv" in caplog.text
+
+
+def test_a_run_that_is_begun_again_has_no_picture_of_the_former(oxford: Path, tmp_path: Path) -> None:
+    assert command(*tiny(oxford), cwd=tmp_path).returncode == 0
+    run = only_run(tmp_path)
+    assert (run / "result.png").exists()
+    RunFolder(run).clear()
+    assert not (run / "result.png").exists()
 
 
 def test_six_images_from_the_worst_to_the_best_are_chosen(oxford: Path, tmp_path: Path) -> None:
@@ -78,6 +88,28 @@ def test_units_fit_the_size(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_the_next_command_keeps_what_was_given(capsys: pytest.CaptureFixture[str]) -> None:
-    show_next(["aug=none", "seed=3", "model.width=8", "existing=restart", "data.root=/my photos"], "none")
+    show_next(["aug=none", "seed=3", "model.width=8", "existing=restart", "data.root=/my photos"], "none", 3)
     line = capsys.readouterr().out.splitlines()[-1]
-    assert line.endswith(" -m pets_seg.run -m aug=none,hflip seed=0,1,2 model.width=8 'data.root=/my photos'")
+    assert line.endswith(" -m pets_seg.run -m aug=none,hflip seed=3,4,5 model.width=8 'data.root=/my photos'")
+
+
+@pytest.mark.parametrize("word", ["aug.operations.0.p=0.5", "+aug.operations.0.resample=BILINEAR", "replay=runs/a/b"])
+def test_no_comparison_is_proposed_of_what_an_option_does_not_name(
+    word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_next(["aug=elastic", word], "elastic", 0)
+    assert capsys.readouterr().out == ""
+
+
+def test_an_option_of_ones_own_is_found_again_by_the_next_command(oxford: Path, tmp_path: Path) -> None:
+    (tmp_path / "conf" / "aug").mkdir(parents=True)
+    operations = "[{_target_: kornia.augmentation.RandomVerticalFlip, p: 0.5}]"
+    (tmp_path / "conf" / "aug" / "mine.yaml").write_text(f"name: mine\noperations: {operations}\n")
+    search = f"hydra.searchpath=[file://{tmp_path}/conf]"
+    done = command(*tiny(oxford), "train.epochs=1", "aug=mine", search, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    line = shlex.split(done.stdout.strip().splitlines()[-1])
+    assert search in line
+    swept = subprocess.run([*line, "seed=0"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert swept.returncode == 0, swept.stderr
+    assert "aug=mine" in swept.stdout

@@ -1,7 +1,6 @@
 """What a sweep says of its time, and what that is taken from."""
 
 import json
-import os
 import re
 import socket
 import time
@@ -15,6 +14,7 @@ from conftest import command
 from pets_seg.tracking.pace import Machine, Paces, Work
 
 HERE = Machine("cpu", 2)
+TIME = r"[\d.]+ (?:s|min)"
 TINY = ["data.size=32", "model.width=2", "train.epochs=2", "tracker.mode=disabled"]
 
 
@@ -95,6 +95,11 @@ def test_a_damaged_run_is_passed_over(tmp_path: Path) -> None:
         write_run(broken, config(), seconds=50)
         (broken / name).write_text("{")
     assert left(tmp_path, config()) == pytest.approx(60 * (10 * 2 * 2 + 7))
+    # Of the run itself nothing is known to be done then.
+    begun = tmp_path / "begun" / "1"
+    write_run(begun, config(), seconds=50, state="interrupted")
+    (begun / "metrics.csv").write_text("epoch,seconds\n1,60\n")
+    assert left(tmp_path, config(), begun) == pytest.approx(60 * (10 * 2 * 2 + 7))
 
 
 def test_ten_thousand_jobs_are_estimated_in_a_second(tmp_path: Path) -> None:
@@ -109,7 +114,6 @@ def test_ten_thousand_jobs_are_estimated_in_a_second(tmp_path: Path) -> None:
 
 
 def test_a_sweep_says_which_job_it_is_at_and_what_is_left(tmp_path: Path) -> None:
-    os.environ.pop("COLUMNS", None)
     first = command("-m", *TINY, "aug=none,hflip", "seed=0,1", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     lines = first.stdout.splitlines()
@@ -118,13 +122,13 @@ def test_a_sweep_says_which_job_it_is_at_and_what_is_left(tmp_path: Path) -> Non
     assert "job 1/4: aug=none seed=0" in lines
     after = lines[lines.index("job 1/4: aug=none seed=0") :]
     epochs = [index for index, line in enumerate(after) if line.startswith("epoch ")]
-    told = [index for index, line in enumerate(after) if re.fullmatch(r"about [\d.]+ s left for all 4 jobs", line)]
+    told = [index for index, line in enumerate(after) if re.fullmatch(rf"about {TIME} left for all 4 jobs", line)]
     assert told == [epochs[0] + 1]
-    assert re.search(r"\njob 2/4, [\d.]+ s done, about [\d.]+ s left: aug=none seed=1\n", first.stdout)
-    assert re.search(r"\njob 4/4, [\d.]+ s done, about [\d.]+ s left: aug=hflip seed=1\n", first.stdout)
+    assert re.search(rf"\njob 2/4, {TIME} done, about {TIME} left: aug=none seed=1\n", first.stdout)
+    assert re.search(rf"\njob 4/4, {TIME} done, about {TIME} left: aug=hflip seed=1\n", first.stdout)
 
     more = command("-m", *TINY, "aug=none,hflip", "seed=0,1,2", cwd=tmp_path)
-    assert re.match(r"6 jobs, about [\d.]+ s in all by what earlier runs took here\n", more.stdout)
+    assert re.match(rf"6 jobs, about {TIME} in all by what earlier runs took here\n", more.stdout)
     assert "left for" not in more.stdout
     other = command("-m", *TINY, "model.width=4", "aug=none,hflip", cwd=tmp_path)
     assert other.stdout.startswith("2 jobs\n")

@@ -42,4 +42,17 @@ def test_what_is_wrong_is_raised(oxford: Path, tmp_path: Path, monkeypatch: pyte
         run_config(compose(*tiny(oxford), "train.epochs=0"))
     with pytest.raises(InputError, match="task=report: run_config trains"):
         run_config(compose("task=report"))
+    with pytest.raises(InputError, match="checkpoint: has no place with task=train"):
+        run_config(compose(*tiny(oxford), "checkpoint=runs/a/b"))
+    with pytest.raises(InputError, match="aug, seed: is swept over by a chosen file"):
+        compose("experiment=quickstart")
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_script_replays_a_run(oxford: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pets_seg import compose
+
+    monkeypatch.chdir(tmp_path)
+    assert command(*tiny(oxford), "seed=5", "aug=vflip", cwd=tmp_path).returncode == 0
+    cfg = compose(f"replay={only_run(tmp_path)}")
+    assert (cfg.seed, cfg.aug.name, cfg.model.width, cfg.name) == (5, "vflip", 4, "replay")

@@ -135,7 +135,7 @@ def test_two_networks_that_predict_different_classes_are_not_compared(tmp_path: 
             make_constant(run, kind)
     study = read_study(study.folders)
     assert answer(study)[2].startswith("hflip: nothing can be said of its difference from none, ")
-    assert lines(study)[3].endswith("no verdict, because it and none predict the same for every image")
+    assert lines(study)[3].endswith("no verdict, because the networks of both predict one class for every image")
     assert not POWER.search(" ".join([*answer(study), *lines(study)]))
 
 
