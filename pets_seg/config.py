@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any
 
 import omegaconf
@@ -250,8 +251,9 @@ def _scratch_folder() -> str:
     return folder
 
 
+@cache
 def register() -> None:
-    """Tell Hydra the schemas, and OmegaConf the resolvers that conf/ uses."""
+    """Tell Hydra the schemas, and OmegaConf the resolvers that conf/ uses; once, however often it is called."""
     store = ConfigStore.instance()
     # Hydra copies the whole store whenever it looks at a group, a hundred times for --help, and then copies each node
     # that it takes from it. The second copy is enough.
