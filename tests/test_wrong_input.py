@@ -250,7 +250,14 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("arguments", "reason"), [pair for kind in WRONG.values() for pair in kind.items()])
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        pytest.param(*pair, id=f"{kind.replace(' ', '_')}-{ascii(pair[0])[1:-1][:60]}")
+        for kind, pairs in WRONG.items()
+        for pair in pairs.items()
+    ],
+)
 def test_wrong_input_is_refused_in_a_line(arguments: str, reason: str, in_process: Command, tmp_path: Path) -> None:
     refused(*in_process(*arguments.split(" ")), reason, tmp_path)
 
