@@ -141,7 +141,7 @@ class Tracker:
     mode: str = setting(
         "of W&B; auto: online with a key, or offline", choices=("auto", "online", "offline", "disabled")
     )
-    project: str = setting("of W&B")
+    project: str | None = setting("of W&B (null: WANDB_PROJECT, or pets_seg)")
 
 
 @dataclass
@@ -253,7 +253,7 @@ def _scratch_folder() -> str:
 
 @cache
 def register() -> None:
-    """Tell Hydra the schemas, and OmegaConf the resolvers that conf/ uses; once, however often it is called."""
+    """Tell Hydra the schemas, and OmegaConf the resolvers that conf/ uses, once."""
     store = ConfigStore.instance()
     # Hydra copies the whole store whenever it looks at a group, a hundred times for --help, and then copies each node
     # that it takes from it. The second copy is enough.
