@@ -82,19 +82,23 @@ def commands(page: Path) -> Iterator[list[str]]:
     """Yield the arguments of each command of pets_seg in a page's code."""
     for _, block in code(page):
         for line in block.replace("\\\n", " ").splitlines():
-            if match := COMMAND.search(line.strip().removeprefix("$ ")):
+            # A command may stand within another, as in eval "$(...)".
+            if match := COMMAND.search(line.strip().removeprefix("$ ").removesuffix(')"')):
                 words = shlex.split(match[1] or match[2] or "", comments=True)
                 end = next(
                     (index for index, word in enumerate(words) if word in ("|", ">", ">>", "&&", ";", "&")), None
                 )
-                yield words[:end]
+                # The shell's completion has no configuration.
+                if "-sc" not in words:
+                    yield words[:end]
 
 
 def jobs(arguments: list[str]) -> list[tuple[str, ...]]:
     """Return the overrides of the jobs of a command: of a sweep so many that each value is in one of them."""
     arguments = check_arguments(expand(arguments))
     overrides = OverridesParser.create().parse_overrides([word for word in arguments if "=" in word])
-    if not {"-m", "--multirun"} & {*arguments}:
+    # A study may list a sweep, and then needs no flag.
+    if not {"-m", "--multirun"} & {*arguments} and not any(word.startswith("experiment=") for word in arguments):
         return [tuple(override.input_line for override in overrides)]
     values = [
         [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
