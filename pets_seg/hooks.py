@@ -222,7 +222,7 @@ def _prepare(config: DictConfig) -> None:
     bare = copy.deepcopy(config)
     with read_write(bare), open_dict(bare):
         del bare["hydra"]
-    with loading("PyTorch"):
+    with loading("loading PyTorch"):
         task = importlib.import_module(f"pets_seg.tasks.{config.task.name}")
     task.prepare(bare, overrides=_given(config))
 

@@ -10,8 +10,8 @@ from types import FrameType
 
 
 @contextmanager
-def loading(what: str = "") -> Iterator[None]:
-    """Make Ctrl-C end the process without a traceback while this lasts; on a terminal, say that `what` is loading.
+def loading(what: str) -> Iterator[None]:
+    """Make Ctrl-C end the process without a traceback while this lasts; on a terminal, say `what` is going on.
 
     Nothing that imports have begun needs an orderly end, and an import that an exception breaks off can hide it.
     """
@@ -23,7 +23,7 @@ def loading(what: str = "") -> Iterator[None]:
     if ours:
         signal.signal(signal.SIGINT, _leave)
     if what and "torch" not in sys.modules and sys.stderr.isatty():
-        print(f"loading {what} ...", file=sys.stderr, flush=True)
+        print(f"{what} ...", file=sys.stderr, flush=True)
     try:
         yield
     finally:
