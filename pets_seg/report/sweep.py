@@ -16,7 +16,7 @@ MOST_LEFT_OUT = 10
 NARROWEST = 20
 
 
-def show_sweep(study: Study, names: Sequence[str], page: Path | None, wandb: str | None) -> bool:
+def show_sweep(study: Study, names: Sequence[str], page: Path | None, wandb: str | None = None) -> bool:
     """Print the jobs of a sweep, why any did not finish, and their comparison; return whether all did.
 
     `names` are the run folders of this command's jobs; the sweep's folder may hold runs of earlier ones. Without names,
