@@ -16,7 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import InterpolationToMissingValueError
 
-from pets_seg.command.jobs import compose_jobs
+from pets_seg.command.jobs import chosen_later, compose_jobs
 from pets_seg.command.loading import loading
 from pets_seg.command.reads import TASKS, check_files, check_keys
 from pets_seg.config import run_name
@@ -103,8 +103,9 @@ class Hooks(Callback):
                     raise InputError(f"hydra.sweep.dir={folder}: is one folder for all jobs; leave the job out of it")
                 for job in jobs:
                     _check_folder("hydra.sweep.subdir", job)
-                # Jobs may be the same run, which the later one then finds finished.
-                self.runs = list(dict.fromkeys(run_name(job) for job in jobs))
+                if not chosen_later(config):
+                    # Jobs may be the same run, which the later one then finds finished.
+                    self.runs = list(dict.fromkeys(run_name(job) for job in jobs))
                 check_writable(Path(config.hydra.sweep.dir))
                 # Another launcher runs jobs side by side, in processes of its own.
                 if config.hydra.launcher._target_.endswith("BasicLauncher") and len(jobs) > 1:
@@ -135,6 +136,9 @@ class Hooks(Callback):
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Write the report, show what became of every job and how they compare; exit code 1 if any failed."""
+        from pets_seg.command.schedule import Schedule
+
+        Schedule.current = None
         # Hydra 1.4 also comes here when a sweep was refused or interrupted.
         if sys.exc_info()[0]:
             return

@@ -19,12 +19,17 @@ from pets_seg.messages import one_line
 MOST_JOBS = 10_000
 
 
+def chosen_later(config: DictConfig) -> bool:
+    """Whether another sweeper than Hydra's own chooses the jobs of this sweep, one by one while it runs."""
+    return not config.hydra.sweeper._target_.endswith("BasicSweeper")
+
+
 def compose_jobs(config: DictConfig) -> list[DictConfig]:
-    """Compose the jobs of a sweep as Hydra's own sweeper will; another sweeper chooses them later, one by one.
+    """Compose the jobs of a sweep as Hydra's own sweeper will; if they are `chosen_later`, what is common to them.
 
     Raises InputError for a sweep without jobs or with too many, and for options that do not go together in one.
     """
-    if not config.hydra.sweeper._target_.endswith("BasicSweeper"):
+    if chosen_later(config):
         return [config]
     loader = GlobalHydra.instance().config_loader()
     given = [f"{key}={value}" for key, value in listed(config).items()]
