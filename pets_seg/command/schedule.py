@@ -18,7 +18,7 @@ class Schedule:
     """The jobs of a sweep, in order, and their swept settings.
 
     `announce` prints the line before the first job, `begin` that of each job, and `after_epoch` how long the sweep will
-    take, once, if that was not known before.
+    take, once in a job that is like none before it.
     """
 
     # The one of this process: jobs tell it of their epochs. None outside a sweep, and in a launcher's other processes.
@@ -32,8 +32,7 @@ class Schedule:
 
     def announce(self) -> None:
         """Print how many jobs there are and, if runs like them are known on this machine, how long they take."""
-        left = self._left(0)
-        self.told = bool(left)
+        left, self.told = self._left(0)
         print(f"{_jobs(len(self.work))}{f', {left} in all by what earlier runs took here' if left else ''}")
 
     def begin(self, number: int) -> None:
@@ -42,29 +41,33 @@ class Schedule:
         line = f"job {number + 1}/{len(self.work)}"
         # Before the first one it was just said.
         if number:
-            left = self._left(number)
-            self.told |= bool(left)
+            left, self.told = self._left(number)
             line += f", {duration(time.monotonic() - self.started)} done" + (f", {left} left" if left else "")
         print(f"\n{line}: {self.swept[number]}" if self.swept[number] else f"\n{line}")
 
     def after_epoch(self) -> None:
-        """Print how long all jobs will take if the first epoch of the sweep is what shows it."""
+        """Print how long the jobs will take if the first epoch of the current one is what shows it."""
         if not self.told:
             self.told = True
-            if left := self._left(self.number):
+            left, _ = self._left(self.number)
+            if left:
                 # By the log, which keeps clear of a bar.
-                log.info(f"{left} left for {'all ' if len(self.work) > 1 else 'the '}{_jobs(len(self.work))}")
+                log.info(f"{left} left" + ("" if self.number else f" for all {_jobs(len(self.work))}"))
 
-    def _left(self, first: int) -> str:
-        """Return about how long the jobs from number `first` on take; nothing if no run like them is known."""
+    def _left(self, first: int) -> tuple[str, bool]:
+        """Return about how long the jobs from number `first` on take, and whether the first of them is counted.
+
+        Nothing if no run like them is known.
+        """
         # Jobs may be the same run, which is trained once.
         once = {item.folder: item for item in self.work[first:]}
         seconds = self.paces.seconds_left([*once.values()])
         known = [value for value in seconds if value is not None]
         if not any(known):
-            return ""
+            return "", seconds[0] is not None
         unknown = len(seconds) - len(known)
-        return f"about {duration(round(sum(known)))}" + (f" and {_jobs(unknown)} of unknown length" if unknown else "")
+        rest = f" and {_jobs(unknown)} of unknown length" if unknown else ""
+        return f"about {duration(round(sum(known)))}{rest}", seconds[0] is not None
 
 
 def plan(jobs: Sequence[DictConfig]) -> Schedule:
@@ -74,20 +77,20 @@ def plan(jobs: Sequence[DictConfig]) -> Schedule:
     from pets_seg.data import count_images
     from pets_seg.training.precision import describe_device, resolve_device, resolve_precision
 
-    device = resolve_device(jobs[0].train.device)
     counts: dict[str, dict[str, int]] = {}
     work = []
     for job in jobs:
+        device = resolve_device(job.train.device)
         config = OmegaConf.to_container(OmegaConf.masked_copy(job, [*IDENTITY, "existing"]), resolve=True)
         config["train"]["precision"] = resolve_precision(job.train.precision, device)
         if (data := str(config["data"])) not in counts:
             counts[data] = count_images(config["data"])
-        work.append(Work(Path(job.hydra.sweep.dir) / job.hydra.sweep.subdir, config, counts[data]))
+        folder = Path(job.hydra.sweep.dir) / job.hydra.sweep.subdir
+        work.append(Work(folder, config, counts[data], Machine(describe_device(device), torch.get_num_threads())))
     given = [[str(item) for item in job.hydra.overrides.task] for job in jobs]
     common = set.intersection(*map(set, given))
     swept = [" ".join(item for item in items if item not in common) for items in given]
-    machine = Machine(describe_device(device), torch.get_num_threads())
-    return Schedule(work, swept, Paces(Path(jobs[0].hydra.sweep.dir).parent, machine))
+    return Schedule(work, swept, Paces(Path(jobs[0].hydra.sweep.dir).parent))
 
 
 def _jobs(count: int) -> str:

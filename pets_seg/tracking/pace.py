@@ -34,11 +34,12 @@ class Machine:
 
 @dataclass(frozen=True)
 class Work:
-    """What a run has to do: its folder, its resolved configuration, and the images of train, valid and test."""
+    """What a run has to do: its folder, its resolved configuration, the images of train, valid and test, and where."""
 
     folder: Path
     config: Mapping[str, Any]
     images: Mapping[str, int]
+    machine: Machine
 
 
 @dataclass(frozen=True)
@@ -50,42 +51,44 @@ class Pace:
 
 
 class Paces:
-    """The paces of the runs under `runs`, a folder of sweeps, that were made on `machine`; read anew when asked."""
+    """The paces of the runs under `runs`, a folder of sweeps, that were made on this host; read anew when asked."""
 
-    def __init__(self, runs: Path, machine: Machine) -> None:
-        self.runs, self.machine = runs, machine
+    def __init__(self, runs: Path) -> None:
+        self.runs = runs
 
     def seconds_left(self, work: Sequence[Work]) -> list[float | None]:
         """Return about how many seconds each run will still take; None where no run like it is known."""
-        alike: dict[str, list[tuple[Any, Pace]]] = {}
-        for config, pace in self._known():
-            alike.setdefault(_costs(config), []).append((config.get("aug"), pace))
-        return [_left(item, _pace(item.config["aug"], alike.get(_costs(item.config), []))) for item in work]
+        alike: dict[tuple[Machine, str], list[tuple[Any, Pace]]] = {}
+        for machine, config, pace in self._known():
+            alike.setdefault((machine, _costs(config)), []).append((config.get("aug"), pace))
+        return [
+            _left(item, _pace(item.config["aug"], alike.get((item.machine, _costs(item.config)), []))) for item in work
+        ]
 
-    def _known(self) -> list[tuple[dict[str, Any], Pace]]:
+    def _known(self) -> list[tuple[Machine, dict[str, Any], Pace]]:
         found = []
         files = [(_changed(file), file) for file in self.runs.glob("*/*/metrics.csv")]
         for _, file in sorted(files, reverse=True)[:MOST_READ]:
             # A damaged run, or one in the middle of being written, says nothing of the pace.
             with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-                if pace := self._read(file.parent):
-                    found.append((load_plain(file.parent / "config.yaml"), pace))
+                status = json.loads((file.parent / "status.json").read_text(encoding="utf-8"))
+                pace = _read(file.parent, status) if status["host"] == socket.gethostname() else None
+                if pace:
+                    machine = Machine(status["device"], status["threads"], status["processes"])
+                    found.append((machine, load_plain(file.parent / "config.yaml"), pace))
         return found
 
-    def _read(self, folder: Path) -> Pace | None:
-        status = json.loads((folder / "status.json").read_text(encoding="utf-8"))
-        where = (status["host"], status["device"], status["threads"], status["processes"])
-        if where != (socket.gethostname(), self.machine.device, self.machine.threads, self.machine.processes):
-            return None
-        rows = _rows(folder)
-        seen = [0.0, *(row["images_seen"] for row in rows)]
-        images = [after - before for before, after in pairwise(seen)]
-        by_image = [row["seconds"] / count for row, count in zip(rows, images, strict=True) if count > 0]
-        beside = None
-        if status["state"] == "finished" and status["since"] == status["started"]:
-            whole = datetime.fromisoformat(status["ended"]) - datetime.fromisoformat(status["started"])
-            beside = max(0.0, whole.total_seconds() - sum(row["seconds"] for row in rows))
-        return Pace(median(by_image), beside) if by_image else None
+
+def _read(folder: Path, status: Mapping[str, Any]) -> Pace | None:
+    rows = _rows(folder)
+    seen = [0.0, *(row["images_seen"] for row in rows)]
+    images = [after - before for before, after in pairwise(seen)]
+    by_image = [row["seconds"] / count for row, count in zip(rows, images, strict=True) if count > 0]
+    beside = None
+    if status["state"] == "finished" and status["since"] == status["started"]:
+        whole = datetime.fromisoformat(status["ended"]) - datetime.fromisoformat(status["started"])
+        beside = max(0.0, whole.total_seconds() - sum(row["seconds"] for row in rows))
+    return Pace(median(by_image), beside) if by_image else None
 
 
 def _left(work: Work, pace: Pace | None) -> float | None:

@@ -40,7 +40,7 @@ def write_run(folder: Path, settings: dict[str, Any], seconds: float, state: str
 
 def left(runs: Path, settings: dict[str, Any], folder: Path | None = None) -> float | None:
     images = {"train": 200, "valid": 30, "test": 60}
-    [seconds] = Paces(runs, HERE).seconds_left([Work(folder or runs / "new" / "run", settings, images)])
+    [seconds] = Paces(runs).seconds_left([Work(folder or runs / "new" / "run", settings, images, HERE)])
     return seconds
 
 
@@ -105,10 +105,11 @@ def test_a_damaged_run_is_passed_over(tmp_path: Path) -> None:
 def test_ten_thousand_jobs_are_estimated_in_a_second(tmp_path: Path) -> None:
     write_run(tmp_path / "a" / "1", config(), seconds=2)
     work = [
-        Work(tmp_path / "new" / str(index), config(), {"train": 1, "valid": 1, "test": 1}) for index in range(10_000)
+        Work(tmp_path / "new" / str(index), config(), {"train": 1, "valid": 1, "test": 1}, HERE)
+        for index in range(10_000)
     ]
     started = time.perf_counter()
-    assert len(Paces(tmp_path, HERE).seconds_left(work)) == 10_000
+    assert len(Paces(tmp_path).seconds_left(work)) == 10_000
     # A tenth of it here; composing so many jobs takes minutes.
     assert time.perf_counter() - started < 10
 
@@ -130,5 +131,9 @@ def test_a_sweep_says_which_job_it_is_at_and_what_is_left(tmp_path: Path) -> Non
     more = command("-m", *TINY, "aug=none,hflip", "seed=0,1,2", cwd=tmp_path)
     assert re.match(rf"6 jobs, about {TIME} in all by what earlier runs took here\n", more.stdout)
     assert "left for" not in more.stdout
-    other = command("-m", *TINY, "model.width=4", "aug=none,hflip", cwd=tmp_path)
-    assert other.stdout.startswith("2 jobs\n")
+    # Runs of another network say nothing of its time; what is known and what is not are told apart.
+    other = command("-m", *TINY, "model.width=4,2", "aug=none", "seed=5", cwd=tmp_path)
+    assert re.match(rf"2 jobs, about {TIME} and 1 job of unknown length in all", other.stdout)
+    assert re.search(rf"job 1/2: .*\n.*\nepoch 1/2 .*\nabout {TIME} left for all 2 jobs\n", other.stdout)
+    again = command("-m", *TINY, "model.width=2,3", "aug=none", "seed=6", cwd=tmp_path)
+    assert re.search(rf"job 2/2, {TIME} done: .*\n.*\nepoch 1/2 .*\nabout {TIME} left\n", again.stdout)
