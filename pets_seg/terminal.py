@@ -68,7 +68,12 @@ def python() -> str:
     # Not compared as files: an environment's python is a link to that of the system.
     if shutil.which("python") == str(path):
         return "python"
-    return shlex.quote(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
+    return shlex.quote(str(from_here(path)))
+
+
+def from_here(path: Path) -> Path:
+    """Return a path as a user in the current folder would write it: relative if it lies under that folder."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 class _Stream(io.FileIO):

@@ -21,6 +21,7 @@ from pets_seg.errors import InputError, RunError
 from pets_seg.messages import exit_code, one_line
 from pets_seg.models import NETWORKS
 from pets_seg.replay import check_same_optimizer, recorded_threads
+from pets_seg.terminal import from_here
 from pets_seg.tracking.lock import locked
 from pets_seg.tracking.run_folder import RunFolder, describe_machine, git_commit
 from pets_seg.tracking.wandb_account import check_variables
@@ -150,7 +151,7 @@ def _finished(cfg: DictConfig, folder: RunFolder) -> dict[str, Any] | None:
         _tell_commit(status)
     if status.get("state") != "finished" or not summary.keys() >= SHOWN:
         return None
-    log.info(f"{_shown(folder)}: finished already (existing=restart trains it again)")
+    log.info(f"{from_here(folder.path)}: finished already (existing=restart trains it again)")
     return summary
 
 
@@ -164,9 +165,8 @@ def _train(cfg: DictConfig, folder: RunFolder, stop: Interruption, world: World)
         folder.write_status("running", **describe_machine(describe_device(device)))
         folder.write_config(config)
         together = f", {world.size} processes" if world.size > 1 else ""
-        log.info(
-            f"{_shown(folder)}: {cfg.model.name} on {describe_device(device)}, {config['train']['precision']}{together}"
-        )
+        place = f"{cfg.model.name} on {describe_device(device)}, {config['train']['precision']}{together}"
+        log.info(f"{from_here(folder.path)}: {place}")
         sink = WandbSink(config, folder.path)
         after_epoch, announced = lambda: None, False
         if sweep := Schedule.current:
@@ -207,7 +207,3 @@ def _tell_commit(status: dict[str, Any]) -> None:
     then = then.get("commit") if isinstance(then, dict) else None
     if then and now and then != now["commit"]:
         log.warning(f"this run was begun with commit {str(then)[:10]}, the code is now at {now['commit'][:10]}")
-
-
-def _shown(folder: RunFolder) -> str:
-    return str(folder.path.relative_to(Path.cwd()) if folder.path.is_relative_to(Path.cwd()) else folder.path)

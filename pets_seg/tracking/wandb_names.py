@@ -12,7 +12,7 @@ from typing import Any
 
 from pets_seg.errors import escaped
 from pets_seg.files import write_text
-from pets_seg.terminal import python
+from pets_seg.terminal import from_here, python
 
 PROJECT = "pets_seg"
 # In wandb/ of a run folder, each with the id of a W&B run after it: what W&B was told of that run, and that the server
@@ -85,8 +85,7 @@ def waiting(folder: Path) -> dict[str, Path | None]:
 
 def shown(path: Path) -> str:
     """Return a path as a user would write it in a command that he gives where this one was given."""
-    here = Path.cwd()
-    return escaped(shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path)))
+    return escaped(shlex.quote(str(from_here(path))))
 
 
 def upload_command(folder: Path) -> str:

@@ -64,10 +64,11 @@ def sync(folder: Path) -> int:
     for name in ("WANDB_MODE", "WANDB_DISABLED"):
         os.environ.pop(name, None)
     if not key_configured():
-        print(f"{len(runs)} offline runs wait, but no W&B key is configured: `wandb login`, or set WANDB_API_KEY")
+        waits = _offline(len(runs)) + (" waits" if len(runs) == 1 else " wait")
+        print(f"{waits}, but no W&B key is configured: `wandb login`, or set WANDB_API_KEY")
         return 2
     check_server()
-    print(f"uploading {len(runs)} offline runs")
+    print(f"uploading {_offline(len(runs))}")
     whole = [offline for run, key, offline in runs if offline and _is_whole(run, key)]
     for first in range(0, len(whole), AT_ONCE):
         # A server that has fallen silent would keep every one of them waiting.
@@ -77,8 +78,13 @@ def sync(folder: Path) -> int:
     rest = [(run, key) for run, key, offline in runs if offline is None or not any(offline.glob("*.synced"))]
     left = sum(not _taken(run, key) for run, key in rest)
     if left:
-        print(f"{left} offline runs were not taken; the next `make sync` tries them again")
+        were, them = ("was", "it") if left == 1 else ("were", "them")
+        print(f"{_offline(left)} {were} not taken; the next `make sync` tries {them} again")
     return int(left > 0)
+
+
+def _offline(number: int) -> str:
+    return f"{number} offline run{'' if number == 1 else 's'}"
 
 
 def _is_whole(run: Path, key: str) -> bool:

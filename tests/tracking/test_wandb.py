@@ -162,7 +162,7 @@ def test_an_upload_that_was_broken_off_goes_on_and_a_damaged_folder_keeps_no_oth
         code, shown = sync(runs, **server.environment)
         assert code == 1
         assert f"{damaged}: " in shown
-        assert "1 offline runs were not taken" in shown
+        assert "1 offline run was not taken" in shown
         assert "Traceback" not in shown
         [stored] = server.runs.values()
         assert stored.rows == [row(1), row(2)]
