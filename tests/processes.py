@@ -1,19 +1,31 @@
-"""Runs in processes of their own that can be killed, held or starved at a chosen moment."""
+"""Commands in processes of their own, which start soon and can be killed, held or starved at a chosen moment."""
 
 import errno
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# Children of a server that has imported what a run needs: a run then starts in a tenth of a second.
+# Children of a server that has imported what commands need: they then start in a tenth of a second.
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["pets_seg.run", "pets_seg.tasks.train", "kornia.augmentation"])
+SERVER.set_forkserver_preload(
+    [
+        "pets_seg.run",
+        *(f"pets_seg.tasks.{name}" for name in ("train", "evaluate", "preview", "report")),
+        "pets_seg.report.figures.result",
+        "kornia.augmentation",
+        # Every optimizer imports it, which takes seconds.
+        "torch._dynamo",
+    ]
+)
 Moment = tuple[str, int]
+Streams = tuple[str | Path, str | Path]
 
 
 def die() -> None:
@@ -34,13 +46,23 @@ def fill_disk() -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def child(work: Path, arguments: list[str], moment: Moment | None, act: Callable[[], None]) -> None:
-    """Run the command line in `work`, its output into `shown`; at `moment`, `act`."""
+def child(
+    work: Path,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    streams: Streams,
+    moment: Moment | None,
+    act: Callable[[], None],
+) -> None:
+    """Run the command line in `work`, its output and errors into the files `streams`; at `moment`, `act`."""
+    # Not those of the moment in which the server was started.
+    os.environ.clear()
+    os.environ.update(environment)
     work.mkdir(exist_ok=True)
     os.chdir(work)
-    shown = os.open("shown", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    for stream in (1, 2):
-        os.dup2(shown, stream)
+    for stream, file in enumerate(streams, 1):
+        # Both may be the same file.
+        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
     if moment:
         act_at(*moment, act)
     from pets_seg.run import main
@@ -64,16 +86,39 @@ def act_at(place: str, nth: int, act: Callable[[], None]) -> None:
     setattr(owner, attribute, watched)
 
 
-def start(work: Path, arguments: list[str], moment: Moment | None = None, act: Callable[[], None] = die) -> Any:
-    process = SERVER.Process(target=child, args=(work, arguments, moment, act))
+def start(
+    work: Path,
+    arguments: Sequence[str],
+    moment: Moment | None = None,
+    act: Callable[[], None] = die,
+    streams: Streams = ("shown", "shown"),
+) -> Any:
+    """Start the command line in `work` and return its process; what it prints goes into the file `shown` there."""
+    for file in streams:
+        (work / file).unlink(missing_ok=True)
+    process = SERVER.Process(target=child, args=(work, arguments, dict(os.environ), streams, moment, act))
     process.start()
     return process
 
 
-def finish(work: Path, arguments: list[str], moment: Moment | None = None, act: Callable[[], None] = die) -> int:
-    process = start(work, arguments, moment, act)
+def finish(
+    work: Path, arguments: Sequence[str], moment: Moment | None = None, act: Callable[[], None] = die, **more: Any
+) -> int:
+    """Run the command line in `work` to its end and return its exit code."""
+    process = start(work, arguments, moment, act, **more)
     process.join(100)
+    if process.is_alive():
+        process.kill()
+        raise TimeoutError(f"{' '.join(arguments)}: not done after 100 seconds")
     return process.exitcode
+
+
+def forked(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Do what `conftest.command` does, sooner: for all but tests of what the start of the program depends on."""
+    with tempfile.TemporaryDirectory() as folder:
+        streams = (Path(folder) / "out", Path(folder) / "err")
+        code = finish(cwd, arguments, streams=streams)
+        return subprocess.CompletedProcess(arguments, code, *(file.read_text() for file in streams))
 
 
 def wait_for(condition: Callable[[], Any]) -> Any:

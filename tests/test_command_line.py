@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import command, tiny
+from processes import forked
 
 from pets_seg.config import settings
 
@@ -92,14 +93,14 @@ def test_train_then_again_then_evaluate(oxford: Path, tmp_path: Path) -> None:
     summary = json.loads((run / "summary.json").read_text())
     assert summary["test_dice"] == pytest.approx(sum(float(row["dice"]) for row in rows[2:]) / 4, abs=1e-12)
 
-    again = command(*arguments, cwd=tmp_path)
+    again = forked(*arguments, cwd=tmp_path)
     assert again.returncode == 0
     assert "finished already (existing=restart trains it again)" in again.stdout
     assert f"{summary['test_dice']:.4f}" in again.stdout
     assert json.loads((run / "status.json").read_text()) == status
 
     before = {path for path in tmp_path.rglob("*") if path.is_file()}
-    evaluated = command("task=evaluate", f"checkpoint={run.relative_to(tmp_path)}", "split=test", cwd=tmp_path)
+    evaluated = forked("task=evaluate", f"checkpoint={run.relative_to(tmp_path)}", "split=test", cwd=tmp_path)
     assert evaluated.returncode == 0, evaluated.stderr
     line = evaluated.stdout.splitlines()[0]
     figures = " ".join(f"{key}={summary[f'test_{key}']:.4f}" for key in ("dice", "iou", "loss"))
@@ -111,16 +112,16 @@ def test_train_then_again_then_evaluate(oxford: Path, tmp_path: Path) -> None:
     after = {path for path in tmp_path.rglob("*") if path.is_file()}
     assert {path.parent.name for path in after - before} == {"test"}
 
-    restarted = command(*arguments, "existing=restart", cwd=tmp_path)
+    restarted = forked(*arguments, "existing=restart", cwd=tmp_path)
     assert restarted.returncode == 0
     assert "epoch 1/1" in restarted.stdout
     assert not (run / "evaluations").exists()
 
 
 def test_evaluating_on_other_images_takes_size_and_rule_from_the_run(oxford: Path, tmp_path: Path) -> None:
-    assert command(*tiny(oxford), "data.boundary=background", cwd=tmp_path).returncode == 0
+    assert forked(*tiny(oxford), "data.boundary=background", cwd=tmp_path).returncode == 0
     [run] = (tmp_path / "runs" / "default").iterdir()
-    done = command("task=evaluate", f"checkpoint={run}/metrics.csv", "data=sample", cwd=tmp_path)
+    done = forked("task=evaluate", f"checkpoint={run}/metrics.csv", "data=sample", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("split=test images=148 dice=")
     [written] = (run / "evaluations").iterdir()
@@ -131,7 +132,7 @@ def test_evaluating_on_other_images_takes_size_and_rule_from_the_run(oxford: Pat
 
 def test_a_sweep_with_a_failing_job_runs_the_others_and_says_so(oxford: Path, tmp_path: Path) -> None:
     swept = ["optimizer.lr=0.01,1e30", "seed=0,1", "train.batch_size=4"]
-    done = command("-m", *tiny(oxford), "name=study", *swept, cwd=tmp_path)
+    done = forked("-m", *tiny(oxford), "name=study", *swept, cwd=tmp_path)
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
     sweep = tmp_path / "runs" / "study"
@@ -143,12 +144,12 @@ def test_a_sweep_with_a_failing_job_runs_the_others_and_says_so(oxford: Path, tm
         rows = list(csv.DictReader(file))
     assert [row["state"] for row in rows].count("finished") == 2
     assert {row["optimizer.lr"] for row in rows} == {"0.01", "1e+30"}
-    single = command(*tiny(oxford), "name=study", "optimizer.lr=0.01", "train.batch_size=4", cwd=tmp_path)
+    single = forked(*tiny(oxford), "name=study", "optimizer.lr=0.01", "train.batch_size=4", cwd=tmp_path)
     assert "finished already" in single.stdout
 
 
 def test_memory_does_not_grow_over_twenty_jobs(oxford: Path, tmp_path: Path) -> None:
-    done = command("-m", *tiny(oxford), "train.epochs=1", "aug=strong", "seed=range(20)", cwd=tmp_path, timeout=220)
+    done = forked("-m", *tiny(oxford), "train.epochs=1", "aug=strong", "seed=range(20)", cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     found = [next(tmp_path.glob(f"runs/default/*-s{seed}-*/summary.json")) for seed in range(20)]
     peaks = [json.loads(path.read_text())["peak_memory_mb"] for path in found]
@@ -158,7 +159,7 @@ def test_memory_does_not_grow_over_twenty_jobs(oxford: Path, tmp_path: Path) -> 
 
 def test_quickstart_sweeps_without_a_flag_and_says_what_to_do_next(tmp_path: Path) -> None:
     quick = ["experiment=quickstart", "train.epochs=1", "data.size=32", "model.width=2", "tracker.mode=disabled"]
-    done = command(*quick, "seed=0", cwd=tmp_path)
+    done = forked(*quick, "seed=0", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "3 runs in runs/quickstart" in done.stdout
     for group in ("aug=none", "aug=elastic", "aug=crop"):

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import tiny
 
 from pets_seg.terminal import LINKS, duration
 
@@ -61,9 +62,9 @@ def test_a_sign_that_the_encoding_lacks_is_written_otherwise(encoding: str, show
     assert done.stdout.decode(encoding).strip() == shown
 
 
-def test_a_sweep_whose_reader_has_left_writes_its_page(tmp_path: Path) -> None:
-    tiny = "model.width=2 data.size=32 train.epochs=1 tracker.mode=disabled name=study"
-    line = f"{sys.executable} -m pets_seg.run -m aug=none,hflip {tiny} | head -1"
+def test_a_sweep_whose_reader_has_left_writes_its_page(oxford: Path, tmp_path: Path) -> None:
+    small = " ".join([*tiny(oxford), "train.epochs=1", "name=study"])
+    line = f"{sys.executable} -m pets_seg.run -m {small} aug=hflip | head -1"
     done = subprocess.run(line, shell=True, cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=True)
     assert done.stderr == "standard output: could not be written (Broken pipe)\n"
     assert (tmp_path / "runs" / "study" / "report.html").exists()

@@ -23,6 +23,7 @@ def run(cfg):
 run()
 """
 JOBS = 6
+NETWORK = ["model.width=8"]
 ROUNDS = 7
 LINE = re.compile(r"^(?P<time>[\d-]+ [\d:]+,\d+) ")
 
@@ -64,7 +65,7 @@ def tables(device: torch.device, seconds: float) -> Iterator[tuple[str, Rows]]:
 
 def sweep(folder: Path, device: torch.device) -> tuple[float, list[float]]:
     """Return the seconds from the command to the first epoch, and from the end of each job to the next one's epoch."""
-    settings = ["model.width=8", "train.epochs=1", "tracker.mode=disabled", f"train.device={device}"]
+    settings = [*NETWORK, "train.epochs=1", "tracker.mode=disabled", f"train.device={device}"]
     # The images are decoded beforehand.
     _python(["-m", "pets_seg.run", *settings, "name=before"], folder)
     began = time.time()

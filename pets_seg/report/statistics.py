@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
 
 LEVEL = 0.95
 # Of the plan for more seeds: how likely a difference that is there should be told apart.
@@ -54,8 +53,8 @@ def estimate(values: np.ndarray) -> Estimate:
         return Estimate(mean, math.nan, math.nan, math.nan, seeds, count)
     half = p = 0.0
     for variance, freedom in _variances(values):
-        half = max(half, float(stdtrit(freedom, (1 + LEVEL) / 2)) * math.sqrt(variance))
-        p = max(p, min(1.0, 2 * float(stdtr(freedom, -abs(mean) / math.sqrt(variance)))))
+        half = max(half, _quantile(freedom, (1 + LEVEL) / 2) * math.sqrt(variance))
+        p = max(p, min(1.0, 2 * _below(freedom, -abs(mean) / math.sqrt(variance))))
     return Estimate(mean, mean - half, mean + half, p, seeds, count)
 
 
@@ -94,7 +93,7 @@ def over_seeds(values: Sequence[float]) -> tuple[float, float, float, float]:
     if len(array) < 2:
         return mean, math.nan, math.nan, math.nan
     deviation = float(array.std(ddof=1))
-    half = float(stdtrit(len(array) - 1, (1 + LEVEL) / 2)) * deviation / math.sqrt(len(array))
+    half = _quantile(len(array) - 1, (1 + LEVEL) / 2) * deviation / math.sqrt(len(array))
     return mean, deviation, mean - half, mean + half
 
 
@@ -129,4 +128,18 @@ def seeds_needed(values: np.ndarray, difference: float) -> int | None:
 
 def _detectable(variance: float, freedom: float) -> float:
     """Return the difference that is told apart with probability POWER."""
-    return float(stdtrit(freedom, (1 + LEVEL) / 2) + stdtrit(freedom, POWER)) * math.sqrt(variance)
+    return (_quantile(freedom, (1 + LEVEL) / 2) + _quantile(freedom, POWER)) * math.sqrt(variance)
+
+
+def _quantile(freedom: float, probability: float) -> float:
+    """Return the quantile of Student's t distribution."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, probability))
+
+
+def _below(freedom: float, value: float) -> float:
+    """Return the probability that Student's t is below a value."""
+    from scipy.special import stdtr
+
+    return float(stdtr(freedom, value))

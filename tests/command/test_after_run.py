@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import command, only_run, tiny
+from conftest import only_run, tiny
 from PIL import Image
+from processes import forked
 
 from pets_seg.command.after_run import show_next, show_result, write_picture
 from pets_seg.report.figures.result import choose_stems
@@ -18,7 +19,7 @@ from pets_seg.tracking.run_folder import RunFolder
 
 
 def test_a_run_ends_with_its_folder_a_picture_and_a_command_that_works(oxford: Path, tmp_path: Path) -> None:
-    done = command(*tiny(oxford), "aug=vflip", cwd=tmp_path)
+    done = forked(*tiny(oxford), "aug=vflip", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert max(map(len, done.stdout.splitlines()[:6])) <= 80
     run = only_run(tmp_path)
@@ -37,7 +38,7 @@ def test_a_run_ends_with_its_folder_a_picture_and_a_command_that_works(oxford: P
     assert swept.stdout.count("finished already") == 1
     assert list(tmp_path.glob("runs/*/*/result.png")) == [run / "result.png"]
     (run / "result.png").unlink()
-    again = command(*tiny(oxford), "aug=vflip", cwd=tmp_path)
+    again = forked(*tiny(oxford), "aug=vflip", cwd=tmp_path)
     assert "finished already" in again.stdout
     assert (run / "result.png").exists()
 
@@ -45,7 +46,7 @@ def test_a_run_ends_with_its_folder_a_picture_and_a_command_that_works(oxford: P
 def test_a_picture_that_cannot_be_drawn_costs_a_line_only(
     oxford: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert command(*tiny(oxford), cwd=tmp_path).returncode == 0
+    assert forked(*tiny(oxford), cwd=tmp_path).returncode == 0
     run = only_run(tmp_path)
     (run / "result.png").unlink()
     (run / "per_image.csv").unlink()
@@ -58,7 +59,7 @@ def test_a_picture_that_cannot_be_drawn_costs_a_line_only(
 
 
 def test_a_run_that_is_begun_again_has_no_picture_of_the_former(oxford: Path, tmp_path: Path) -> None:
-    assert command(*tiny(oxford), cwd=tmp_path).returncode == 0
+    assert forked(*tiny(oxford), cwd=tmp_path).returncode == 0
     run = only_run(tmp_path)
     assert (run / "result.png").exists()
     RunFolder(run).clear()
@@ -66,7 +67,7 @@ def test_a_run_that_is_begun_again_has_no_picture_of_the_former(oxford: Path, tm
 
 
 def test_six_images_from_the_worst_to_the_best_are_chosen(oxford: Path, tmp_path: Path) -> None:
-    assert command(*tiny(oxford), cwd=tmp_path).returncode == 0
+    assert forked(*tiny(oxford), cwd=tmp_path).returncode == 0
     run = only_run(tmp_path)
     dice = [0.5, 0.1, 0.9, 0.3, 0.7, 0.2, 0.8, 0.4, 0.6, 0.65, 0.05]
     table = pd.DataFrame({"split": "test", "stem": [f"pet_{value}" for value in dice], "dice": dice})
@@ -106,10 +107,10 @@ def test_an_option_of_ones_own_is_found_again_by_the_next_command(oxford: Path, 
     operations = "[{_target_: kornia.augmentation.RandomVerticalFlip, p: 0.5}]"
     (tmp_path / "conf" / "aug" / "mine.yaml").write_text(f"name: mine\noperations: {operations}\n")
     search = f"hydra.searchpath=[file://{tmp_path}/conf]"
-    done = command(*tiny(oxford), "train.epochs=1", "aug=mine", search, cwd=tmp_path)
+    done = forked(*tiny(oxford), "train.epochs=1", "aug=mine", search, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     line = shlex.split(done.stdout.strip().splitlines()[-1])
     assert search in line
-    swept = subprocess.run([*line, "seed=0"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    swept = forked(*line[3:], "seed=0", cwd=tmp_path)
     assert swept.returncode == 0, swept.stderr
     assert "aug=mine" in swept.stdout

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import command
+from conftest import tiny
+from processes import forked
 
 from pets_seg.tracking.pace import Machine, Paces, Work
 
 HERE = Machine("cpu", 2)
 TIME = r"[\d.]+ (?:s|min)"
-TINY = ["data.size=32", "model.width=2", "train.epochs=2", "tracker.mode=disabled"]
 
 
 def config(aug: str = "none", width: int = 8, epochs: int = 10, **more: Any) -> dict[str, Any]:
@@ -114,8 +114,9 @@ def test_ten_thousand_jobs_are_estimated_in_a_second(tmp_path: Path) -> None:
     assert time.perf_counter() - started < 10
 
 
-def test_a_sweep_says_which_job_it_is_at_and_what_is_left(tmp_path: Path) -> None:
-    first = command("-m", *TINY, "aug=none,hflip", "seed=0,1", cwd=tmp_path)
+def test_a_sweep_says_which_job_it_is_at_and_what_is_left(oxford: Path, tmp_path: Path) -> None:
+    sweep = ["-m", *tiny(oxford)]
+    first = forked(*sweep, "aug=none,hflip", "seed=0,1", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     lines = first.stdout.splitlines()
     # Nothing is known until an epoch is over.
@@ -128,12 +129,10 @@ def test_a_sweep_says_which_job_it_is_at_and_what_is_left(tmp_path: Path) -> Non
     assert re.search(rf"\njob 2/4, {TIME} done, about {TIME} left: aug=none seed=1\n", first.stdout)
     assert re.search(rf"\njob 4/4, {TIME} done, about {TIME} left: aug=hflip seed=1\n", first.stdout)
 
-    more = command("-m", *TINY, "aug=none,hflip", "seed=0,1,2", cwd=tmp_path)
+    more = forked(*sweep, "aug=none,hflip", "seed=0,1,2", cwd=tmp_path)
     assert re.match(rf"6 jobs, about {TIME} in all by what earlier runs took here\n", more.stdout)
     assert "left for" not in more.stdout
     # Runs of another network say nothing of its time; what is known and what is not are told apart.
-    other = command("-m", *TINY, "model.width=4,2", "aug=none", "seed=5", cwd=tmp_path)
+    other = forked(*sweep, "model.width=4,2", "seed=5", cwd=tmp_path)
     assert re.match(rf"2 jobs, about {TIME} and 1 job of unknown length in all", other.stdout)
-    assert re.search(rf"job 1/2: .*\n.*\nepoch 1/2 .*\nabout {TIME} left for all 2 jobs\n", other.stdout)
-    again = command("-m", *TINY, "model.width=2,3", "aug=none", "seed=6", cwd=tmp_path)
-    assert re.search(rf"job 2/2, {TIME} done: .*\n.*\nepoch 1/2 .*\nabout {TIME} left\n", again.stdout)
+    assert re.search(rf"\njob 2/2, {TIME} done: .*\n.*\nepoch 1/2 .*\nabout {TIME} left\n", other.stdout)

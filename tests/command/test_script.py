@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import command, only_run, tiny
+from conftest import only_run, tiny
+from processes import forked
 
 SCRIPT = """
 import sys
@@ -30,7 +31,7 @@ def test_a_script_makes_the_run_of_the_command_line(oxford: Path, tmp_path: Path
     assert "epoch 2/2" in done.stdout
     assert "epoch 2/2" in (run / "train.log").read_text()
     assert (run / "result.png").exists()
-    assert "finished already" in command(*settings, cwd=tmp_path).stdout
+    assert "finished already" in forked(*settings, cwd=tmp_path).stdout
 
 
 def test_what_is_wrong_is_raised(oxford: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,6 +54,6 @@ def test_a_script_replays_a_run(oxford: Path, tmp_path: Path, monkeypatch: pytes
     from pets_seg import compose
 
     monkeypatch.chdir(tmp_path)
-    assert command(*tiny(oxford), "seed=5", "aug=vflip", cwd=tmp_path).returncode == 0
+    assert forked(*tiny(oxford), "seed=5", "aug=vflip", cwd=tmp_path).returncode == 0
     cfg = compose(f"replay={only_run(tmp_path)}")
     assert (cfg.seed, cfg.aug.name, cfg.model.width, cfg.name) == (5, "vflip", 4, "replay")

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import command, tiny
+from conftest import tiny
+from processes import forked
 from test_wrong_input import refused
 
 from pets_seg.errors import InputError
@@ -138,6 +139,6 @@ def test_what_only_shows_needs_no_mode(flags: list[str], conf: Path, tmp_path: P
     work = tmp_path / "empty"
     work.mkdir()
     # In a process of its own, for --info turns Hydra's messages on.
-    done = command(*flags, f"--config-dir={conf}", "experiment=study", cwd=work)
+    done = forked(*flags, f"--config-dir={conf}", "experiment=study", cwd=work)
     assert done.returncode == 0, done.stderr
     assert list(work.iterdir()) == []

@@ -37,7 +37,7 @@ SMALL = {
     "augmentation": {"ELASTIC_SIZE": 64, "STEP_SIZE": 32},
     "evaluation": {"IMAGES": 9, "CASES": {"small": ("unet", {"width": 2}, 32)}},
     "input": {"FILES": 6, "SIZE": 32, "BATCH": 3},
-    "startup": {"JOBS": 2, "ROUNDS": 1},
+    "startup": {"JOBS": 2, "ROUNDS": 1, "NETWORK": ["model.width=2", "data.size=32"]},
     "epoch": {"CASES": {"small": ["model=unet", "model.width=2", "data.size=32", "train.batch_size=200"]}},
 }
 

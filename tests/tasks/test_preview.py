@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import aug_operations, blocks, command
+from conftest import aug_operations, blocks
 from PIL import Image
+from processes import forked
 
 from pets_seg.augment import Augment
 from pets_seg.tasks.preview import DRAWS, describe, draw
@@ -17,7 +18,7 @@ Command = Callable[..., tuple[int, str]]
 
 def test_a_sweep_draws_a_picture_for_each_option(oxford: Path, tmp_path: Path) -> None:
     data = ["data=oxford_pet", f"data.root={oxford}"]
-    done = command("-m", "task=preview", "aug=none,elastic,strong", *data, cwd=tmp_path)
+    done = forked("-m", "task=preview", "aug=none,elastic,strong", *data, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     printed = [Path(line) for line in done.stdout.splitlines() if line.endswith(".png")]
     assert [path.name.split("-")[0] for path in printed] == ["none", "elastic", "strong"]

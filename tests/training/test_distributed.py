@@ -14,7 +14,7 @@ import torch
 import torch.distributed as dist
 from conftest import command, only_run, tiny
 from outcome import check_same, epoch_rows, outcome
-from processes import finish, wait_for
+from processes import SERVER, finish, wait_for
 
 from pets_seg.data.batches import epoch_batches
 from pets_seg.models import build_model
@@ -205,7 +205,12 @@ def test_a_step_in_two_processes_is_that_of_one(model: dict, tmp_path: Path) -> 
     generator = torch.Generator().manual_seed(1)
     # A single image leaves one of the two without any.
     batches = [torch.randn(images, 3, 64, 64, generator=generator, dtype=torch.float64) for images in (5, 1)]
-    torch.multiprocessing.spawn(_in_two, (tmp_path, model, batches), nprocs=2)
+    processes = [SERVER.Process(target=_in_two, args=(rank, tmp_path, model, batches)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(100)
+        assert process.exitcode == 0
     for index, images in enumerate(batches):
         torch.manual_seed(0)
         network = build_model(**model).double()
