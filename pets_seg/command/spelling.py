@@ -26,7 +26,7 @@ SLIPS: list[tuple[str, str, Mend]] = [
     (r"([^=]+=.+),\s*,+.*", "between two commas a value is missing", lambda m: re.sub(r",(\s*,)+", ",", m[0])),
     (
         rf"(.+=)range\W+({NUMBER})\W+({NUMBER})(?:\W+({NUMBER}))?\W*",
-        "a range is written range(start,stop) or range(start,stop,step), and leaves the stop out",
+        "a range is written range(start,stop) or range(start,stop,step) and ends before stop",
         lambda m: f"{m[1]}range({','.join(part for part in m.groups()[1:] if part)})",
     ),
     (r"([^=]+=)[({<]([^={}:]+)[)}>]", "values of a sweep stand without brackets", lambda m: m[1] + m[2]),
@@ -48,8 +48,8 @@ def unreadable(words: Sequence[str], index: int, problem: str = "") -> str:
             meant = _slip(meant)[1] or meant
         text = " ".join(words[first : last + 1])
         return (
-            f"{text}: cannot be read: the shell cuts it at its spaces, so that commas, = and brackets stand without "
-            f"any; write {_quoted(meant)}"
+            f"{text}: cannot be read: the shell cuts a command at its spaces, so leave out those beside commas, = and "
+            f"brackets; write {_quoted(meant)}"
         )
     if not word:
         return "'': an empty word cannot be read; leave it out, or write key=value"

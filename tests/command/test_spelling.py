@@ -8,7 +8,7 @@ import pytest
 from test_wrong_input import refused
 
 Command = Callable[..., tuple[int, str]]
-CUT = "the shell cuts it at its spaces, so that commas, = and brackets stand without any"
+CUT = "the shell cuts a command at its spaces, so leave out those beside commas, = and brackets"
 # What a user types, with the quotes of a shell: the end of the line that he gets.
 UNREADABLE = {
     "seed=0, 1, 2": f"seed=0, 1, 2: cannot be read: {CUT}; write seed=0,1,2",
@@ -26,7 +26,7 @@ UNREADABLE = {
     "aug=none, train.epochs=1": "a comma at the end has no value behind it; write aug=none",
     "seed=,1": "a comma at the beginning has no value before it; write seed=1",
     "seed=0,,1": "between two commas a value is missing; write seed=0,1",
-    "'seed=range(0:2)'": "a range is written range(start,stop) or range(start,stop,step), and leaves the stop out; "
+    "'seed=range(0:2)'": "a range is written range(start,stop) or range(start,stop,step) and ends before stop; "
     "write seed=range(0,2)",
     "'seed=range[0,10,2]'": "write seed=range(0,10,2)",
     "'seed=range(0-2)'": "write seed=range(0,2)",
