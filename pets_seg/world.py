@@ -3,6 +3,7 @@
 import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pets_seg.errors import InputError
@@ -76,13 +77,25 @@ def this_world() -> World:
     for place, size in (("RANK", "WORLD_SIZE"), ("LOCAL_RANK", "LOCAL_WORLD_SIZE")):
         if _number(place) >= _number(size):
             raise InputError(
-                f"{place}={_number(place)} {size}={_number(size)}: counts from 0 to below {size}; {LEFT_OVER}"
+                f"{place}={_number(place)} {size}={_number(size)}: {place} must be less than {size}; {LEFT_OVER}"
             )
     if world.local_size > world.size:
-        raise InputError(f"LOCAL_WORLD_SIZE={world.local_size} WORLD_SIZE={world.size}: is a part of it; {LEFT_OVER}")
+        raise InputError(
+            f"LOCAL_WORLD_SIZE={world.local_size} WORLD_SIZE={world.size}: LOCAL_WORLD_SIZE must not be more than "
+            f"WORLD_SIZE; {LEFT_OVER}"
+        )
     if world.size > 1:
         meeting_point()
     return world
+
+
+def begun_by_torchrun() -> bool:
+    """Whether torchrun itself began this process; otherwise its variables may be left over, and no others come."""
+    try:
+        words = Path(f"/proc/{os.getppid()}/cmdline").read_bytes()
+    except OSError:
+        return True
+    return b"torchrun" in words or b"torch.distributed" in words or b"torch/distributed" in words
 
 
 def meeting_point() -> tuple[str, int]:

@@ -22,7 +22,9 @@ def loading(what: str) -> Iterator[None]:
     )
     if ours:
         signal.signal(signal.SIGINT, _leave)
-    if what and "torch" not in sys.modules and sys.stderr.isatty():
+    # Of the processes of torchrun the first one says it.
+    first = os.environ.get("RANK", "0") == "0"
+    if what and first and "torch" not in sys.modules and sys.stderr.isatty():
         print(f"{what} ...", file=sys.stderr, flush=True)
     try:
         yield

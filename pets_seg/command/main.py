@@ -23,7 +23,7 @@ from pets_seg.home import settle
 from pets_seg.messages import exit_code, one_line, traceback_wanted
 from pets_seg.replay import expand
 from pets_seg.terminal import output_problem, unfailing_output
-from pets_seg.world import this_world
+from pets_seg.world import begun_by_torchrun, this_world
 
 # OpenMP's threads wait for work by spinning; two runs on the same cores then block each other and come to a near
 # standstill. A short spin prevents that and costs a single run little. It must be set before torch is imported.
@@ -97,7 +97,7 @@ def main() -> None:
                 raise
             # A job reports its own errors, so this one is from before any job.
             # What is wrong with a command that is still being written does not belong on the screen.
-            if first and not asks_what_follows(sys.argv[1:]):
+            if (first or not begun_by_torchrun()) and not asks_what_follows(sys.argv[1:]):
                 print(one_line(error), file=sys.stderr)
             sys.exit(2)
         finally:

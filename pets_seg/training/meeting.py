@@ -12,7 +12,7 @@ from functools import cache
 import torch.distributed as dist
 
 from pets_seg.errors import InputError
-from pets_seg.world import LEFT_OVER, World, meeting_point, this_world
+from pets_seg.world import LEFT_OVER, World, begun_by_torchrun, meeting_point, this_world
 
 # In seconds: until something is said, until those who have come give up, and what a store may take to answer.
 QUIET, PATIENCE, ANSWER = 3, 600, 15
@@ -93,8 +93,8 @@ def _wait(world: World, began: float, missing: Callable[[], tuple[str, bool]]) -
             )
         if waited > PATIENCE:
             line = f"waited {PATIENCE} seconds for {who}; {LEFT_OVER}"
-            # Of the errors of the others nothing is heard.
-            if speaks and not world.first:
+            # Of the errors of torchrun's other processes nothing is heard.
+            if speaks and not world.first and begun_by_torchrun():
                 print(line, file=sys.stderr, flush=True)
             raise InputError(line)
         time.sleep(0.2)

@@ -57,9 +57,15 @@ def as_launched(
         (launched(0, 1, RANK="first"), "RANK=first: must be a whole number"),
         (launched(0, 1, RANK="-1"), "RANK=-1: must be a whole number"),
         (launched(0, 1, WORLD_SIZE="2.0"), "WORLD_SIZE=2.0: must be a whole number"),
-        (launched(2, 1), "RANK=2 WORLD_SIZE=2: counts from 0 to below WORLD_SIZE"),
-        (launched(0, 1, LOCAL_RANK="5"), "LOCAL_RANK=5 LOCAL_WORLD_SIZE=2: counts from 0 to below LOCAL_WORLD_SIZE"),
-        (launched(0, 1, LOCAL_WORLD_SIZE="3"), "LOCAL_WORLD_SIZE=3 WORLD_SIZE=2: is a part of it"),
+        (launched(2, 1), "RANK=2 WORLD_SIZE=2: RANK must be less than WORLD_SIZE"),
+        (
+            launched(0, 1, LOCAL_RANK="5"),
+            "LOCAL_RANK=5 LOCAL_WORLD_SIZE=2: LOCAL_RANK must be less than LOCAL_WORLD_SIZE",
+        ),
+        (
+            launched(0, 1, LOCAL_WORLD_SIZE="3"),
+            "LOCAL_WORLD_SIZE=3 WORLD_SIZE=2: LOCAL_WORLD_SIZE must not be more than WORLD_SIZE",
+        ),
         (launched(0, 1, MASTER_ADDR=""), "TORCHELASTIC_RUN_ID is set as torchrun does, but MASTER_ADDR is not"),
         (launched(0, 70000), "MASTER_PORT=70000: must be from 1 to 65535"),
     ],
