@@ -32,8 +32,9 @@ class Schedule:
 
     def announce(self) -> None:
         """Print how many jobs there are and, if runs like them are known on this machine, how long they take."""
-        left, self.told = self._left(0)
-        print(f"{_jobs(len(self.work))}{f', {left} in all by what earlier runs took here' if left else ''}")
+        about, part, self.told = self._left(0)
+        known = f", {about}{part or ' in all'} by what earlier runs took here" if about else ""
+        print(f"{_jobs(len(self.work))}{known}")
 
     def begin(self, number: int) -> None:
         """Print the line of a job; the first one is number 0."""
@@ -41,33 +42,34 @@ class Schedule:
         line = f"job {number + 1}/{len(self.work)}"
         # Before the first one it was just said.
         if number:
-            left, self.told = self._left(number)
-            line += f", {duration(time.monotonic() - self.started)} done" + (f", {left} left" if left else "")
+            about, part, self.told = self._left(number)
+            done = f"{duration(time.monotonic() - self.started)} done"
+            line += f", {done}, {about} left{part}" if about else f", {done}"
         print(f"\n{line}: {self.swept[number]}" if self.swept[number] else f"\n{line}")
 
     def after_epoch(self) -> None:
         """Print how long the jobs will take if the first epoch of the current one is what shows it."""
-        if not self.told:
-            self.told = True
-            left, _ = self._left(self.number)
-            if left:
-                # By the log, which keeps clear of a bar.
-                log.info(f"{left} left" + ("" if self.number else f" for all {_jobs(len(self.work))}"))
+        if self.told:
+            return
+        self.told = True
+        about, part, _ = self._left(self.number)
+        if about:
+            whole = "" if self.number else f" for all {_jobs(len(self.work))}"
+            # By the log, which keeps clear of a bar.
+            log.info(f"{about} left{part or whole}")
 
-    def _left(self, first: int) -> tuple[str, bool]:
-        """Return about how long the jobs from number `first` on take, and whether the first of them is counted.
+    def _left(self, first: int) -> tuple[str, str, bool]:
+        """Return about how long the jobs from number `first` on take, for which part of them, if not for all, is known.
 
-        Nothing if no run like them is known.
+        And whether the first of them is known. The time is "" if none is.
         """
         # Jobs may be the same run, which is trained once.
         once = {item.folder: item for item in self.work[first:]}
         seconds = self.paces.seconds_left([*once.values()])
         known = [value for value in seconds if value is not None]
-        if not any(known):
-            return "", seconds[0] is not None
-        unknown = len(seconds) - len(known)
-        rest = f" and {_jobs(unknown)} of unknown length" if unknown else ""
-        return f"about {duration(round(sum(known)))}{rest}", seconds[0] is not None
+        about = f"about {duration(round(sum(known)))}" if any(known) else ""
+        part = f" for {len(known)} of {_jobs(len(seconds))}" if len(known) < len(seconds) else ""
+        return about, part, seconds[0] is not None
 
 
 def plan(jobs: Sequence[DictConfig]) -> Schedule:

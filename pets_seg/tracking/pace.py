@@ -19,6 +19,7 @@ MOST_READ = 300
 MOST_ALIKE = 8
 # What the time of an image depends on, beside the machine; augmentation adds little to it.
 SETTINGS = ("batch_size", "precision", "compile", "accumulate", "checkpoint_activations", "deterministic")
+COLUMNS = ("seconds", "images_seen", "updates")
 # An image that is only predicted takes about a third of the time of one that is trained on.
 PREDICTION = 1 / 3
 
@@ -44,7 +45,10 @@ class Work:
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds that an epoch takes for each training image, validation included, and that a run takes beside epochs."""
+    """Seconds that an epoch takes for each image of the training split, validation included, and a run beside epochs.
+
+    The copies that aug.keep_original adds are no images of the split.
+    """
 
     image: float
     beside: float | None
@@ -72,17 +76,22 @@ class Paces:
             # A damaged run, or one in the middle of being written, says nothing of the pace.
             with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
                 status = json.loads((file.parent / "status.json").read_text(encoding="utf-8"))
-                pace = _read(file.parent, status) if status["host"] == socket.gethostname() else None
-                if pace:
+                if status["host"] != socket.gethostname():
+                    continue
+                config = load_plain(file.parent / "config.yaml")
+                if pace := _read(file.parent, status, config):
                     machine = Machine(status["device"], status["threads"], status["processes"])
-                    found.append((machine, load_plain(file.parent / "config.yaml"), pace))
+                    found.append((machine, config, pace))
         return found
 
 
-def _read(folder: Path, status: Mapping[str, Any]) -> Pace | None:
+def _read(folder: Path, status: Mapping[str, Any], config: Mapping[str, Any]) -> Pace | None:
     rows = _rows(folder)
-    seen = [0.0, *(row["images_seen"] for row in rows)]
-    images = [after - before for before, after in pairwise(seen)]
+    images = _each_epoch(rows, "images_seen")
+    if _copies(config):
+        # What was seen counts the copies; the batches are those of the split.
+        batches = [updates * config["train"]["batch_size"] for updates in _each_epoch(rows, "updates")]
+        images = [*map(min, images, batches)]
     by_image = [row["seconds"] / count for row, count in zip(rows, images, strict=True) if count > 0]
     beside = None
     if status["state"] == "finished" and status["since"] == status["started"]:
@@ -123,15 +132,24 @@ def _pace(aug: Any, alike: Sequence[tuple[Any, Pace]]) -> Pace | None:
 def _costs(config: Mapping[str, Any]) -> str:
     """Return what two configurations share just when their images take equally long, but for augmentation."""
     parts = [config.get("model"), config.get("optimizer", {}).get("name"), config.get("data", {}).get("size")]
+    parts.append(_copies(config))
     return json.dumps([*parts, *(config.get("train", {}).get(key) for key in SETTINGS)], sort_keys=True, default=str)
 
 
 def _rows(folder: Path) -> list[dict[str, float]]:
     try:
         with open(folder / "metrics.csv", encoding="utf-8", newline="") as file:
-            return [{key: float(row[key]) for key in ("seconds", "images_seen")} for row in csv.DictReader(file)]
+            return [{key: float(row[key]) for key in COLUMNS} for row in csv.DictReader(file)]
     except FileNotFoundError:
         return []
+
+
+def _each_epoch(rows: Sequence[Mapping[str, float]], column: str) -> list[float]:
+    return [after - before for before, after in pairwise([0.0, *(row[column] for row in rows)])]
+
+
+def _copies(config: Mapping[str, Any]) -> bool:
+    return bool((config.get("aug") or {}).get("keep_original"))
 
 
 def _changed(file: Path) -> float:

@@ -18,24 +18,26 @@ HERE = Machine("cpu", 2)
 TIME = r"[\d.]+ (?:s|min)"
 
 
-def config(aug: str = "none", width: int = 8, epochs: int = 10, **more: Any) -> dict[str, Any]:
+def config(aug: str | dict[str, Any] = "none", width: int = 8, epochs: int = 10, **more: Any) -> dict[str, Any]:
     """Return what of a resolved configuration the time of a run depends on."""
     train = {"epochs": epochs, "batch_size": 16, "precision": "fp32"}
-    model, data = {"name": "unet", "width": width}, {"name": "sample", "size": 64}
-    parts = {"aug": {"name": aug}, "model": model, "data": data, "train": train, "optimizer": {"name": "adamw"}}
+    parts = {"aug": {"name": aug} if isinstance(aug, str) else aug, "optimizer": {"name": "adamw"}, "train": train}
+    parts |= {"model": {"name": "unet", "width": width}, "data": {"name": "sample", "size": 64}}
     return {**parts, "existing": "continue", **more}
 
 
-def write_run(folder: Path, settings: dict[str, Any], seconds: float, state: str = "finished", **status: Any) -> None:
-    """Write a run of 3 epochs of 100 images, each of `seconds`, which took 7 seconds beside them."""
+def write_run(
+    folder: Path, settings: dict[str, Any], seconds: float, state: str = "finished", seen: int = 100, **status: Any
+) -> None:
+    """Write a run of 3 epochs of `seen` images, each of so many minutes, which took 7 minutes beside them."""
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(settings))
     facts = {"host": socket.gethostname(), "device": "cpu", "threads": 2, "processes": 1}
     began, ended = "2026-01-01T00:00:00+00:00", f"2026-01-01T00:{int(3 * seconds + 7):02d}:00+00:00"
     times = {"started": began, "since": began, "ended": ended}
     (folder / "status.json").write_text(json.dumps({"state": state, **facts, **times, **status}))
-    rows = [f"{epoch},{60 * seconds},{100 * epoch}\n" for epoch in (1, 2, 3)]
-    (folder / "metrics.csv").write_text("epoch,seconds,images_seen\n" + "".join(rows))
+    rows = [f"{epoch},{60 * seconds},{seen * epoch},{7 * epoch}\n" for epoch in (1, 2, 3)]
+    (folder / "metrics.csv").write_text("epoch,seconds,images_seen,updates\n" + "".join(rows))
 
 
 def left(runs: Path, settings: dict[str, Any], folder: Path | None = None) -> float | None:
@@ -73,6 +75,15 @@ def test_a_run_unlike_it_or_of_another_machine_says_nothing(
     settings: dict[str, Any], status: dict[str, Any], tmp_path: Path
 ) -> None:
     write_run(tmp_path / "a" / "1", settings, seconds=2, **status)
+    assert left(tmp_path, config()) is None
+
+
+def test_copies_of_images_are_not_images_of_the_data_set(tmp_path: Path) -> None:
+    doubled = {"name": "hflip", "keep_original": True}
+    write_run(tmp_path / "a" / "1", config(aug=doubled), seconds=2, seen=200)
+    # 100 images in batches of 16.
+    assert left(tmp_path, config(aug=doubled)) == pytest.approx(60 * (10 * 2 * 200 / 112 + 7))
+    # Without copies an image takes another time.
     assert left(tmp_path, config()) is None
 
 
@@ -134,5 +145,5 @@ def test_a_sweep_says_which_job_it_is_at_and_what_is_left(oxford: Path, tmp_path
     assert "left for" not in more.stdout
     # Runs of another network say nothing of its time; what is known and what is not are told apart.
     other = forked(*sweep, "model.width=4,2", "seed=5", cwd=tmp_path)
-    assert re.match(rf"2 jobs, about {TIME} and 1 job of unknown length in all", other.stdout)
+    assert re.match(rf"2 jobs, about {TIME} for 1 of 2 jobs by what earlier runs took here\n", other.stdout)
     assert re.search(rf"\njob 2/2, {TIME} done: .*\n.*\nepoch 1/2 .*\nabout {TIME} left\n", other.stdout)
