@@ -48,7 +48,10 @@ def threads() -> Iterator[int]:
     torch.set_num_threads(before)
 
 
-def test_a_replay_has_the_threads_of_the_run(oxford: Path, tmp_path: Path, in_process: Command, threads: int) -> None:
+def test_a_replay_has_the_threads_of_the_run(
+    oxford: Path, tmp_path: Path, in_process: Command, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pets_seg.tasks.train._cores", lambda: threads + 1)
     assert in_process(*tiny(oxford))[0] == 0
     first = only_run(tmp_path / "work")
     status = json.loads((first / "status.json").read_text())
@@ -56,9 +59,11 @@ def test_a_replay_has_the_threads_of_the_run(oxford: Path, tmp_path: Path, in_pr
     (first / "status.json").write_text(json.dumps({**status, "threads": threads + 1}))
     code, shown = in_process(f"replay={first}", "tracker.mode=disabled")
     assert (code, "rounding" in shown) == (0, False)
+    assert f"\n{threads + 1} threads instead of {threads}, as it was made\n" in f"\n{shown}"
     again = only_run(tmp_path / "work", "replay")
     assert json.loads((again / "status.json").read_text())["threads"] == threads + 1
-    for content in ("{}", json.dumps({**status, "threads": 0}), json.dumps({**status, "processes": 2})):
+    more = {"threads": threads + 2}
+    for content in ("{}", *(json.dumps({**status, **new}) for new in ({"threads": 0}, {"processes": 2}, more))):
         (first / "status.json").write_text(content)
         code, shown = in_process(f"replay={first}", "tracker.mode=disabled")
         assert (code, "rounding" in shown) == (0, True)

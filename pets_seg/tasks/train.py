@@ -1,6 +1,7 @@
 """task=train: make or continue a run folder."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -15,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from pets_seg.augment import check_operations
 from pets_seg.checks import check
 from pets_seg.command.after_run import show_files, show_next, show_result
+from pets_seg.command.arguments import config_folder
 from pets_seg.command.schedule import Schedule
 from pets_seg.data import ensure_decoded, open_dataset
 from pets_seg.errors import InputError, RunError
@@ -71,8 +73,8 @@ def run(cfg: DictConfig) -> float:
     dice = train_run(cfg, path, end=lambda wandb: show_files(path, wandb))
     if this_world().first:
         # A user's own options are found again by what Hydra was told; how it is not a sweep does not belong there.
-        told = [word for word in hydra.overrides.hydra if word.startswith("hydra.searchpath=")]
-        show_next([*told, *hydra.overrides.task], cfg.aug.name, cfg.seed)
+        told = [word for word in hydra.overrides.hydra if word.startswith(("hydra.searchpath=", "hydra.run."))]
+        show_next([*config_folder(), *told, *hydra.overrides.task], cfg.aug.name, cfg.seed)
     return dice
 
 
@@ -85,12 +87,23 @@ def _use_threads_of(replayed: str) -> None:
             f"{torch.get_num_threads()}, and with another number figures differ by rounding"
         )
         return
-    torch.set_num_threads(threads)
+    if threads > _cores():
+        log.warning(
+            f"replay={replayed}: it was made with {threads} threads, more than this machine has cores; here they are "
+            f"{torch.get_num_threads()}, and figures will differ by rounding"
+        )
+    elif threads != torch.get_num_threads():
+        log.info(f"{threads} thread{'s' if threads > 1 else ''} instead of {torch.get_num_threads()}, as it was made")
+        torch.set_num_threads(threads)
     if processes != this_world().size:
         log.warning(
             f"replay={replayed}: it was made by {processes} processes and now there are {this_world().size}; figures "
             "will differ by rounding"
         )
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def train_run(cfg: DictConfig, path: Path, end: Callable[[str | None], None]) -> float:
