@@ -23,7 +23,7 @@ from pets_seg.config import run_name
 from pets_seg.errors import InputError, RunError
 from pets_seg.messages import exit_code, one_line, traceback_wanted
 from pets_seg.terminal import python
-from pets_seg.world import this_world
+from pets_seg.world import begun_by_torchrun, this_world
 
 SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
 
@@ -144,7 +144,9 @@ class Hooks(Callback):
             return
         if config.task.name == "train":
             self.all_well &= _or_exit(lambda: _report(config, self.runs), code=1)
-        if config.closing and self.all_well and config.task.name == "train":
+        # Its commands go on from the study as the file has it.
+        alone = all(word.startswith(("experiment=", "closing=")) for word in _given(config))
+        if config.closing and alone and self.all_well and config.task.name == "train":
             print(f"\n{config.closing.strip()}".replace("{python}", python()))
         if not self.all_well:
             sys.exit(1)
@@ -243,6 +245,6 @@ def _or_exit(call: Callable[[], Any], code: int | None = None) -> Any:
         if traceback_wanted:
             traceback.print_exc()
         # Processes that train together find the same fault.
-        if this_world().first:
+        if this_world().first or not begun_by_torchrun():
             print(one_line(error), file=sys.stderr)
         sys.exit(code or exit_code(error))

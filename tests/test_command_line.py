@@ -157,18 +157,13 @@ def test_memory_does_not_grow_over_twenty_jobs(oxford: Path, tmp_path: Path) -> 
     assert max(peaks[15:]) - max(peaks[5:10]) < 10
 
 
-def test_quickstart_sweeps_without_a_flag_and_says_what_to_do_next(tmp_path: Path) -> None:
+def test_quickstart_sweeps_without_a_flag(tmp_path: Path) -> None:
     quick = ["experiment=quickstart", "train.epochs=1", "data.size=32", "model.width=2", "tracker.mode=disabled"]
     done = forked(*quick, "seed=0", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "3 runs in runs/quickstart" in done.stdout
     for group in ("aug=none", "aug=elastic", "aug=crop"):
         assert f"\n{group}" in done.stdout
-    said, seeds, also, full = (line.strip() for line in done.stdout.strip().splitlines()[-4:])
-    assert "more seeds" in said
-    assert seeds == f"{sys.executable} -m pets_seg.run experiment=quickstart 'seed=range(10)'"
-    assert "full data set" in also
-    assert full.startswith(f"{sys.executable} -m pets_seg.run -m data=oxford_pet aug=none,elastic,crop")
     assert "\njob 3/3, " in done.stdout
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -112,19 +113,45 @@ def test_a_folder_that_cannot_be_written_keeps_the_former_page(tmp_path: Path, i
     assert not list(sweep.glob(".*.part"))
 
 
+@pytest.fixture
+def study(oxford: Path, tmp_path: Path) -> list[str]:
+    """The words that start a study of two runs from a file of a user's own, which ends with lines of its own."""
+    (tmp_path / "conf" / "experiment").mkdir(parents=True)
+    (tmp_path / "conf" / "experiment" / "study.yaml").write_text(
+        "# @package _global_\n"
+        "defaults: [override /data: oxford_pet]\n"
+        f"data: {{root: {oxford}, size: 32}}\n"
+        "model: {width: 4}\n"
+        "train: {epochs: 1, device: cpu}\n"
+        "tracker: {mode: disabled}\n"
+        "closing: 'next {python}'\n"
+        "hydra: {sweeper: {params: {aug: 'none,hflip'}}}\n"
+    )
+    return [f"--config-dir={tmp_path / 'conf'}", "experiment=study"]
+
+
+def test_a_study_ends_with_its_own_lines_if_it_is_as_in_its_file(study: list[str], in_process: Command) -> None:
+    code, shown = in_process(*study)
+    assert code == 0, shown
+    assert shown.endswith(f"\n\nnext {sys.executable}\n")
+    code, shown = in_process(*study, "seed=1")
+    assert code == 0, shown
+    assert "next" not in shown
+
+
 def test_a_sweep_whose_page_cannot_be_written_says_what_it_came_to(
-    oxford: Path, tmp_path: Path, in_process: Command
+    study: list[str], tmp_path: Path, in_process: Command
 ) -> None:
     sweep = tmp_path / "work" / "runs" / "default"
     sweep.mkdir(parents=True)
     (sweep / "figures").write_text("mine")
-    code, shown = in_process("-m", *tiny(oxford), "train.epochs=1", "aug=none,hflip", "closing=next")
+    code, shown = in_process(*study)
     assert code == 1
     lines = shown.splitlines()
     assert lines[lines.index(HEAD) + 1].startswith("hflip: ")
     assert lines[-1].startswith("runs/default/figures/")
     assert "cannot be written" in lines[-1]
-    assert "next" not in lines
+    assert "next" not in shown
 
 
 def test_networks_that_learned_nothing_are_named_everywhere(tmp_path: Path, in_process: Command) -> None:
