@@ -11,6 +11,7 @@ from pets_seg.files import write_whole
 from pets_seg.messages import one_line
 from pets_seg.report.units import unit_of
 from pets_seg.terminal import duration, link, python
+from pets_seg.tracking.wandb_names import in_trial
 
 DPI = 150
 # Of a command line: they do not belong to what is run next, or are said in another way there.
@@ -51,9 +52,10 @@ def show_next(given: Sequence[str], aug: str, seed: int) -> None:
     """Print the sweep over this seed and two more that says whether the run's augmentation helps; it takes up the run.
 
     `given` are the words of the command line, `aug` and `seed` those of the run. An augmentation that was changed by
-    the command line, or by a replay, cannot be swept over by its name: nothing is printed then.
+    the command line, or by a replay, cannot be swept over by its name, a run in a folder of its own is not found by a
+    sweep, and a trial of a W&B sweep starts none: nothing is printed then.
     """
-    if any(_key(word).startswith(("aug.", "replay")) for word in given):
+    if in_trial() or any(_key(word).startswith(("aug.", "replay", "hydra.run.")) for word in given):
         return
     print(f"\nDoes {'an' if aug == 'none' else 'this'} augmentation help? Compare over three seeds:\n")
     kept = [word for word in given if _key(word) not in NOT_NEXT]

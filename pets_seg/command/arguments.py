@@ -57,6 +57,12 @@ def check_arguments(arguments: Sequence[str]) -> list[str]:
     return [argument for argument in arguments if argument not in overrides] + overrides
 
 
+def config_folder() -> list[str]:
+    """Return the flag of the command line that names a folder of the user's own options, if it was given."""
+    given, _ = get_args_parser().parse_known_args(typed)
+    return [f"--config-dir={given.config_dir}"] if given.config_dir else []
+
+
 def only_shows(arguments: Sequence[str]) -> bool:
     """Return whether a command line that can be read asks for help or a configuration and so starts no work."""
     given, _ = get_args_parser().parse_known_args(list(arguments))

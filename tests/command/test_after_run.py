@@ -94,19 +94,34 @@ def test_the_next_command_keeps_what_was_given(capsys: pytest.CaptureFixture[str
     assert line.endswith(" -m pets_seg.run -m aug=none,hflip seed=3,4,5 model.width=8 'data.root=/my photos'")
 
 
-@pytest.mark.parametrize("word", ["aug.operations.0.p=0.5", "+aug.operations.0.resample=BILINEAR", "replay=runs/a/b"])
-def test_no_comparison_is_proposed_of_what_an_option_does_not_name(
+ELSEWHERE = "hydra.run.dir=a/${run_name:}"
+
+
+@pytest.mark.parametrize(
+    "word", ["aug.operations.0.p=0.5", "+aug.operations.0.resample=BILINEAR", "replay=runs/a/b", ELSEWHERE]
+)
+def test_no_comparison_is_proposed_that_would_not_take_up_the_run(
     word: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     show_next(["aug=elastic", word], "elastic", 0)
     assert capsys.readouterr().out == ""
 
 
-def test_an_option_of_ones_own_is_found_again_by_the_next_command(oxford: Path, tmp_path: Path) -> None:
+def test_a_trial_of_a_wandb_sweep_is_told_of_no_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("WANDB_SWEEP_ID", "WANDB_RUN_ID"):
+        monkeypatch.setenv(name, "x")
+    show_next(["aug=elastic"], "elastic", 0)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("named", ["hydra.searchpath=[file://{}/conf]", "--config-dir={}/conf"])
+def test_an_option_of_ones_own_is_found_again_by_the_next_command(named: str, oxford: Path, tmp_path: Path) -> None:
     (tmp_path / "conf" / "aug").mkdir(parents=True)
     operations = "[{_target_: kornia.augmentation.RandomVerticalFlip, p: 0.5}]"
     (tmp_path / "conf" / "aug" / "mine.yaml").write_text(f"name: mine\noperations: {operations}\n")
-    search = f"hydra.searchpath=[file://{tmp_path}/conf]"
+    search = named.format(tmp_path)
     done = forked(*tiny(oxford), "train.epochs=1", "aug=mine", search, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     line = shlex.split(done.stdout.strip().splitlines()[-1])
