@@ -1,5 +1,6 @@
 """What each task reads; another key on the command line would be swallowed, and is refused."""
 
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib import resources
@@ -41,19 +42,23 @@ SINGLE = "hydra.run.*"
 
 def check_keys(config: DictConfig, sweep: bool) -> None:
     """Raise InputError for a key of the command line that its task does not read, of which nothing would be heard."""
-    task = config.task.name
     for words in config.hydra.overrides.values():
-        for word in OmegaConf.to_container(words, resolve=False):
-            key = word.lstrip("+~").partition("=")[0].partition("@")[0]
-            if not reads(task, key) and word not in TASKS[task][1].split():
-                raise InputError(_no_place(task, key))
-            if sweep and _matches(SINGLE, key):
-                raise InputError(f"{key}: has no effect on a sweep; hydra.sweep.dir is the folder of one")
-            if not sweep and _matches(SWEEPS, key):
-                raise InputError(f"{key}: has no effect on a single run; it is for a sweep (-m)")
-            if not sweep and task == "train" and _matches(REPORTS, key):
-                others = "".join(f" and task={other}" for other in _readers(key) if other != task)
-                raise InputError(f"{key}: has no effect on a single run; it is for a sweep (-m){others}")
+        check_words(config.task.name, OmegaConf.to_container(words, resolve=False), sweep)
+
+
+def check_words(task: str, words: Sequence[str], sweep: bool) -> None:
+    """Raise InputError for a key of overrides that `task` does not read, in a sweep or outside one."""
+    for word in words:
+        key = word.lstrip("+~").partition("=")[0].partition("@")[0]
+        if not reads(task, key) and word not in TASKS[task][1].split():
+            raise InputError(_no_place(task, key))
+        if sweep and _matches(SINGLE, key):
+            raise InputError(f"{key}: has no effect on a sweep; hydra.sweep.dir is the folder of one")
+        if not sweep and _matches(SWEEPS, key):
+            raise InputError(f"{key}: has no effect on a single run; it is for a sweep (-m)")
+        if not sweep and task == "train" and _matches(REPORTS, key):
+            others = "".join(f" and task={other}" for other in _readers(key) if other != task)
+            raise InputError(f"{key}: has no effect on a single run; it is for a sweep (-m){others}")
 
 
 def check_files(config: DictConfig) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig, open_dict, read_write
 
-from pets_seg.command.reads import check_files
+from pets_seg.command.reads import check_files, check_words
 from pets_seg.command.sweeps import listed
 from pets_seg.config import register, run_name
 from pets_seg.errors import InputError
 from pets_seg.home import settle
+from pets_seg.messages import one_line
 from pets_seg.replay import expand
 from pets_seg.world import this_world
 
@@ -24,12 +25,14 @@ register()
 def compose(*overrides: str) -> DictConfig:
     """Return the configuration of a command line, e.g. `compose("model=unet", "aug=elastic", "train.epochs=2")`.
 
-    Raises Hydra's errors for what it does not know, and InputError for a study that is a sweep.
+    Raises Hydra's errors for what it does not know, and InputError for a study that is a sweep and for a key that has
+    no effect on a run.
     """
     with hydra.initialize_config_module("pets_seg.conf", version_base="1.3"):
         cfg = hydra.compose("config", overrides=expand(overrides), return_hydra_config=True)
     if sweep := listed(cfg):
         raise InputError(f"{', '.join(sweep)}: is swept over by a chosen file; a script loops over it, run by run")
+    check_words(cfg.task.name, [*cfg.hydra.overrides.task], sweep=False)
     with read_write(cfg), open_dict(cfg):
         del cfg["hydra"]
     return cfg
@@ -69,12 +72,16 @@ def _logged(file: Path) -> Iterator[None]:
     # Who has set up logging of his own sees it there.
     handlers = [kept] if log.hasHandlers() else [kept, shown]
     level = log.level
-    # The file gets tracebacks; who has handlers of his own would find them there too.
     log.setLevel(logging.INFO if log.hasHandlers() else logging.DEBUG)
     for handler in handlers:
         log.addHandler(handler)
     try:
         yield
+    except Exception as error:
+        # Into the file alone: the caller gets the error itself.
+        record = log.makeRecord(log.name, logging.ERROR, __file__, 0, one_line(error), (), sys.exc_info())
+        kept.handle(record)
+        raise
     finally:
         log.setLevel(level)
         for handler in handlers:

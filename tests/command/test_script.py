@@ -45,6 +45,8 @@ def test_what_is_wrong_is_raised(oxford: Path, tmp_path: Path, monkeypatch: pyte
         run_config(compose("task=report"))
     with pytest.raises(InputError, match="checkpoint: has no place with task=train"):
         run_config(compose(*tiny(oxford), "checkpoint=runs/a/b"))
+    with pytest.raises(InputError, match=r"report\.wandb: has no effect on a single run"):
+        compose(*tiny(oxford), "report.wandb=true")
     with pytest.raises(InputError, match="aug, seed: is swept over by a chosen file"):
         compose("experiment=quickstart")
     assert not (tmp_path / "runs").exists()
@@ -57,3 +59,18 @@ def test_a_script_replays_a_run(oxford: Path, tmp_path: Path, monkeypatch: pytes
     assert forked(*tiny(oxford), "seed=5", "aug=vflip", cwd=tmp_path).returncode == 0
     cfg = compose(f"replay={only_run(tmp_path)}")
     assert (cfg.seed, cfg.aug.name, cfg.model.width, cfg.name) == (5, "vflip", 4, "replay")
+
+
+def test_what_fails_is_raised_and_kept_in_the_log(
+    oxford: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from pets_seg import compose, run_config
+    from pets_seg.errors import RunError
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RunError, match="the training loss is"):
+        run_config(compose(*tiny(oxford), "optimizer.lr=1e30"))
+    kept = (only_run(tmp_path) / "train.log").read_text()
+    assert "ERROR the training loss is" in kept
+    assert "Traceback" in kept
+    assert "Traceback" not in capfd.readouterr().out
