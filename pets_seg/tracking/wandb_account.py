@@ -27,6 +27,9 @@ NAMES = ("PROJECT", "ENTITY", "RUN_GROUP", "NAME", "JOB_TYPE", "TAGS", "NOTES")
 HIDDEN = (*NO_EFFECT, *NO_EFFECT_ALONE, *(f"WANDB_{name}" for name in NAMES))
 log = logging.getLogger("pets_seg")
 
+# What W&B takes for true and false.
+TRUE, FALSE = ("1", "true", "t", "yes", "y", "on"), ("0", "false", "f", "no", "n", "off")
+
 # How long a server may take for its first answer.
 PATIENCE = 8
 
@@ -35,7 +38,7 @@ def wanted_mode(given: str) -> str:
     """Return whether W&B is to be online (with a key), offline or disabled, for `given` as tracker.mode."""
     if given != "auto":
         return given
-    if os.environ.get("WANDB_DISABLED", "").lower() in ("1", "true", "yes", "on"):
+    if os.environ.get("WANDB_DISABLED", "").lower() in TRUE:
         return "disabled"
     word = os.environ.get("WANDB_MODE") or "online"
     # What W&B takes for these; one process writes a run, so that nothing is shared.
@@ -47,6 +50,9 @@ def check_variables(mode: str, project: str | None) -> None:
     if wanted_mode(mode) == "disabled":
         return
     variables = {name for name, value in os.environ.items() if name.startswith("WANDB_") and value}
+    disabled = os.environ.get("WANDB_DISABLED", "")
+    if mode == "auto" and disabled and disabled.lower() not in FALSE:
+        raise InputError(f"WANDB_DISABLED={disabled[:100]}: is true or false; mend it, or unset WANDB_DISABLED")
     ours = {*NO_EFFECT, *(() if in_trial() else NO_EFFECT_ALONE)}
     for name in sorted(variables & ours):
         _tell(f"{name} has no effect here: {(NO_EFFECT | NO_EFFECT_ALONE)[name]}")
