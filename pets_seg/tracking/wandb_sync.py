@@ -16,7 +16,7 @@ from pets_seg.home import settle
 from pets_seg.tracking.lock import check_free
 from pets_seg.tracking.wandb_account import check_server, key_configured, one_line_without_secrets
 from pets_seg.tracking.wandb_copy import copy_to_wandb
-from pets_seg.tracking.wandb_names import PARTLY, recorded, waiting
+from pets_seg.tracking.wandb_names import PARTLY, recorded, upload_command, waiting
 
 # `wandb sync` itself tries for days.
 PATIENCE_SYNC = 120
@@ -54,7 +54,7 @@ def complete(run: Path, key: str) -> bool:
 def sync(folder: Path) -> int:
     """Upload them, by `wandb sync` where the server has nothing of the run; return the exit code."""
     if not folder.is_dir():
-        print(f"{folder}: is not a folder; RUNS=FOLDER names one that holds runs")
+        print(f"{folder}: is not a folder; give one that holds runs, e.g. {upload_command(Path('runs'))}")
         return 2
     runs = waiting_runs(folder)
     if not runs:
@@ -79,7 +79,7 @@ def sync(folder: Path) -> int:
     left = sum(not _taken(run, key) for run, key in rest)
     if left:
         were, them = ("was", "it") if left == 1 else ("were", "them")
-        print(f"{_offline(left)} {were} not taken; the next `make sync` tries {them} again")
+        print(f"{_offline(left)} {were} not taken; to try {them} again: {upload_command(folder)}")
     return int(left > 0)
 
 
@@ -122,6 +122,9 @@ def main() -> int:
     logging.basicConfig(format="%(message)s")
     try:
         settle()
+        if len(sys.argv) != 2:
+            print(f"give one folder that holds runs, e.g. {upload_command(Path('runs'))}", file=sys.stderr)
+            return 2
         return sync(Path(sys.argv[1]))
     # W&B's and ours: a key that is none, a server that does not answer, a run folder that is damaged.
     except Exception as error:

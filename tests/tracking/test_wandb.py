@@ -162,7 +162,7 @@ def test_an_upload_that_was_broken_off_goes_on_and_a_damaged_folder_keeps_no_oth
         code, shown = sync(runs, **server.environment)
         assert code == 1
         assert f"{damaged}: " in shown
-        assert "1 offline run was not taken" in shown
+        assert f"1 offline run was not taken; to try it again: {sys.executable} -m " in shown
         assert "Traceback" not in shown
         [stored] = server.runs.values()
         assert stored.rows == [row(1), row(2)]
@@ -171,7 +171,11 @@ def test_an_upload_that_was_broken_off_goes_on_and_a_damaged_folder_keeps_no_oth
 
 def test_sync_says_what_is_in_the_way(tmp_path: Path) -> None:
     folder = tmp_path / "runs"
-    assert sync(folder) == (2, f"{folder}: is not a folder; RUNS=FOLDER names one that holds runs\n")
+    again = f"{sys.executable} -m pets_seg.tracking.wandb_sync runs\n"
+    assert sync(folder) == (2, f"{folder}: is not a folder; give one that holds runs, e.g. {again}")
+    bare = [sys.executable, "-m", "pets_seg.tracking.wandb_sync"]
+    done = subprocess.run(bare, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, f"give one folder that holds runs, e.g. {again}")
     waiting = folder / "sweep" / "a" / "wandb" / "offline-run-1-x"
     waiting.mkdir(parents=True)
     (waiting / "run-x.wandb").touch()
