@@ -35,7 +35,7 @@ DEFAULTS = "the first line of such a file is # @package _global_"
 # What Hydra says, and what is said instead of the one thing that it names.
 LINES = {
     r"(?:Ambiguous value for argument|Sweep parameters) '(.+?)'": (
-        "{0}: several values need a sweep: add -m (or write [a,b] for one list)"
+        "{0}: several values need a sweep: add -m (a setting that takes a list wants it in brackets: [a,b])"
     ),
     r"Sweeping over Hydra's configuration is not supported : '(.+)'": (
         "{0}: a setting of Hydra's cannot be swept over; give one value"

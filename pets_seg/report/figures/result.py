@@ -67,7 +67,7 @@ def _draw_curves(run: Run, losses: Axes, scores: Axes) -> None:
     scores.plot(epochs[best], dice[best], color=COLOURS[0], marker="o", markersize=5)
     scores.set_title(f"validation Dice; best {dice[best]:.4f} in epoch {epochs[best]:.0f}")
     for axes in (losses, scores):
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
         # One epoch is a point: it needs room on either side.
         axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5) if len(epochs) == 1 else axes.margins(x=0.03)
 
