@@ -70,7 +70,11 @@ def _key(word: str) -> str:
 
 
 def write_picture(folder: Path) -> Path | None:
-    """Write result.png into the folder of a finished run and return its path; log why if it cannot be drawn."""
+    """Write result.png into the folder of a finished run and return its path; log why if it cannot be drawn.
+
+    What is read for it also shows a network that predicts one class everywhere, which is logged too.
+    """
+    from pets_seg.report.constant import CONSTANT
     from pets_seg.report.examples import Example
     from pets_seg.report.figures.result import choose_stems, draw_result
     from pets_seg.report.runs import read_run
@@ -81,6 +85,8 @@ def write_picture(folder: Path) -> Path | None:
         run = read_run(folder)
         if run.damage:
             raise InputError("; ".join(run.damage))
+        if run.constant:
+            log.info(f"the network {CONSTANT[run.constant]}")
         stems = choose_stems(run)
         kinds = ["worst", *[""] * (len(stems) - 2), "best"] if len(stems) > 1 else [""]
         dice = run.images["test"]["dice"]

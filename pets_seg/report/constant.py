@@ -5,6 +5,13 @@ import pandas as pd
 
 from pets_seg.evaluation.metrics import EPSILON
 
+# What is said of a network by what `constant_class` returns.
+CONSTANT = {
+    "background": "predicts background for every test image",
+    "pet": "predicts pet for every test image",
+    "nothing": "finds no pixel of a pet in any test image",
+}
+
 
 def constant_class(images: pd.DataFrame | None, bins: pd.DataFrame | None) -> str | None:
     """Return "background" or "pet" if a network predicts that class for every image of a split.

@@ -6,6 +6,7 @@ from enum import Enum
 import numpy as np
 
 from pets_seg.report.compare import Difference, common_seeds
+from pets_seg.report.constant import CONSTANT
 from pets_seg.report.groups import Group
 from pets_seg.report.statistics import Estimate
 from pets_seg.report.study import Study
@@ -14,11 +15,6 @@ from pets_seg.report.words import listed
 SIGNIFICANT = 0.05
 # More seeds are counted, not listed.
 MOST_SEEDS = 5
-CONSTANT = {
-    "background": "predicts background for every test image",
-    "pet": "predicts pet for every test image",
-    "nothing": "finds no pixel of a pet in any test image",
-}
 
 
 class Verdict(Enum):

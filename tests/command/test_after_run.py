@@ -11,6 +11,7 @@ import pytest
 from conftest import only_run, tiny
 from PIL import Image
 from processes import forked
+from sweeps import make_constant
 
 from pets_seg.command.after_run import show_next, show_result, write_picture
 from pets_seg.report.figures.result import choose_stems
@@ -56,6 +57,17 @@ def test_a_picture_that_cannot_be_drawn_costs_a_line_only(
     ]
     assert not (run / "result.png").exists()
     assert "per_image.csv" in caplog.text
+
+
+def test_a_network_that_predicts_one_class_is_named(
+    oxford: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert forked(*tiny(oxford), cwd=tmp_path).returncode == 0
+    run = only_run(tmp_path)
+    caplog.set_level("INFO", logger="pets_seg")
+    make_constant(run, "background")
+    assert write_picture(run)
+    assert caplog.messages == ["the network predicts background for every test image"]
 
 
 def test_a_run_that_is_begun_again_has_no_picture_of_the_former(oxford: Path, tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from pets_seg.report.runs import Run
 COLUMNS, ROWS = 3, 2
 # In inches.
 CELL, LEFT, BELOW, HEAD = 2.0, 3.5, 0.34, 0.52
+# In Dice: what differs by less is not drawn as if it were much.
+NARROWEST = 0.02
 
 
 def choose_stems(run: Run) -> list[str]:
@@ -66,7 +68,12 @@ def _draw_curves(run: Run, losses: Axes, scores: Axes) -> None:
     scores.plot(epochs, dice, color=COLOURS[0], marker=".", markersize=3, linewidth=1.1)
     scores.plot(epochs[best], dice[best], color=COLOURS[0], marker="o", markersize=5)
     scores.set_title(f"validation Dice; best {dice[best]:.4f} in epoch {epochs[best]:.0f}")
+    low, high = scores.get_ylim()
+    if high - low < NARROWEST:
+        scores.set_ylim(max(-0.001, low - NARROWEST / 2), low + NARROWEST)
     for axes in (losses, scores):
+        # A power of ten above the axis would push its title away.
+        axes.yaxis.set_major_formatter("{x:.4g}")
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
         # One epoch is a point: it needs room on either side.
         axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5) if len(epochs) == 1 else axes.margins(x=0.03)
