@@ -144,9 +144,10 @@ class Hooks(Callback):
             return
         if config.task.name == "train":
             self.all_well &= _or_exit(lambda: _report(config, self.runs), code=1)
-        # Its commands go on from the study as the file has it.
-        alone = all(word.startswith(("experiment=", "closing=")) for word in _given(config))
-        if config.closing and alone and self.all_well and config.task.name == "train":
+        given = _given(config)
+        # A file's own commands go on from its study as it stands there.
+        fits = all(word.startswith("experiment=") for word in given) or any(w.startswith("closing=") for w in given)
+        if config.closing and fits and self.all_well and config.task.name == "train":
             print(f"\n{config.closing.strip()}".replace("{python}", python()))
         if not self.all_well:
             sys.exit(1)

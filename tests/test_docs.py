@@ -168,6 +168,11 @@ def test_commands_can_be_given(own: Path) -> None:
     assert not wrong
 
 
+def test_what_the_quickstart_proposes_is_in_the_documents() -> None:
+    closing = OmegaConf.load(ROOT / "conf" / "experiment" / "quickstart.yaml")["closing"]
+    assert closing.replace("{python}", "python") in (ROOT / "docs" / "terminal.md").read_text(encoding="utf-8")
+
+
 def test_commands_are_found_and_all_that_is_wrong_with_them(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(

@@ -59,7 +59,7 @@ def test_a_replay_has_the_threads_of_the_run(
     (first / "status.json").write_text(json.dumps({**status, "threads": threads + 1}))
     code, shown = in_process(f"replay={first}", "tracker.mode=disabled")
     assert (code, "rounding" in shown) == (0, False)
-    assert f"\n{threads + 1} threads instead of {threads}, as it was made\n" in f"\n{shown}"
+    assert f"number of threads: {threads + 1} instead of {threads}, as the replayed run had\n" in shown
     again = only_run(tmp_path / "work", "replay")
     assert json.loads((again / "status.json").read_text())["threads"] == threads + 1
     more = {"threads": threads + 2}

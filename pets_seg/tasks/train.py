@@ -93,7 +93,7 @@ def _use_threads_of(replayed: str) -> None:
             f"{torch.get_num_threads()}, and figures will differ by rounding"
         )
     elif threads != torch.get_num_threads():
-        log.info(f"{threads} thread{'s' if threads > 1 else ''} instead of {torch.get_num_threads()}, as it was made")
+        log.info(f"number of threads: {threads} instead of {torch.get_num_threads()}, as the replayed run had")
         torch.set_num_threads(threads)
     if processes != this_world().size:
         log.warning(

@@ -133,3 +133,12 @@ def test_a_time_is_written_as_long_as_it_is(tmp_path: Path) -> None:
         (run.folder / "summary.json").write_text(json.dumps(summary))
     table = groups_table(read_study(study.folders), 200)
     assert sorted(line.split("  ")[-1].strip() for line in table.splitlines()[1:3]) == ["11 min", "12 s"]
+
+
+def test_the_note_says_what_the_difference_is_paired_over(tmp_path: Path) -> None:
+    for seeds, words in (
+        (1, "paired over test images, with one seed, in"),
+        (2, "paired over seeds and test images, in"),
+    ):
+        table = groups_table(sweep(tmp_path / str(seeds), {"none": 0.0, "crop": 0.1}, seeds=seeds), 200)
+        assert f"difference: {words} points" in table

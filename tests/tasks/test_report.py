@@ -137,6 +137,8 @@ def test_a_study_ends_with_its_own_lines_if_it_is_as_in_its_file(study: list[str
     code, shown = in_process(*study, "seed=1")
     assert code == 0, shown
     assert "next" not in shown
+    code, shown = in_process(*study, "seed=1", "closing=mine")
+    assert shown.endswith("\n\nmine\n")
 
 
 def test_a_sweep_whose_page_cannot_be_written_says_what_it_came_to(
