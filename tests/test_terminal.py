@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import tiny
 
-from pets_seg.terminal import LINKS, duration
+from pets_seg.terminal import LINKS, duration, python
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,22 @@ from pets_seg.terminal import LINKS, duration
 )
 def test_durations_read_well(seconds: float, shown: str) -> None:
     assert duration(seconds) == shown
+
+
+def test_the_interpreter_is_called_as_the_shell_of_the_user_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "an env" / "bin" / "python"
+    program.parent.mkdir(parents=True)
+    program.touch(mode=0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert python() == f"'{program}'"
+    monkeypatch.chdir(tmp_path)
+    assert python() == "'an env/bin/python'"
+    # The environment is active.
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert python() == "python"
 
 
 SHOW = """

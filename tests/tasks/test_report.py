@@ -2,7 +2,6 @@
 
 import shutil
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,8 @@ import pytest
 from conftest import tiny
 from processes import finish
 from sweeps import make_constant, write_sweep
+
+from pets_seg.terminal import python
 
 Command = Callable[..., tuple[int, str]]
 HEAD = "test Dice against none, in points (95 % CI):"
@@ -133,7 +134,7 @@ def study(oxford: Path, tmp_path: Path) -> list[str]:
 def test_a_study_ends_with_its_own_lines_if_it_is_as_in_its_file(study: list[str], in_process: Command) -> None:
     code, shown = in_process(*study)
     assert code == 0, shown
-    assert shown.endswith(f"\n\nnext {sys.executable}\n")
+    assert shown.endswith(f"\n\nnext {python()}\n")
     code, shown = in_process(*study, "seed=1")
     assert code == 0, shown
     assert "next" not in shown
