@@ -1,6 +1,8 @@
 """What the tests share: small data sets made on the spot, and the command line run as a user runs it."""
 
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -99,6 +101,11 @@ def blocks(count: int = 8, size: int = 40, seed: int = 0) -> tuple[torch.Tensor,
     coarse = torch.randint(3, (count, 1, 5, 5), generator=generator).float()
     index = torch.nn.functional.interpolate(coarse, size=(size, size), mode="nearest").long().squeeze(1)
     return torch.rand(count, 3, size, size, generator=generator), torch.tensor([0, 1, 255])[index]
+
+
+def python_elsewhere() -> str:
+    """Return what commands that run in a folder of a test call the interpreter by: no path relative to this folder."""
+    return "python" if shutil.which("python") == sys.executable else shlex.quote(sys.executable)
 
 
 def command(*arguments: str, cwd: Path, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import only_run, tiny
+from conftest import only_run, python_elsewhere, tiny
 from PIL import Image
 from processes import forked
 from sweeps import make_constant
@@ -15,7 +15,6 @@ from sweeps import make_constant
 from pets_seg.command.after_run import show_next, show_result, write_picture
 from pets_seg.report.figures.result import choose_stems
 from pets_seg.report.runs import read_run
-from pets_seg.terminal import python
 from pets_seg.tracking.run_folder import RunFolder
 
 
@@ -30,7 +29,9 @@ def test_a_run_ends_with_its_folder_a_picture_and_a_command_that_works(oxford: P
         # Six images in colour: more than curves on white.
         assert len(np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0)) > 1000
     line = done.stdout.strip().splitlines()[-1].strip()
-    assert line.startswith(f"{python()} -m pets_seg.run -m aug=none,vflip seed=0,1,2 data=oxford_pet data.root=")
+    assert line.startswith(
+        f"{python_elsewhere()} -m pets_seg.run -m aug=none,vflip seed=0,1,2 data=oxford_pet data.root="
+    )
     swept = subprocess.run(
         shlex.split(line.replace("seed=0,1,2", "seed=0,1")), cwd=tmp_path, capture_output=True, text=True, check=False
     )

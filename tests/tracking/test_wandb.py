@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from conftest import only_run, tiny
+from conftest import only_run, python_elsewhere, tiny
 from processes import finish
 from wandb_child import config_of, row
 from wandb_server import KEY, WandbServer
 
-from pets_seg.terminal import python
 from pets_seg.tracking.wandb_names import PARTLY
 from pets_seg.tracking.wandb_sync import waiting_runs
 
@@ -106,7 +105,7 @@ def test_an_offline_run_that_was_killed_and_continued_is_one_whole_run(oxford: P
     assert read["exit_code"] == 0
     # W&B itself says nothing; where its files are is said by us.
     told = [line.split() for line in (work / "shown").read_text().splitlines() if "wandb" in line or "W&B" in line]
-    assert [line[:3] for line in told] == [["W&B", "offline", "files"], ["upload", "with", python()]]
+    assert [line[:3] for line in told] == [["W&B", "offline", "files"], ["upload", "with", python_elsewhere()]]
 
 
 def test_jobs_of_one_process_are_runs_of_their_own_and_a_restart_is_another(tmp_path: Path) -> None:
@@ -163,7 +162,7 @@ def test_an_upload_that_was_broken_off_goes_on_and_a_damaged_folder_keeps_no_oth
         code, shown = sync(runs, **server.environment)
         assert code == 1
         assert f"{damaged}: " in shown
-        assert f"1 offline run was not taken; to try it again: {python()} -m " in shown
+        assert f"1 offline run was not taken; to try it again: {python_elsewhere()} -m " in shown
         assert "Traceback" not in shown
         [stored] = server.runs.values()
         assert stored.rows == [row(1), row(2)]
@@ -172,7 +171,7 @@ def test_an_upload_that_was_broken_off_goes_on_and_a_damaged_folder_keeps_no_oth
 
 def test_sync_says_what_is_in_the_way(tmp_path: Path) -> None:
     folder = tmp_path / "runs"
-    again = f"{python()} -m pets_seg.tracking.wandb_sync runs\n"
+    again = f"{python_elsewhere()} -m pets_seg.tracking.wandb_sync runs\n"
     assert sync(folder) == (2, f"{folder}: is not a folder; give one that holds runs, e.g. {again}")
     bare = [sys.executable, "-m", "pets_seg.tracking.wandb_sync"]
     done = subprocess.run(bare, cwd=tmp_path, capture_output=True, text=True)
