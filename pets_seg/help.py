@@ -8,7 +8,7 @@ from hydra.core.object_type import ObjectType
 from omegaconf import DictConfig, OmegaConf
 
 from pets_seg import terminal
-from pets_seg.config import SCHEMAS, register_resolver, settings
+from pets_seg.config.schema import SCHEMAS, register_resolver, settings
 
 GROUPS = {
     "model": "the network",

@@ -19,7 +19,7 @@ from omegaconf.errors import InterpolationToMissingValueError
 from pets_seg.command.jobs import chosen_later, compose_jobs
 from pets_seg.command.loading import loading
 from pets_seg.command.reads import TASKS, check_files, check_keys
-from pets_seg.config import run_name
+from pets_seg.config.schema import run_name
 from pets_seg.errors import InputError, RunError
 from pets_seg.messages import exit_code, one_line, traceback_wanted
 from pets_seg.terminal import python

@@ -9,7 +9,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf.errors import OmegaConfBaseException
 
 from pets_seg.command.spelling import meant_as_sweep, unreadable
-from pets_seg.config import SCHEMAS, settings
+from pets_seg.config.schema import SCHEMAS, settings
 from pets_seg.errors import InputError, RunError, escaped
 from pets_seg.help import GROUPS
 

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig
 
-from pets_seg.config import ADDED_LATER, IDENTITY, NAME
+from pets_seg.config.schema import ADDED_LATER, IDENTITY, NAME
 from pets_seg.errors import InputError
 from pets_seg.files import open_regular
 

@@ -16,9 +16,9 @@ from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 from PIL import Image
 
-import pets_seg.config
+import pets_seg.config.schema
 
-pets_seg.config.register()
+pets_seg.config.schema.register()
 
 
 @pytest.fixture(autouse=True, scope="session")

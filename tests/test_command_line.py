@@ -15,7 +15,7 @@ import pytest
 from conftest import command, tiny
 from processes import forked
 
-from pets_seg.config import settings
+from pets_seg.config.schema import settings
 
 Command = Callable[..., tuple[int, str]]
 ROOT = Path(__file__).parent.parent

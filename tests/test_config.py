@@ -7,10 +7,10 @@ import pytest
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig
 
-import pets_seg.config
-from pets_seg.config import identity, run_name, settings
+import pets_seg.config.schema
+from pets_seg.config.schema import identity, run_name, settings
 
-pets_seg.config.register()
+pets_seg.config.schema.register()
 
 SAME_RUN = """
     train.device=cpu data.cache_dir=/tmp/x data.download=false name=other existing=restart

@@ -12,8 +12,8 @@ from hydra import compose, initialize_config_module
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from pets_seg.checks import check
 from pets_seg.command.arguments import check_arguments
+from pets_seg.config.checks import check
 from pets_seg.replay import expand
 from pets_seg.tasks.train import prepare
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import pets_seg.config
+import pets_seg.config.schema
 from pets_seg.command import jobs
 from pets_seg.help import GROUPS
 from pets_seg.tasks import evaluate, preview, train
@@ -27,7 +27,15 @@ VALID = """
     optimizer.lr=float(range(1,3)) hydra.job.name=abc hydra/launcher=basic hydra.mode=RUN checkpoint=runs replay=runs
 """
 SIGNS = "=+~,.:/@'\"\\[]{}()$%#*&|<>!?^-_ \t\n0159eaé日\x1b\udcff"
-KEYS = [*GROUPS, *pets_seg.config.settings(), "hydra", "hydra.run.dir", "hydra.callbacks", "aug.operations.0", "schema"]
+KEYS = [
+    *GROUPS,
+    *pets_seg.config.schema.settings(),
+    "hydra",
+    "hydra.run.dir",
+    "hydra.callbacks",
+    "aug.operations.0",
+    "schema",
+]
 VALUES = ["unet", "null", "nan", "-inf", "1e400", "9" * 20, "true", "???", "[1,{a:b}]", "'x'", "${seed}", "${name}", ""]
 VALUES += ["range(99999999999)", "range(0,1,0)", "interval(0,1)", "0,0", "choice(a,null)", "glob(x)", "${run_name:}"]
 

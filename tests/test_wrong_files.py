@@ -19,7 +19,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 from test_wrong_input import refused
 
-from pets_seg.config import run_name
+from pets_seg.config.schema import run_name
 from pets_seg.models import build_model
 from pets_seg.training.checkpoint import save_weights
 

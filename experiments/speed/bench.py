@@ -7,7 +7,7 @@ from pathlib import Path
 
 from timing import describe_machine, slug, table
 
-from pets_seg.config import register
+from pets_seg.config.schema import register
 from pets_seg.files import write_text
 from pets_seg.training.precision import resolve_device
 

@@ -17,7 +17,7 @@ from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 from timing import Rows
 
-from pets_seg.config import register
+from pets_seg.config.schema import register
 from pets_seg.data.cache import Dataset, Split
 from pets_seg.tracking.run_folder import RunFolder
 from pets_seg.tracking.wandb_sink import WandbSink

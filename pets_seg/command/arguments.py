@@ -10,7 +10,7 @@ from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, Quoted
 from hydra.errors import OverrideParseException
 
 from pets_seg.command.spelling import meant_as_sweep, unreadable
-from pets_seg.config import settings
+from pets_seg.config.schema import settings
 from pets_seg.errors import InputError
 from pets_seg.help import GROUPS
 from pets_seg.messages import first_line, nearest

@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from pets_seg.command.arguments import check_arguments, only_shows, typed
 from pets_seg.command.completion import asks_what_follows, module_script
 from pets_seg.command.sweeps import CONFIG_NAME, CONFIG_PATH, told_apart
-from pets_seg.config import register
+from pets_seg.config.schema import register
 from pets_seg.errors import InputError
 from pets_seg.help import register_help
 from pets_seg.home import settle

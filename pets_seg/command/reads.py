@@ -10,7 +10,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from pets_seg.command.sweeps import CONFIG_NAME, listed
-from pets_seg.config import settings
+from pets_seg.config.schema import settings
 from pets_seg.errors import InputError
 
 # Hydra's own settings have an effect in every task, but only training makes run folders.

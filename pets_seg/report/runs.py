@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from pets_seg.config import ADDED_LATER, IDENTITY, NO_IDENTITY
+from pets_seg.config.schema import ADDED_LATER, IDENTITY, NO_IDENTITY
 from pets_seg.errors import InputError, escaped
 from pets_seg.replay import load_plain
 from pets_seg.report.constant import constant_class

@@ -13,8 +13,8 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from pets_seg.checks import check, check_plain
-from pets_seg.config import SCHEMAS
+from pets_seg.config.checks import check, check_plain
+from pets_seg.config.schema import SCHEMAS
 from pets_seg.data import Batches, Normalise, ensure_decoded, open_dataset
 from pets_seg.data.batches import BOUNDARY, IGNORED
 from pets_seg.data.decode import decode_pair

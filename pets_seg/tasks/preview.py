@@ -11,8 +11,8 @@ import torch
 from omegaconf import DictConfig
 
 from pets_seg.augment import Augment, check_operations
-from pets_seg.checks import check
-from pets_seg.config import identity
+from pets_seg.config.checks import check
+from pets_seg.config.schema import identity
 from pets_seg.data import Batches, ensure_decoded, open_dataset
 from pets_seg.files import write_whole
 from pets_seg.seeding import derive_seed

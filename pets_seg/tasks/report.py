@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from pets_seg.checks import check
 from pets_seg.command.arguments import typed
+from pets_seg.config.checks import check
 from pets_seg.data.decode import BadFileError
 from pets_seg.errors import InputError, escaped
 from pets_seg.files import write_text

@@ -14,10 +14,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from pets_seg.augment import check_operations
-from pets_seg.checks import check
 from pets_seg.command.after_run import show_files, show_next, show_result
 from pets_seg.command.arguments import config_folder
 from pets_seg.command.schedule import Schedule
+from pets_seg.config.checks import check
 from pets_seg.data import ensure_decoded, open_dataset
 from pets_seg.errors import InputError, RunError
 from pets_seg.messages import exit_code, one_line

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import nn
 
-from pets_seg.checks import check_plain
+from pets_seg.config.checks import check_plain
 from pets_seg.errors import InputError
 from pets_seg.files import write_whole
 from pets_seg.models import NETWORKS, build_model

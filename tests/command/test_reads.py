@@ -10,7 +10,7 @@ from sweeps import write_sweep
 from test_wrong_input import refused
 
 from pets_seg.command.reads import TASKS, reads
-from pets_seg.config import settings
+from pets_seg.config.schema import settings
 from pets_seg.help import GROUPS
 
 Command = Callable[..., tuple[int, str]]

@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pets_seg.config import NAME, SCHEMAS, settings
+from pets_seg.config.schema import NAME, SCHEMAS, settings
 from pets_seg.errors import InputError
 from pets_seg.messages import TYPES, first_line, nearest, sweep_hint, unknown_key
 
