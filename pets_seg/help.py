@@ -1,28 +1,13 @@
 """What `--help` shows: the groups with their options, and every setting with one line."""
 
 import textwrap
-from typing import Any
 
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.object_type import ObjectType
 from omegaconf import DictConfig, OmegaConf
 
 from pets_seg import terminal
-from pets_seg.config.schema import SCHEMAS, register_resolver, settings
-
-GROUPS = {
-    "model": "the network",
-    "aug": "augmentation of training images and masks, together",
-    "optimizer": "how weights are updated",
-    "scheduler": "how the learning rate moves over a run",
-    "loss": "what training minimises",
-    "data": "where images and trimaps come from",
-    "train": "epochs, batch size, precision, device",
-    "tracker": "a copy of the figures for W&B",
-    "report": "how runs are compared",
-    "task": "what the command does",
-    "experiment": "a whole study in one file",
-}
+from pets_seg.config.groups import GROUPS
+from pets_seg.config.options import known_settings, options
+from pets_seg.config.schema import register_resolver
 
 HEAD = "pets_seg: segment pets, and find out which network, augmentation or optimizer helps."
 EXAMPLES = {
@@ -55,11 +40,6 @@ def register_help() -> None:
     register_resolver("help_text", lambda *, _root_: help_text(_root_))
 
 
-def options(group: str) -> list[str]:
-    """Return the options of a group, those of a user's own search path included."""
-    return GlobalHydra.instance().config_loader().get_group_options(group, results_filter=ObjectType.CONFIG)
-
-
 def help_text(cfg: DictConfig) -> str:
     """Return the help for a composed configuration, no wider than the terminal; it shows the values that it holds."""
     columns = max(NARROWEST, min(terminal.width(), WIDEST))
@@ -67,13 +47,16 @@ def help_text(cfg: DictConfig) -> str:
     lines = [*_wrapped(HEAD, columns), ""]
     lines += _table([(f"pets_seg {words}", text) for words, text in EXAMPLES.items()], columns, 51)
     lines += ["", *_wrapped(GROUPS_HEAD, columns), ""]
-    for group, text in GROUPS.items():
+    for group, about in GROUPS.items():
         names = "  ".join(name + "*" * (name == chosen.get(group)) for name in options(group))
-        lines += _table([(group, text), ("", names)], columns, 14)
+        lines += _table([(group, about.text), ("", names)], columns, 14)
     lines += ["", *_wrapped(SETTINGS_HEAD, columns), ""]
-    lines += _table(
-        [(_shown(cfg, key), _explained(key, item)) for key, item in settings().items()], columns, columns * 2 // 5
-    )
+    rows = [
+        (_shown(cfg, key), _explained(chosen, key, owners))
+        for key, owners in known_settings().items()
+        if any(owners.values())
+    ]
+    lines += _table(rows, columns, columns * 2 // 5)
     lines += ["", *_wrapped(FOOT, columns), "", f"  {COMPLETION}"]
     # Hydra replaces $names in it.
     return "\n".join(lines).replace("$", "$$")
@@ -108,8 +91,11 @@ def _shown(cfg: DictConfig, key: str) -> str:
     return f"{key}={_plain(value)}" if _has(present, key) else key
 
 
-def _explained(key: str, item: dict[str, Any]) -> str:
-    return item["help"] + (f" ({', '.join(item['choices'])})" if item["choices"] else "") + _owners(key)
+def _explained(chosen: dict[str, str], key: str, owners: dict[str, str]) -> str:
+    """Return the comment beside a setting, and which options have it if the chosen one does not."""
+    option = chosen.get(key.rpartition(".")[0], "")
+    text = owners.get(option) or next(filter(None, owners.values()), "")
+    return text if option in owners else f"{text} [{', '.join(owners)}]"
 
 
 def _has(node: object, key: str) -> bool:
@@ -123,10 +109,3 @@ def _plain(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return str(value).replace(" ", "")
-
-
-def _owners(key: str) -> str:
-    group, _, name = key.rpartition(".")
-    variants = SCHEMAS[group]
-    owners = [option for option, schema in variants.items() if name in schema.__dataclass_fields__]
-    return f" [{group}={owners[0]}]" if group == "model" and len(owners) < len(variants) else ""

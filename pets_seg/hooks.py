@@ -19,7 +19,7 @@ from omegaconf.errors import InterpolationToMissingValueError
 from pets_seg.command.jobs import chosen_later, compose_jobs
 from pets_seg.command.loading import loading
 from pets_seg.command.reads import TASKS, check_files, check_keys
-from pets_seg.config.schema import run_name
+from pets_seg.config.identity import run_name
 from pets_seg.errors import InputError, RunError
 from pets_seg.messages import exit_code, one_line, traceback_wanted
 from pets_seg.terminal import python
@@ -94,9 +94,9 @@ class Hooks(Callback):
             if config.task.name == "train":
                 from pets_seg.report.wandb_report import check_account
                 from pets_seg.tracking.lock import check_writable
-                from pets_seg.tracking.wandb_account import check_one_trial
+                from pets_seg.tracking.tracker import check_tracker
 
-                check_one_trial(config.tracker.mode)
+                check_tracker(OmegaConf.to_container(config.tracker, resolve=True), True)
                 if config.report.wandb:
                     check_account()
                 if "${" in (folder := _folder("hydra.sweep.dir", config)):
@@ -181,7 +181,7 @@ def _report(config: DictConfig, runs: list[str]) -> bool:
         if study.runs:
             page = make_report(study, config.report.reference)
         if study.runs and config.report.wandb:
-            wandb = publish(study, config.tracker.project)
+            wandb = publish(study, config.tracker.get("project"))
     # What could not be written is told after what the runs came to.
     finally:
         all_well = show_sweep(study, runs, page, wandb)

@@ -2,27 +2,21 @@
 
 import os
 import re
-from difflib import get_close_matches
+from typing import Any
 
 import yaml
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from pets_seg.command.spelling import meant_as_sweep, unreadable
-from pets_seg.config.schema import SCHEMAS, settings
-from pets_seg.errors import InputError, RunError, escaped
-from pets_seg.help import GROUPS
+from pets_seg.config.groups import GROUPS
+from pets_seg.config.options import known_settings
+from pets_seg.config.rules import describe, takes_one
+from pets_seg.config.schema import Root, rules
+from pets_seg.errors import InputError, RunError, escaped, nearest
 
 # Read before `pets_seg.run` sets it for its own ends.
 traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
-TYPES = {
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    str: "a word",
-    str | None: "a word or null",
-    list[float]: "a list of numbers",
-}
 DEEP = "recursion depth|recursive aliases|maximum nesting depth"
 # What Hydra says of a file whose YAML is in order and whose content is not.
 BAD_FILE = "defaults must be a list|Unsupported type in defaults|in '@package|Invalid loaded object type"
@@ -84,12 +78,6 @@ def one_line(error: BaseException) -> str:
     return text if len(text) <= LONGEST_LINE else f"{text[:half]} ... {text[-half:]}"
 
 
-def nearest(word: str, known: list[str]) -> str:
-    """Return " (did you mean X?)" or nothing."""
-    close = get_close_matches(word[:100], known, n=1, cutoff=0.6)
-    return f" (did you mean {close[0]}?)" if close else ""
-
-
 def first_line(text: str) -> str:
     """Return what matters of an error of OmegaConf's: the rest is notes for its developers."""
     line = text.strip().partition("\n")[0]
@@ -102,7 +90,8 @@ def _explain(error: BaseException) -> str:
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         known = ", ".join(error.options)
-        return f"{group}={option}: no such option{nearest(option, error.options)}; {group} is one of {known}"
+        own = "; options of your own come through hydra.searchpath=[file:///my/conf]" if group in GROUPS else ""
+        return f"{group}={option}: no such option{nearest(option, error.options)}; {group} is one of {known}{own}"
     if isinstance(error, OverrideParseException):
         return unreadable([str(error.override)], 0, text)
     for pattern, line in LINES.items():
@@ -128,12 +117,6 @@ def _explain(error: BaseException) -> str:
 
 def _wrong_file(file: str, text: str) -> str:
     """Explain what is wrong with a value that stands in `file`."""
-    if match := re.search(r"Merge error: \w+ is not a subclass of (\w+)\.\s+value: (\w+)", text):
-        for group, variants in SCHEMAS.items():
-            if any(schema.__name__ == match[1] for schema in variants.values()):
-                return f"{file}: {group}: {match[2]} is not how an option is chosen; list it under defaults: " + (
-                    f"- override /{group}: {match[2]}"
-                )
     match = re.search(r"full_key: ([\w.]+)", text)
     key = match[1] if match else ""
     expected = _expected(key)
@@ -141,8 +124,16 @@ def _wrong_file(file: str, text: str) -> str:
     return f"{file}: {key + ': ' if key else ''}{reason}; {f'expected {expected}' if expected else 'mend the file'}"
 
 
+def _rule(key: str) -> Any:
+    """Return the rule of a setting that the package itself reads; None for any other."""
+    group, _, name = key.rpartition(".")
+    schema = GROUPS[group].schema if group in GROUPS else None if group else Root
+    return rules(schema).get(name) if schema else None
+
+
 def _expected(key: str) -> str | None:
-    return "a list of operations" if key == "aug.operations" else TYPES.get(settings().get(key, {}).get("type"))
+    rule = _rule(key)
+    return "a list of operations" if key == "aug.operations" else rule and describe(rule)
 
 
 def _wrong_value(override: str, cause: str) -> str:
@@ -160,13 +151,13 @@ def _wrong_value(override: str, cause: str) -> str:
     if expected and "is not Optional" in cause:
         expected = expected.removesuffix(" or null")
     expected = expected or "another kind of value; --cfg all shows the one it has now"
-    return f"{key}={value}: expected {expected}{sweep_hint(key, value)}"
+    return f"{key}={value}: expected {expected}{sweep_hint(key, value, _rule(key))}"
 
 
-def sweep_hint(key: str, value: str) -> str:
-    """Return how to sweep over `value`, if it is several that the setting `key` takes one of, or nothing."""
-    one = settings().get(key, {}).get("type") in (int, float, str, bool)
-    return meant_as_sweep(key, value) if one and (key == "seed" or "." in key) else ""
+def sweep_hint(key: str, value: str, rule: Any) -> str:
+    """Return how to sweep over `value`, if it is several of which a setting of this rule takes one, or nothing."""
+    one = rule is not None and takes_one(rule) and (key == "seed" or "." in key)
+    return meant_as_sweep(key, value) if one else ""
 
 
 def unknown_key(key: str) -> str:
@@ -175,11 +166,11 @@ def unknown_key(key: str) -> str:
         return f"{key}: {OPERATIONS}"
     if key.startswith("hydra"):
         return f"{key}: Hydra has no such setting; --cfg hydra shows those it has; a new entry takes a +"
-    known = settings()
-    group, _, name = key.rpartition(".")
+    known = known_settings()
+    group = key.rpartition(".")[0]
     if key in known and group:
-        owners = [option for option, schema in SCHEMAS[group].items() if name in schema.__dataclass_fields__]
-        return f"{key}: belongs to {' or '.join(f'{group}={owner}' for owner in owners)}, not to the {group} chosen"
+        owners = " or ".join(f"{group}={owner}" for owner in known[key])
+        return f"{key}: belongs to {owners}, not to the {group} chosen"
     group = key.partition(".")[0]
     if group in GROUPS and "." in key:
         siblings = ", ".join(other for other in known if other.startswith(f"{group}.")) or "nothing that can be set so"

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from pets_seg.config.schema import ADDED_LATER, IDENTITY, NAME
+from pets_seg.config.groups import IDENTITY, NAME
+from pets_seg.config.identity import ADDED_LATER, settings_of
+from pets_seg.config.parts import targets
 from pets_seg.errors import InputError
 from pets_seg.files import open_regular
 
@@ -101,14 +103,19 @@ def recorded_threads(run: str) -> tuple[int, int] | None:
     return counts if known else None
 
 
-def check_same_optimizer(cfg: DictConfig) -> None:
-    """Raise InputError if the replayed run's optimizer is another class than that of the option of its name."""
-    then, now = read_config(find_config(cfg.replay))["optimizer"], cfg.optimizer
-    if then["name"] == now.name and then.get("_target_") != now.get("_target_"):
-        raise InputError(
-            f"replay={cfg.replay}: its optimizer={now.name} was {str(then.get('_target_'))[:80]}, here it is "
-            f"{now.get('_target_')}; give the optimizer=... that is meant"
-        )
+def check_same_parts(cfg: DictConfig) -> None:
+    """Raise InputError if an option of the replayed run was made of other classes than the option of its name here."""
+    recorded = read_config(find_config(cfg.replay))
+    for group in IDENTITY:
+        if group in ("seed", "aug") or recorded[group]["name"] != cfg[group].name:
+            continue
+        then, now = [*targets(recorded[group])], [*targets(OmegaConf.to_container(cfg[group]))]
+        # Older versions wrote it of optimizers alone.
+        if then and then != now:
+            raise InputError(
+                f"replay={cfg.replay}: its {group}={cfg[group].name} was {', '.join(then)[:160]}, here it is "
+                f"{', '.join(now)}; give the {group}=... that is meant"
+            )
 
 
 def _is_given(key: str, keys: set[str]) -> bool:
@@ -126,12 +133,24 @@ def _overrides(run: str, config: dict[str, Any]) -> Iterator[tuple[str, str]]:
             raise InputError(f"replay={run}: {group}.name={str(name)[:50]!r} is not the name of an option")
         yield group, name
         former = {key.partition(".")[2]: value for key, value in ADDED_LATER.items() if key.startswith(f"{group}.")}
-        for key, value in {**former, **config[group]}.items():
+        for key, value in {**former, **settings_of(group, config[group])}.items():
             if not isinstance(key, str) or not KEY.fullmatch(key):
                 raise InputError(f"replay={run}: {group} has an entry {str(key)[:50]!r}, which no run writes")
             # What an option builds is said by the option here, and where files go by the user, not by the file.
             if key != "name" and not key.startswith("_") and f"{group}.{key}" not in NOT_FROM_FILES:
-                yield f"{group}.{key}", _written(run, f"{group}.{key}", value)
+                yield from _each(run, f"{group}.{key}", value)
+
+
+def _each(run: str, key: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Return the overrides for a value; around a class that the option names, one for each of its arguments."""
+    if key.startswith("aug.") or not any(targets(value)):
+        yield key, _written(run, key, value)
+        return
+    for name, item in value.items() if isinstance(value, dict) else enumerate(value):
+        if not KEY.fullmatch(str(name)) and isinstance(name, str):
+            raise InputError(f"replay={run}: {key} has an entry {name[:50]!r}, which no run writes")
+        if not str(name).startswith("_"):
+            yield from _each(run, f"{key}.{name}", item)
 
 
 def _written(run: str, key: str, value: Any) -> str:

@@ -52,8 +52,8 @@ class World:
 
         return bool(self.sum(torch.tensor(int(flag))))
 
-    def tell(self, word: Any) -> Any:
-        """Return what the first process passes here."""
+    def broadcast(self, word: Any) -> Any:
+        """Return what rank 0 passes here."""
         if self.size == 1:
             return word
         import torch.distributed

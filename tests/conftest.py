@@ -17,6 +17,8 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 import pets_seg.config.schema
+from pets_seg.config.options import own_option
+from pets_seg.models import build_model
 
 pets_seg.config.schema.register()
 
@@ -66,6 +68,11 @@ def oxford(tmp_path: Path) -> Path:
     root = tmp_path / "data"
     write_oxford(root)
     return root
+
+
+def make_network(name: str, **settings: Any) -> torch.nn.Module:
+    """Return a network of the package's own option `name`."""
+    return build_model({"name": name, **settings, "_target_": own_option("model", name)["_target_"]})
 
 
 def only_run(work: Path, name: str = "default") -> Path:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import pets_seg.config.schema
 from pets_seg.command import jobs
-from pets_seg.help import GROUPS
+from pets_seg.config.groups import GROUPS
+from pets_seg.config.options import known_settings
 from pets_seg.tasks import evaluate, preview, train
 
 Command = Callable[..., tuple[int, str]]
@@ -29,7 +29,7 @@ VALID = """
 SIGNS = "=+~,.:/@'\"\\[]{}()$%#*&|<>!?^-_ \t\n0159eaé日\x1b\udcff"
 KEYS = [
     *GROUPS,
-    *pets_seg.config.schema.settings(),
+    *known_settings(),
     "hydra",
     "hydra.run.dir",
     "hydra.callbacks",

@@ -74,7 +74,10 @@ def test_what_else_is_given_wins_and_old_files_keep_their_meaning(tmp_path: Path
     folder.mkdir()
     groups = {"scheduler": {"name": "onecycle", "warmup": 0.1}, "loss": {"name": "dice"}}
     groups |= {"model": {"name": "unet", "width": 4}, "optimizer": {"name": "sgd", "_target_": "torch.optim.SGD"}}
-    groups |= {"aug": {"name": "none", "operations": []}, "data": {"name": "folder", "root": "it's a\\b, {c}"}}
+    groups |= {
+        "aug": {"name": "none", "operations": []},
+        "data": {"name": "folder", "_target_": "pets_seg.data.sources.folder", "root": "it's a\\b, {c}"},
+    }
     (folder / "config.yaml").write_text(yaml.safe_dump({**groups, "train": {"name": "default"}, "seed": 3}))
     expanded = replay.expand(["-m", f"replay={folder}", "seed=0,1", "scheduler=cosine"])
     assert expanded[:2] == ["-m", "model=unet"]

@@ -19,7 +19,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 from test_wrong_input import refused
 
-from pets_seg.config.schema import run_name
+from pets_seg.config.identity import run_name
 from pets_seg.models import build_model
 from pets_seg.training.checkpoint import save_weights
 
@@ -132,8 +132,13 @@ def run(tmp_path: Path, oxford: Path, in_process: Command) -> Path:
     put("status.json", '{"state": "finished"}')(folder)
     keys = ("best_epoch", "best_val_dice", "test_dice", "test_iou", "test_loss", "parameters", "macs")
     put("summary.json", json.dumps(dict.fromkeys((*keys, "peak_memory_mb", "train_seconds"), 1)))(folder)
-    about = {"model": dict(cfg.model), "size": 32, "normalisation": "imagenet", "boundary": "foreground"}
-    weights = build_model(**cfg.model).state_dict()
+    about = {
+        "model": OmegaConf.to_container(cfg.model),
+        "size": 32,
+        "normalisation": "imagenet",
+        "boundary": "foreground",
+    }
+    weights = build_model(cfg.model).state_dict()
     save_weights(folder / "checkpoints" / "best.safetensors", weights, {**about, "precision": "fp32", "epoch": 1})
     return folder
 

@@ -8,6 +8,8 @@ from test_wrong_input import refused
 
 Command = Callable[..., tuple[int, str]]
 SCHEMA = "defaults:\n  - /schema/aug@_here_\n  - _self_\n"
+UNET = "name: mine\n_target_: pets_seg.models.unet.UNet\n"
+FOCAL = "{_target_: pets_seg.losses.focal.focal}"
 OPTIONS = {
     "aug": {
         "a: [1,\nb: {": 'mine.yaml", line ',
@@ -22,8 +24,8 @@ OPTIONS = {
         "1: 2\nnull: 3": "Incompatible key type",
         "name: a/b\noperations: []": "aug.name=a/b: must start with a letter or digit",
         "name: mine": "aug.operations: is needed; give aug.operations=..., or write it into the option's file",
-        "name: mine\noperations: hello": "aug.operations=hello: expected a list of operations",
-        "name: mine\noperations: 5": "aug.operations=5: expected a list of operations",
+        "name: mine\noperations: hello": "aug.operations=hello: expected a list",
+        "name: mine\noperations: 5": "aug.operations=5: expected a list",
         "name: mine\noperations: []\nkeep_original: maybe": "aug.keep_original=maybe: expected true or false",
         "name: ${nothing}\noperations: []": "aug.name: refers to what cannot be had",
         "name: mine\noperations: &x [*x]": "contains itself, or is nested too deeply",
@@ -37,23 +39,51 @@ OPTIONS = {
     },
     "optimizer": {
         "name: mine\nlr: 0.1": "optimizer._target_: is needed",
-        "name: mine\n_target_: torch.optim.RMSprop": "optimizer.lr: is needed",
+        "name: mine\n_target_: torch.optim.RMSprop\nlr: 0.1\nalhpa: 0.9": "no such argument (did you mean alpha?)",
         "name: mine\n_target_: torch.optim.RMSprop\nlr: fast": "optimizer.lr=fast: expected a number",
-        "name: mine\n_target_: torch.optim.RMSprop\nlr: true": "optimizer.lr=True: expected a number",
+        "name: mine\n_target_: torch.optim.RMSprop\nlr: true": "optimizer.lr=true: expected a number",
         "name: mine\n_target_: torch.optim.Adam\nlr: 1\nbetas: 3": "optimizer.betas=3: expected a list of numbers",
         "name: mine\n_target_: torch.optim.Adam\nlr: 1\nweight_decay: -1": "optimizer.weight_decay=-1: must be 0 or",
-        "name: mine\n_target_: torch.optim.Nope\nlr: 1": "optimizer=mine: cannot be made",
-        "name: mine\n_target_: torch.nn.Linear\nlr: 1": "optimizer=mine: cannot be made",
-        "name: mine\n_target_: 5\nlr: 1": "optimizer=mine: cannot be made",
+        "name: mine\n_target_: torch.optim.Nope\nlr: 1": "optimizer._target_=torch.optim.Nope: cannot be used (",
+        "name: mine\n_target_: torch.nn.Linear\nout_features: 1": "optimizer=mine: cannot be made",
+        "name: mine\n_target_: 5\nlr: 1": "optimizer._target_: is needed: the class or function",
     },
     "model": {
-        "name: unet\nwidth: many\nupsampling: bilinear": "model.width=many: expected a whole number",
-        "name: unet\nupsampling: bilinear": "model.width: is needed",
-        "name: vgg\nwidth: 8\nupsampling: bilinear": "model.name=vgg: is one of unet, resnet34_unet",
+        f"{UNET}width: many": "model.width=many: expected a whole number",
+        f"{UNET}width: 2048": "model.width=2048: must be from 1 to 1024",
+        f"{UNET}upsampling: bilinaer": "model.upsampling=bilinaer: is one of bilinear, transposed (did",
+        f"{UNET}depth: 3": "model.depth: pets_seg.models.unet.UNet takes no such argument (did you mean width?)",
+        "name: vgg\nwidth: 8": "model._target_: is needed: the class or function of the option",
+        "name: unet\n_target_: torch.nn.Identity": "model.name=unet: is the name of another option",
+        "name: mine\n_target_: torch.nn.Identity": "model=mine: makes (2, 3, 64, 64) of images (2, 3, 64, 64); must be",
+        "name: mine\n_target_: os.system\ncommand: ls": "model._target_=os.system: cannot be used (",
+        "name: mine\n_target_: no_such_module.Net": "No module named 'no_such_module'",
+    },
+    "loss": {
+        "name: mine\n_target_: torch.relu": "loss._target_=torch.relu: cannot be used",
+        "name: mine\n_target_: torch.nn.functional.mse_loss": "loss=mine: gives () for masks (2, 32, 32); must be",
+        "name: mine\nsum: 3": "loss.sum=3: must be a list of {weight, loss}",
+        "name: mine\nsum: [{weight: 1}]": "loss.sum.0={'weight': 1}: must hold weight and loss, the settings of a loss",
+        f"name: mine\nsum: [{{weight: -1, loss: {FOCAL}}}]": "loss.sum.0.weight=-1: must be 0 or more and finite",
+        f"name: mine\nsum: [{{weight: 0, loss: {FOCAL}}}]": "all weights are 0, nothing to minimise",
+        f"name: mine\nfocal: 2\nsum: [{{weight: 1, loss: {FOCAL}}}]": "loss.focal: nothing in loss.sum refers to it",
+        f"name: mine\nsum: [{{weight: 1, loss: {FOCAL[:-1]}, gama: 1}}}}]": "(did you mean gamma?)",
+    },
+    "scheduler": {
+        "name: mine\n_target_: pets_seg.training.schedulers.onecycle\nwarmup: 2": "scheduler.warmup=2: must be from 0",
+    },
+    "metric": {
+        "mine: 3": "metric.mine=3: must hold settings",
+        "mine: {_target_: pets_seg.evaluation.boundary_f1.boundary_f1, tolerance: 2}": "must be from 0 to 0.25",
+        "mine: {_target_: pets_seg.losses.focal.focal}": "metric=mine: gives (2, 32, 32) for masks (2, 32, 32)",
+        "dice: {_target_: pets_seg.losses.soft_dice.soft_dice}": "metric.dice: is a figure that every run has",
+    },
+    "tracker": {
+        "name: mine\n_target_: pets_seg.tracking.wandb_sink.WandbSink\nmode: on": "tracker.mode=true: is one of auto",
     },
     "data": {
         "name: sample": "data.size: is needed",
-        "name: sample\nsize: large\nboundary: x": "data.normalisation: is needed",
+        "name: sample\nsize: large\nboundary: x": "data.size=large: expected a whole number",
     },
     "task": {
         "# @package _global_\ntask: {name: foo}": "task.name=foo: is one of train, evaluate, preview",
@@ -61,10 +91,10 @@ OPTIONS = {
     },
     "experiment": {
         "# @package _global_\nmodle: unet": "(did you mean model?); --help lists them (set in experiment/mine)",
-        "# @package _global_\nmodel: unet": "is not how an option is chosen; list it under defaults: - override /mod",
+        "# @package _global_\nmodel: unet": "list it under its defaults: - override /model: OPT",
         "# @package _global_\ntrain: {epoch: 3}": "did you mean train.epochs?",
         "# @package _global_\ntrain: {epochs: many}": "experiment/mine: train.epochs: Value 'many' of type 'str' could",
-        "# @package _global_\ntrain: null": "train=None: must hold settings",
+        "# @package _global_\ntrain: null": "train=null: must hold settings",
         "# @package _global_\ndefaults: [override /model: nope]": "model=nope: no such option",
         "train: {epochs: 3}": "experiment/mine: sets keys of experiment; the first line of such a file is # @package",
         "# @package _global_\nhydra: {mode: MULTIRUN, sweeper: {params: {sede: '0,1'}}}": "did you mean seed?",

@@ -16,10 +16,11 @@ from torchvision.transforms import v2
 
 from pets_seg.augment import Augment
 from pets_seg.data import Normalise
-from pets_seg.models import build_model
-from pets_seg.training.losses import Objective
+from pets_seg.losses.cross_entropy import cross_entropy
+from pets_seg.models import build_model, memory_format
+from pets_seg.training.objective import Objective
 from pets_seg.training.optimizers import build_optimizer
-from pets_seg.training.precision import autocast, memory_format, resolve_precision, use_device
+from pets_seg.training.precision import autocast, resolve_precision, use_device
 
 BATCH = 16
 ELASTIC_SIZE = 256
@@ -78,11 +79,11 @@ def training_step(device: torch.device, seconds: float) -> Rows:
     with initialize_config_module("pets_seg.conf", version_base="1.3"):
         cfg = compose("config", overrides=["model=resnet34_unet"])
     torch.manual_seed(0)
-    network = build_model(**cfg.model).to(device)
+    network = build_model(cfg.model).to(device)
     layout = memory_format(device, network)
     network = network.to(memory_format=layout)
     optimizer = build_optimizer(cfg.optimizer, network)
-    objective = Objective(cross_entropy=1.0, dice=0.0)
+    objective = Objective([(1, cross_entropy)])
     normalise = Normalise("imagenet", device, layout)
     precision = resolve_precision("auto", device)
 

@@ -7,17 +7,17 @@ from statistics import median
 
 import torch
 from hydra import compose, initialize_config_module
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from timing import Rows, once
 
 from pets_seg.data import open_dataset
-from pets_seg.models import build_model
+from pets_seg.losses.cross_entropy import cross_entropy
+from pets_seg.models import build_model, memory_format
 from pets_seg.tracking.run_folder import RunFolder
-from pets_seg.tracking.wandb_sink import WandbSink
 from pets_seg.training.loop import train
-from pets_seg.training.losses import Objective
+from pets_seg.training.objective import Objective
 from pets_seg.training.optimizers import build_optimizer
-from pets_seg.training.precision import autocast, memory_format, resolve_precision, use_device
+from pets_seg.training.precision import autocast, resolve_precision, resolved, use_device
 
 CASES = {
     "ResNet34-UNet, 128 px, aug=elastic": ["model=resnet34_unet", "data.size=128", "aug=elastic"],
@@ -56,7 +56,8 @@ def real_epochs(cfg: DictConfig) -> tuple[float, float]:
     """Return the time of an epoch in ms an image, the first left out: its training part, and all of it."""
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder))
-        train(cfg, open_dataset(cfg.data), run, WandbSink(OmegaConf.to_container(cfg, resolve=True), run.path))
+        config, device = resolved(cfg)
+        train(config, open_dataset(config["data"]), run, device)
         lines = [line.split(",") for line in (run.path / "metrics.csv").read_text().splitlines()]
     epochs = [dict(zip(lines[0], map(float, line), strict=True)) for line in lines[1:]]
     images = epochs[0]["images_seen"]
@@ -71,12 +72,12 @@ def bare_step(cfg: DictConfig, device: torch.device, seconds: float) -> float:
     """Return the median time of forward pass, loss, backward pass and update on a ready batch, in ms an image."""
     size, count = cfg.data.size, cfg.train.batch_size
     torch.manual_seed(0)
-    network = build_model(**cfg.model).to(device)
+    network = build_model(cfg.model).to(device)
     layout = memory_format(device, network)
     network = network.to(memory_format=layout)
     image = torch.rand(count, 3, size, size, device=device).contiguous(memory_format=layout)
     mask = torch.randint(2, (count, size, size), device=device)
-    optimizer, objective = build_optimizer(cfg.optimizer, network), Objective(1, 0)
+    optimizer, objective = build_optimizer(cfg.optimizer, network), Objective([(1, cross_entropy)])
     precision = resolve_precision("auto", device)
 
     def step(index: int) -> None:

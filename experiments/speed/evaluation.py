@@ -9,11 +9,13 @@ from timing import Rows, in_turns
 from pets_seg.data import Batches, Normalise
 from pets_seg.data.cache import Split
 from pets_seg.evaluation.evaluate import evaluate
-from pets_seg.models import build_model
-from pets_seg.training.precision import autocast, memory_format, resolve_precision, use_device
+from pets_seg.models import memory_format
+from pets_seg.models.resnet34_unet import ResNet34UNet
+from pets_seg.models.unet import UNet
+from pets_seg.training.precision import autocast, resolve_precision, use_device
 
 IMAGES = 368
-CASES = {"UNet width 16, 64 px": ("unet", {"width": 16}, 64), "ResNet34-UNet, 128 px": ("resnet34_unet", {}, 128)}
+CASES = {"UNet width 16, 64 px": (UNet, {"width": 16}, 64), "ResNet34-UNet, 128 px": (ResNet34UNet, {}, 128)}
 
 
 def tables(device: torch.device, seconds: float) -> Iterator[tuple[str, Rows]]:
@@ -21,8 +23,8 @@ def tables(device: torch.device, seconds: float) -> Iterator[tuple[str, Rows]]:
     use_device(device)
     precision = resolve_precision("auto", device)
     rows = []
-    for case, (name, arguments, size) in CASES.items():
-        network = build_model(name, **arguments).to(device).eval()
+    for case, (network_class, arguments, size) in CASES.items():
+        network = network_class(**arguments).to(device).eval()
         layout = memory_format(device, network)
         network = network.to(memory_format=layout)
         images = torch.randint(256, (IMAGES, 3, size, size), dtype=torch.uint8)

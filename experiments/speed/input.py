@@ -13,7 +13,7 @@ from torchvision.datasets import OxfordIIITPet
 from torchvision.transforms import v2
 
 from pets_seg.data import Batches, Normalise, open_dataset
-from pets_seg.data.sources import list_pairs
+from pets_seg.data.sources import sample
 from pets_seg.training.precision import use_device
 
 SIZE = 256
@@ -28,7 +28,14 @@ def tables(device: torch.device, seconds: float) -> Iterator[tuple[str, Rows]]:
     use_device(device)
     with tempfile.TemporaryDirectory() as folder:
         root = native_files(Path(folder))
-        settings = {"name": "oxford_pet", "root": str(root), "download": False, "size": SIZE, "skip_bad": False}
+        settings = {
+            "name": "oxford_pet",
+            "_target_": "pets_seg.data.sources.oxford_pet",
+            "root": str(root),
+            "download": False,
+            "size": SIZE,
+            "skip_bad": False,
+        }
         started = time.perf_counter()
         dataset = open_dataset({**settings, "cache_dir": str(root / "cache")})
         building = FILES / (time.perf_counter() - started)
@@ -61,7 +68,7 @@ def tables(device: torch.device, seconds: float) -> Iterator[tuple[str, Rows]]:
 
 def native_files(root: Path) -> Path:
     """Write FILES pairs in torchvision's layout, enlarged from the bundled sample, and return `root`."""
-    pairs = [pair for part in list_pairs({"name": "sample"}).values() for pair in part][: FILES + 1]
+    pairs = [pair for part in sample().splits.values() for pair in part][: FILES + 1]
     folder = root / "oxford-iiit-pet"
     (folder / "images").mkdir(parents=True)
     (folder / "annotations" / "trimaps").mkdir(parents=True)

@@ -14,14 +14,13 @@ from statistics import median
 
 import torch
 from hydra import compose, initialize_config_module
-from omegaconf import OmegaConf
 from timing import Rows
 
 from pets_seg.config.schema import register
 from pets_seg.data.cache import Dataset, Split
 from pets_seg.tracking.run_folder import RunFolder
-from pets_seg.tracking.wandb_sink import WandbSink
 from pets_seg.training.loop import train
+from pets_seg.training.precision import resolved
 
 ACCUMULATE, CHECKPOINT = "train.accumulate=4", "train.checkpoint_activations=true"
 OTHERS = [["train.deterministic=true"], ["train.ema=0.99"], ["train.compile=true"]]
@@ -80,7 +79,8 @@ def measure(overrides: list[str], steps: int) -> dict[str, float]:
     splits = [Split([str(i) for i in range(n)], torch.arange(n), images, trimaps) for n in (count, 2, 2)]
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder))
-        summary = train(cfg, Dataset(*splits), run, WandbSink(OmegaConf.to_container(cfg, resolve=True), run.path))
+        config, device = resolved(cfg)
+        summary = train(config, Dataset(*splits), run, device)
         heads, *lines = [line.split(",") for line in (run.path / "metrics.csv").read_text().splitlines()]
     first, *later = (float(line[heads.index("images_per_second")]) for line in lines)
     pace = median(later)

@@ -16,9 +16,12 @@ from plain import PlainResNet34UNet, PlainUNet
 from timing import Rows, once
 from torch import nn
 
-from pets_seg.models import build_model
-from pets_seg.training.losses import Objective
-from pets_seg.training.precision import autocast, memory_format, resolve_precision, use_device
+from pets_seg.losses.cross_entropy import cross_entropy
+from pets_seg.models import memory_format
+from pets_seg.models.resnet34_unet import ResNet34UNet
+from pets_seg.models.unet import UNet
+from pets_seg.training.objective import Objective
+from pets_seg.training.precision import autocast, resolve_precision, use_device
 
 BATCH = 16
 CASES = {"unet 16": (64,), "unet 64": (64,), "resnet34_unet 32": (64, 128)}
@@ -63,11 +66,11 @@ def measure(variant: str, case: str, size: int, device: torch.device, seconds: f
     precision = resolve_precision("auto", device)
     if variant == "ours":
         use_device(device)
-        network = build_model(name, **{"width" if name == "unet" else "decoder_width": int(width)}).to(device)
+        network = (UNet(int(width)) if name == "unet" else ResNet34UNet(int(width))).to(device)
         layout = memory_format(device, network)
         network, image = network.to(memory_format=layout), image.contiguous(memory_format=layout)
         optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
-        objective = Objective(1, 0)
+        objective = Objective([(1, cross_entropy)])
     else:
         network = _theirs(variant, name, int(width)).to(device)
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)

@@ -25,12 +25,13 @@ def show_result(summary: Mapping[str, Any]) -> None:
         f"best epoch {summary['best_epoch']}: val Dice {summary['best_val_dice']:.4f}; "
         f"test Dice {summary['test_dice']:.4f}, IoU {summary['test_iou']:.4f}, loss {summary['test_loss']:.4f}"
     )
-    units = {key: unit_of(key, [summary[key]]) for key in ("parameters", "macs", "peak_memory_mb")}
-    parameters, macs, memory = (f"{_short(summary[key] / unit.scale)} {unit.short}" for key, unit in units.items())
-    log.info(
-        f"{parameters} parameters, {macs}MACs an image, peak memory {memory}, "
-        f"trained in {duration(summary['train_seconds'])}"
-    )
+    costs = {"parameters": "{} parameters", "macs": "{}MACs an image", "peak_memory_mb": "peak memory {}"}
+    shown = []
+    for key, text in costs.items():
+        if (value := summary[key]) is not None:
+            unit = unit_of(key, [value])
+            shown.append(text.format(f"{_short(value / unit.scale)} {unit.short}"))
+    log.info(f"{', '.join(shown)}, trained in {duration(summary['train_seconds'])}")
 
 
 def _short(value: float) -> str:

@@ -10,10 +10,10 @@ from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, Quoted
 from hydra.errors import OverrideParseException
 
 from pets_seg.command.spelling import meant_as_sweep, unreadable
-from pets_seg.config.schema import settings
-from pets_seg.errors import InputError
-from pets_seg.help import GROUPS
-from pets_seg.messages import first_line, nearest
+from pets_seg.config.groups import GROUPS
+from pets_seg.config.options import known_settings
+from pets_seg.errors import InputError, nearest
+from pets_seg.messages import first_line
 
 # In characters, of one override: reading one takes a time that grows with the square of its length.
 LONGEST = 10_000
@@ -77,7 +77,7 @@ def _no_such_flag(word: str, arguments: Sequence[str]) -> str:
     """Explain a word with dashes that is no flag; it may be a setting, written as other programs want it."""
     flag, equals, value = word.partition("=")
     key = flag.lstrip("-")
-    if key in GROUPS or key in settings():
+    if key in GROUPS or key in known_settings():
         following = arguments[arguments.index(word) + 1 :][:1]
         if not equals and following and "=" not in following[0] and not following[0].startswith("-"):
             word, value = f"{word} {following[0]}", following[0]
@@ -111,7 +111,9 @@ def _check_override(override: Override, multirun: bool) -> None:
         raise InputError(f"{text}: has no key; write key=value")
     if len(key) > LONGEST_KEY:
         raise InputError(f"{key[:60]}...: no such group or setting; --help lists them")
-    if override.is_delete() and (key in GROUPS or key in settings() or re.fullmatch(r"aug\.operations(\.\d+)?", key)):
+    if override.is_delete() and (
+        key in GROUPS or key in known_settings() or re.fullmatch(r"aug\.operations(\.\d+)?", key)
+    ):
         raise InputError(f"{text}: can be changed, not removed{'; p=0 draws no image' if key[-1].isdigit() else ''}")
     if key in GROUPS and not override.is_delete():
         for option in _options(override):
@@ -120,6 +122,9 @@ def _check_override(override: Override, multirun: bool) -> None:
                 raise InputError(
                     f"{text}: takes the name of an option, or is left out; --help lists those of {key}{hint}"
                 )
+    group, _, name = key.rpartition(".")
+    if name == "name" and group in GROUPS and GROUPS[group].passed is not None:
+        raise InputError(f"{text}: the name belongs to the file of the option; choose one by {group}={value}")
     if key == "hydra" or key.startswith("hydra.callbacks.hooks") or (key == "hydra.callbacks" and value is None):
         raise InputError(f"{key}: holds the checks that come before every run; leave it as it is")
     if key == "hydra.mode":

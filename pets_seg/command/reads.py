@@ -10,7 +10,8 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from pets_seg.command.sweeps import CONFIG_NAME, listed
-from pets_seg.config.schema import settings
+from pets_seg.config.groups import GROUPS
+from pets_seg.config.schema import Root, rules
 from pets_seg.errors import InputError
 
 # Hydra's own settings have an effect in every task, but only training makes run folders.
@@ -26,13 +27,17 @@ TASKS = {
     "evaluate": (
         "scores a run with the settings that it was trained with",
         "task checkpoint split data data.root data.download data.split_seed data.skip_bad data.cache_dir train.device "
+        "model metric metric.* "
         f"{NO_COPY} {HYDRA}",
     ),
     "preview": (
         "draws what an aug option does to training images",
         f"task name seed experiment aug aug.* !aug.keep_original data data.* !data.normalisation {NO_COPY} {HYDRA}",
     ),
-    "report": ("compares runs that are there", f"task runs report report.* tracker.project {NO_COPY} {HYDRA}"),
+    "report": (
+        "compares runs that are there",
+        f"task runs report report.* model data tracker.project {NO_COPY} {HYDRA}",
+    ),
 }
 # Keys that only a sweep reads (in training, what its report shows too), and those that only a single run reads.
 SWEEPS = "hydra.sweep.* hydra.sweeper hydra.sweeper.* hydra/sweeper hydra.launcher hydra.launcher.* hydra/launcher"
@@ -68,7 +73,11 @@ def check_files(config: DictConfig) -> None:
     """
     task = config.task.name
     defaults = _defaults()
-    others = [key for key in defaults if key in settings() and not reads("train", key) and not reads(task, key)]
+    others = [
+        key
+        for key in defaults
+        if key in rules(Root) and key not in GROUPS and not reads("train", key) and not reads(task, key)
+    ]
     changed = [key for key in others if OmegaConf.select(config, key) != defaults[key]]
     for key in [*changed, *(key for key in listed(config) if key in others)]:
         raise InputError(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from pets_seg.config.schema import IDENTITY
+from pets_seg.config.groups import IDENTITY
 from pets_seg.terminal import duration
 from pets_seg.tracking.pace import Machine, Paces, Work
 

@@ -11,7 +11,8 @@ from omegaconf import DictConfig, open_dict, read_write
 
 from pets_seg.command.reads import check_files, check_words
 from pets_seg.command.sweeps import listed
-from pets_seg.config.schema import register, run_name
+from pets_seg.config.identity import run_name
+from pets_seg.config.schema import register
 from pets_seg.errors import InputError
 from pets_seg.home import settle
 from pets_seg.messages import one_line

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pets_seg.command.arguments import only_shows
-from pets_seg.help import GROUPS
+from pets_seg.config.groups import GROUPS
 
 CONFIG_PATH, CONFIG_NAME = "pkg://pets_seg.conf", "config"
 

@@ -2,6 +2,16 @@
 
 from pets_seg.data.batches import Batches, Normalise
 from pets_seg.data.cache import Dataset, count_images, ensure_decoded, open_dataset
-from pets_seg.data.sources import list_pairs
+from pets_seg.data.sources import Pair, Source, read_source
 
-__all__ = ["Batches", "Dataset", "Normalise", "count_images", "ensure_decoded", "list_pairs", "open_dataset"]
+__all__ = [
+    "Batches",
+    "Dataset",
+    "Normalise",
+    "Pair",
+    "Source",
+    "count_images",
+    "ensure_decoded",
+    "open_dataset",
+    "read_source",
+]

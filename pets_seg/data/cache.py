@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from pets_seg.data.decode import BadFileError, decode_pair
 from pets_seg.data.foreign import printable
-from pets_seg.data.sources import SPLITS, Splits, list_pairs
+from pets_seg.data.sources import SPLITS, Source, read_source
 from pets_seg.data.verify import ARRAYS, DamagedError, read_index, read_verified, write_index
 from pets_seg.errors import InputError
 from pets_seg.files import FULL
@@ -84,17 +84,17 @@ def count_images(data: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _decoded(data: Mapping[str, Any], read: Read) -> tuple[Path, dict[str, Any]]:
-    splits, size = list_pairs(data), data["size"]
+    source, size = read_source(data), data["size"]
     root = _cache_root(data["cache_dir"])
-    folder = root / cache_key(splits, size)
+    folder = root / cache_key(source, size)
     try:
         index = read(folder)
     except DamagedError as damage:
         subject = f"{damage} and" if os.path.lexists(folder) else f"the pixel cache {root}"
         try:
-            index = _build_once(folder, splits, size, read)
+            index = _build_once(folder, source, size, read)
         except OSError as error:
-            count = sum(map(len, splits.values()))
+            count = sum(map(len, source.splits.values()))
             need = f"{count} images at {size} px need {count * 4 * size * size / 1e6:.1f} MB; "
             raise InputError(
                 f"{subject} cannot be written ({error.strerror or error}); {need if error.errno in FULL else ''}"
@@ -115,11 +115,13 @@ def _cache_root(cache_dir: str | None) -> Path:
         raise InputError(f"data.cache_dir={cache_dir}: there is no such user; write the path out") from error
 
 
-def cache_key(splits: Splits, size: int) -> str:
+def cache_key(source: Source, size: int) -> str:
     """Return the name of the cache: a hash of the lists, the files' sizes and times of change, and the resize rule."""
     digest = hashlib.sha256(f"{RESIZE_RULE} {size}".encode())
+    if source.mask_values:
+        digest.update(repr(sorted(source.mask_values.items())).encode())
     for split in SPLITS:
-        for pair in splits[split]:
+        for pair in source.splits[split]:
             parts = (split, pair.stem, pair.problem, pair.image, _stamp(pair.image), pair.trimap, _stamp(pair.trimap))
             digest.update("\0".join(map(str, parts)).encode(errors="surrogatepass"))
     return digest.hexdigest()[:24]
@@ -134,7 +136,7 @@ def _stamp(path: Path) -> str:
     return "unreadable" if not os.access(path, os.R_OK) else f"{stat.st_size} {stat.st_mtime_ns}"
 
 
-def _build_once(folder: Path, splits: Splits, size: int, read: Read) -> dict[str, Any]:
+def _build_once(folder: Path, source: Source, size: int, read: Read) -> dict[str, Any]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder.with_suffix(".lock"))
     try:
@@ -154,7 +156,7 @@ def _build_once(folder: Path, splits: Splits, size: int, read: Read) -> dict[str
         # What a killed process left: the lock is ours, so nobody is at work on it.
         shutil.rmtree(beside, ignore_errors=True)
         try:
-            _build(beside, splits, size)
+            _build(beside, source, size)
             os.replace(beside, folder)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
@@ -163,15 +165,15 @@ def _build_once(folder: Path, splits: Splits, size: int, read: Read) -> dict[str
         lock.release()
 
 
-def _build(folder: Path, splits: Splits, size: int) -> None:
+def _build(folder: Path, source: Source, size: int) -> None:
     folder.mkdir()
-    pairs = [pair for split in SPLITS for pair in splits[split]]
+    pairs = [pair for split in SPLITS for pair in source.splits[split]]
     shapes = (len(pairs), 3, size, size), (len(pairs), size, size)
     images, trimaps = (_new_array(folder / name, shape) for name, shape in zip(ARRAYS, shapes, strict=True))
 
     def decode(row: int) -> str | None:
         try:
-            images[row], trimaps[row] = decode_pair(pairs[row], size)
+            images[row], trimaps[row] = decode_pair(pairs[row], size, source.mask_values)
         except BadFileError as error:
             return str(error)
         return None
@@ -188,7 +190,7 @@ def _build(folder: Path, splits: Splits, size: int) -> None:
     first = 0
     index: dict[str, Any] = {"bad": [[pair.stem, why] for pair, why in zip(pairs, problems, strict=True) if why]}
     for split in SPLITS:
-        rows = range(first, first + len(splits[split]))
+        rows = range(first, first + len(source.splits[split]))
         first = rows.stop
         usable = [row for row in rows if problems[row] is None]
         index[split] = {"stems": [pairs[row].stem for row in usable], "rows": usable}

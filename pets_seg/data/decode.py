@@ -1,6 +1,6 @@
 """Read an image and its trimap from files as they are found in the wild."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -29,15 +29,16 @@ class BadFileError(Exception):
     """A pair that cannot be used; the text says why."""
 
 
-def decode_pair(pair: Pair, size: int) -> tuple[np.ndarray, np.ndarray]:
+def decode_pair(pair: Pair, size: int, mask_values: Mapping[int, int] | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return the image as (3, size, size) and the trimap as (size, size), both uint8.
 
     The image is resized with antialiasing (bilinear), the trimap to the nearest pixel; the aspect ratio is ignored.
-    Raises BadFileError if either cannot be read or the trimap does not fit the image.
+    `mask_values` are those of the source; what they leave uncounted is 0 in the trimap. Raises BadFileError if either
+    cannot be read or the trimap does not fit the image.
     """
     if pair.problem:
         raise BadFileError(pair.problem)
-    trimap = _read(pair.trimap, _trimap)
+    trimap = _read(pair.trimap, lambda file: _trimap(file, mask_values))
     image = _read(pair.image, lambda file: _image(file, trimap.size))
     if not _same_aspect(image.size, trimap.size):
         sizes = "{} x {}, image {} x {}".format(*trimap.size, *image.size)
@@ -83,10 +84,10 @@ def _image(file: Image.Image, trimap_size: tuple[int, int]) -> Image.Image:
     return image
 
 
-def _trimap(file: Image.Image) -> Image.Image:
-    """Return the trimap as a grey image of values 1, 2, 3."""
+def _trimap(file: Image.Image, mask_values: Mapping[int, int] | None) -> Image.Image:
+    """Return the trimap as a grey image of values 1, 2, 3, and 0 for what is not counted."""
     values = np.asarray(file)
-    if file.mode == "P":
+    if file.mode == "P" and mask_values is None:
         # A black and white palette may have either colour first; other palettes only paint the values.
         painted = file.convert("RGB")
         if {colour for _, colour in painted.getcolors()} <= {(0, 0, 0), (255, 255, 255)}:
@@ -101,12 +102,24 @@ def _trimap(file: Image.Image) -> Image.Image:
     found = (
         {value for value, count in enumerate(grey.histogram()) if count} if grey else set(np.unique(values).tolist())
     )
+    if mask_values is not None:
+        return _mapped(values, found, mask_values)
     for allowed, meaning in ENCODINGS:
         if found <= allowed:
             grey = grey or Image.fromarray(values.astype(np.uint8))
             return grey.point([meaning.get(value, 0) for value in range(256)])
     some = ", ".join(str(value) for value in sorted(found)[:4])
     raise BadFileError(f"holds the values {some}{', ...' if len(found) > 4 else ''}; a mask is 0/1, 0/255 or 1/2/3")
+
+
+def _mapped(values: np.ndarray, found: set[int], mask_values: Mapping[int, int]) -> Image.Image:
+    if unknown := sorted(found - mask_values.keys()):
+        known = ", ".join(map(str, sorted(mask_values)))
+        raise BadFileError(f"holds the value {unknown[0]}; mask_values of its source has {known}")
+    table = np.zeros(max(mask_values) + 1, np.uint8)
+    for value, meaning in mask_values.items():
+        table[value] = {0: 2, 1: 1}.get(meaning, 0)
+    return Image.fromarray(table[values.astype(np.int64)])
 
 
 def _same_aspect(size: tuple[int, int], other: tuple[int, int]) -> bool:

@@ -1,16 +1,18 @@
 """Where pairs of an image and its trimap come from: the bundled sample, the Oxford-IIIT Pet Dataset, a user's folder.
 
-A source is a function that returns, for every split, the pairs that it names; whether they can be read is found out
-when they are decoded (`pets_seg.data.cache`).
+A source is a function of its settings that returns, for every split, the pairs that it names; whether they can be read
+is found out when they are decoded (`pets_seg.data.cache`).
 """
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pets_seg.config.parts import build
+from pets_seg.config.schema import SEED
 from pets_seg.data.download import download_oxford_pet
 from pets_seg.data.foreign import printable
 from pets_seg.errors import InputError
@@ -18,6 +20,7 @@ from pets_seg.files import open_regular
 from pets_seg.home import user_cache
 
 SPLITS = ("train", "valid", "test")
+IGNORED = 255
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
 
 
@@ -34,23 +37,37 @@ class Pair:
 Splits = dict[str, list[Pair]]
 
 
-def list_pairs(data: Mapping[str, Any]) -> Splits:
-    """Return the pairs of each split for the `data` group of a configuration.
+@dataclass(frozen=True)
+class Source:
+    """The pairs of the splits train, valid and test; a stem may be in one of them only.
 
-    Raises InputError if the source is not there, or if a split would be empty.
+    `mask_values` says what the values in mask files mean: 0 background, 1 pet, 255 not counted. None: masks are
+    trimaps (1, 2, 3) or hold 0 and 1, or 0 and 255.
     """
-    sources: dict[str, Callable[[Mapping[str, Any]], Splits]] = {
-        "sample": _sample,
-        "oxford_pet": _oxford_pet,
-        "folder": _folder,
-    }
-    if data["name"] not in sources:
-        raise InputError(f"data.name={data['name']}: is one of {', '.join(sources)}")
-    splits = sources[data["name"]](data)
+
+    splits: Splits
+    mask_values: Mapping[int, int] | None = None
+
+
+def read_source(data: Mapping[str, Any]) -> Source:
+    """Return what the class or function of a `data` option gives for its settings.
+
+    Raises InputError if that is no source, or if a split would be empty.
+    """
+    name, source = data["name"], build("data", data)
+    if not isinstance(source, Source) or not source.splits.keys() >= set(SPLITS):
+        raise InputError(
+            f"data={name}: {data['_target_']} must return a pets_seg.data.Source with splits {', '.join(SPLITS)}"
+        )
+    for value, meaning in (source.mask_values or {}).items():
+        if type(value) is not int or not 0 <= value <= 65535 or meaning not in (0, 1, IGNORED):
+            raise InputError(
+                f"data={name}: mask_values has {value}: {meaning}; a value from 0 to 65535 means 0, 1 or {IGNORED}"
+            )
     for split in SPLITS:
-        if not splits[split]:
-            raise InputError(f"data={data['name']}: no image for split={split}{_advice(splits)}")
-    return splits
+        if not source.splits[split]:
+            raise InputError(f"data={name}: no image for split={split}{_advice(source.splits)}")
+    return source
 
 
 def _advice(splits: Splits) -> str:
@@ -61,22 +78,27 @@ def _advice(splits: Splits) -> str:
     return f" among {len(stems)}; it takes 3 or more"
 
 
-def _sample(data: Mapping[str, Any]) -> Splits:
+def sample() -> Source:
+    """Return the pairs that come with the package, in the official splits."""
     return _annotated(Path(__file__).parent / "sample" / "oxford-iiit-pet")
 
 
-def _oxford_pet(data: Mapping[str, Any]) -> Splits:
-    root = _root(data["root"]) if data["root"] else user_cache("data.root")
-    folder = root / "oxford-iiit-pet"
+def oxford_pet(root: str | None = None, download: bool = True) -> Source:
+    """Return the Oxford-IIIT Pet Dataset under `root` in the official splits, downloaded first if it is not there.
+
+    Validation is every tenth line of trainval.
+    """
+    place = _root(root) if root else user_cache("data.root")
+    folder = place / "oxford-iiit-pet"
     try:
         os.stat(folder)
     except (FileNotFoundError, NotADirectoryError):
-        if not data["download"]:
+        if not download:
             raise InputError(
                 f"data=oxford_pet: sought in {printable(folder)} and not found (data.download=false); "
                 "set data.root to the folder that holds oxford-iiit-pet/, or use data=sample, which runs now"
             ) from None
-        download_oxford_pet(root)
+        download_oxford_pet(place)
     except (OSError, ValueError) as error:
         raise _unreadable(folder, error, "set data.root to the folder that holds oxford-iiit-pet/") from error
     return _annotated(folder)
@@ -94,14 +116,10 @@ def _unreadable(path: Path, error: Exception, advice: str) -> InputError:
     return InputError(f"{printable(path)}: cannot be read ({reason}); {advice}")
 
 
-def _annotated(folder: Path) -> Splits:
-    """Read the official lists; validation is every tenth line of trainval."""
+def _annotated(folder: Path) -> Source:
     trainval = _read_list(folder, "trainval")
-    return {
-        "train": [pair for index, pair in enumerate(trainval) if index % 10 != 0],
-        "valid": trainval[::10],
-        "test": _read_list(folder, "test"),
-    }
+    train = [pair for index, pair in enumerate(trainval) if index % 10 != 0]
+    return Source({"train": train, "valid": trainval[::10], "test": _read_list(folder, "test")})
 
 
 def _read_list(folder: Path, name: str) -> list[Pair]:
@@ -128,9 +146,10 @@ def _read_list(folder: Path, name: str) -> list[Pair]:
     return pairs
 
 
-def _folder(data: Mapping[str, Any]) -> Splits:
-    root = _root(data["root"])
-    images, masks = _by_stem(root / "images"), _by_stem(root / "masks")
+def folder(root: str, split_seed: Annotated[int, SEED] = 0) -> Source:
+    """Return the pairs of images/ and masks/ under `root`, dealt out by a hash of their stem and `split_seed`."""
+    place = _root(root)
+    images, masks = _by_stem(place / "images"), _by_stem(place / "masks")
     splits: Splits = {split: [] for split in SPLITS}
     for stem in sorted(images.keys() | masks.keys()):
         image, mask = images.get(stem, []), masks.get(stem, [])
@@ -142,8 +161,8 @@ def _folder(data: Mapping[str, Any]) -> Splits:
         elif any("\ud800" <= char <= "\udfff" for char in stem):
             problem = "its name is not UTF-8; rename it"
         first = (image or mask)[0], (mask or image)[0]
-        splits[split_of(stem, data["split_seed"])].append(Pair(stem, *first, problem))
-    return splits
+        splits[split_of(stem, split_seed)].append(Pair(stem, *first, problem))
+    return Source(splits)
 
 
 def split_of(stem: str, split_seed: int) -> str:

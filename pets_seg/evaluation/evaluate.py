@@ -1,8 +1,9 @@
 """What a network scores on a split: per image, and as means over images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import torch
 from torch import nn
@@ -10,7 +11,8 @@ from torch import nn
 from pets_seg.data import Batches, Normalise
 from pets_seg.data.batches import IGNORED
 from pets_seg.evaluation.calibration import LEVELS, calibration_error, count_levels
-from pets_seg.evaluation.metrics import dice_and_iou, overlap, pixel_cross_entropy
+from pets_seg.evaluation.metrics import dice_and_iou, overlap
+from pets_seg.losses.cross_entropy import cross_entropy
 from pets_seg.world import ALONE, World
 
 # A batch of evaluation holds about this many pixels, whatever the batch size in training.
@@ -23,20 +25,32 @@ class Scores:
     """A figure an image, each (N,) float64: Dice, IoU, mean cross-entropy over its counted pixels, and their number.
 
     `levels` (3, LEVELS) counts the pixels of all images by their probability of pet (`calibration.count_levels`).
+    `figures` are more figures an image, of which those `by_pixel` are means over its counted pixels; NaN is none.
     """
 
     dice: torch.Tensor
     iou: torch.Tensor
     loss: torch.Tensor
     pixels: torch.Tensor
-    extra: torch.Tensor
     levels: torch.Tensor
+    figures: dict[str, torch.Tensor] = field(default_factory=dict)
+    by_pixel: frozenset[str] = frozenset()
 
     def means(self) -> dict[str, float]:
         """Return Dice and IoU as means over images; cross-entropy and calibration error over all counted pixels."""
-        loss = (self.loss * self.pixels).sum() / self.pixels.sum().clamp(min=1)
-        means = {"dice": self.dice.mean().item(), "iou": self.iou.mean().item(), "loss": loss.item()}
-        return {**means, "ece": calibration_error(self.levels)}
+        means = {"dice": self.dice.mean().item(), "iou": self.iou.mean().item(), "loss": self._by_pixel(self.loss)}
+        means["ece"] = calibration_error(self.levels)
+        for name, values in self.figures.items():
+            means[name] = self._by_pixel(values) if name in self.by_pixel else values.nanmean().item()
+        return means
+
+    def mean(self, name: str) -> float:
+        """Return the mean of one of the `figures`, NaN if any image has none."""
+        values = self.figures[name]
+        return self._by_pixel(values) if name in self.by_pixel else values.mean().item()
+
+    def _by_pixel(self, values: torch.Tensor) -> float:
+        return ((values * self.pixels).sum() / self.pixels.sum().clamp(min=1)).item()
 
 
 def evaluate(
@@ -44,20 +58,23 @@ def evaluate(
     batches: Batches,
     normalise: Normalise,
     autocast: AbstractContextManager,
-    extra: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
+    figures: Mapping[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = MappingProxyType({}),
     world: World = ALONE,
     poll: Callable[[], None] = lambda: None,
 ) -> Scores:
     """Score every image of a split, in evaluation mode; the figures reach the host once, at the end.
 
-    `extra` is one more figure an image, (B,), from logits and mask. Several processes share the batches of one, and
+    `figures` are more of them, by name, from logits and mask: a value an image, (B,), or a value a pixel, (B,H,W).
+    Several processes share the batches of one, and
     each returns the scores of all images. `poll` is called between batches. The network is left in evaluation mode.
     """
     network.eval()
     size = batches.images.shape[-1]
     count = max(1, min(LARGEST_BATCH, PIXELS // size**2))
     counts = torch.zeros(len(batches), 4, dtype=torch.int64, device=batches.device)
-    losses, extras = (torch.zeros(len(batches), device=batches.device) for _ in range(2))
+    losses = torch.zeros(len(batches), device=batches.device)
+    more = {name: torch.zeros(len(batches), device=batches.device) for name in figures}
+    by_pixel: set[str] = set()
     levels = torch.zeros(3, LEVELS, dtype=torch.int64, device=batches.device)
     with torch.inference_mode():
         for indices in torch.arange(len(batches)).split(count)[world.rank :: world.size]:
@@ -67,18 +84,26 @@ def evaluate(
             with autocast:
                 logits = network(normalise(image))
             logits = logits.float()
-            loss = pixel_cross_entropy(logits, mask)
+            loss = cross_entropy(logits, mask)
             predicted = logits[:, 1] > logits[:, 0]
             counts[rows] = torch.cat((overlap(predicted, mask), _count(mask != IGNORED)), dim=1)
             losses[rows] = loss.flatten(1).sum(1)
             levels += count_levels(logits, mask)
-            if extra:
-                extras[rows] = extra(logits, mask)
+            for name, figure in figures.items():
+                values = figure(logits, mask)
+                if values.ndim == 3:
+                    by_pixel.add(name)
+                    values = torch.where(mask != IGNORED, values, 0).flatten(1).sum(1)
+                more[name][rows] = values.float()
     # What another process has scored is zero here, so that the sums are exact.
-    counted, losses, extras, levels = (world.sum(part).cpu() for part in (counts, losses, extras, levels))
+    counted, losses, levels = (world.sum(part).cpu() for part in (counts, losses, levels))
+    more = {name: world.sum(values).cpu().double() for name, values in more.items()}
+    # A process without a batch has seen none of them.
+    by_pixel = {name for name in figures if world.any(name in by_pixel)}
     pixels = counted[:, 3].double()
     mean_losses = losses.double() / pixels.clamp(min=1)
-    return Scores(*dice_and_iou(counted[:, :3]), mean_losses, pixels, extras.double(), levels)
+    more |= {name: more[name] / pixels.clamp(min=1) for name in by_pixel}
+    return Scores(*dice_and_iou(counted[:, :3]), mean_losses, pixels, levels, more, frozenset(by_pixel))
 
 
 def _count(mask: torch.Tensor) -> torch.Tensor:

@@ -1,22 +1,26 @@
-"""Dice and IoU of the pet class, per image."""
+"""Dice and IoU of the pet class, per image, and the metrics that a configuration names beside them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 
+from pets_seg.config.parts import build
 from pets_seg.data.batches import IGNORED
 
 EPSILON = 1e-6
+# From logits (B,2,H,W) and mask (B,H,W) to a value an image (B,); NaN leaves an image out of means.
+Metric = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-def pixel_cross_entropy(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Return the cross-entropy of every pixel (B,H,W), 0 where it is not counted.
+def build_metrics(settings: Mapping[str, Any] | None) -> dict[str, Metric]:
+    """Return the metrics of the `metric` group, each by the name that its settings stand under."""
+    return {name: build("metric", {**node, "name": name}) for name, node in (settings or {}).items()}
 
-    With two classes it is the binary cross-entropy of the difference of their logits, which is deterministic on CUDA;
-    PyTorch's own for several classes is not.
-    """
-    margin = logits[:, 1] - logits[:, 0]
-    counted = (mask != IGNORED).to(margin.dtype)
-    return F.binary_cross_entropy_with_logits(margin, (mask == 1).to(margin.dtype), counted, reduction="none")
+
+def lower_is_better(metric: Metric) -> bool:
+    """Return whether a metric's function says that smaller values are better."""
+    return bool(getattr(getattr(metric, "func", metric), "lower_is_better", False))
 
 
 def overlap(predicted: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

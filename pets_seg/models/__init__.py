@@ -1,17 +1,35 @@
-"""The networks: image (B,3,H,W) to logits (B,2,H,W), for any H and W from 32."""
+"""The networks: image (B,3,H,W) to logits (B,2,H,W), for any H and W from 32.
 
+A network may say what it can do beside that: an attribute `checkpoint_activations`, which training sets; a method
+`memory_format(device)`, the layout in which it is fastest; and, where its setting `pretrained` is true, an attribute
+`pretrained` and a method `load_pretrained()`, called once before a run begins.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import nn
 
-from pets_seg.models.resnet34_unet import ResNet34UNet
-from pets_seg.models.unet import UNet
-
-NETWORKS: dict[str, type[nn.Module]] = {"unet": UNet, "resnet34_unet": ResNet34UNet}
+from pets_seg.config.parts import build
+from pets_seg.errors import InputError
 
 
-def build_model(name: str, **arguments: Any) -> nn.Module:
-    """Return a new network; `name` is that of a `model` option, `arguments` its other settings."""
-    if name not in NETWORKS:
-        raise ValueError(f"model.name={name}: is one of {', '.join(NETWORKS)}")
-    return NETWORKS[name](**arguments)
+def build_model(settings: Mapping[str, Any]) -> nn.Module:
+    """Return the new network of a `model` option's settings; InputError if it cannot be made."""
+    network = build("model", settings)
+    if not isinstance(network, nn.Module):
+        raise InputError(f"model={settings['name']}: {settings['_target_']} does not make a torch.nn.Module")
+    return network
+
+
+def memory_format(device: torch.device, network: nn.Module) -> torch.memory_format:
+    """Return the layout of network and input in which its convolutions are fastest.
+
+    That is channels_last, on tensor cores and on CPUs, unless the network itself says otherwise.
+    """
+    if device.type not in ("cpu", "cuda"):
+        return torch.contiguous_format
+    if hasattr(network, "memory_format"):
+        return network.memory_format(device)
+    return torch.channels_last

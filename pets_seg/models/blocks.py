@@ -1,8 +1,12 @@
 """The parts that both networks are made of."""
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+Upsampling = Literal["bilinear", "transposed"]
 
 
 class DoubleConv(nn.Sequential):
@@ -31,10 +35,8 @@ class Upsample(nn.Module):
     stride 2 from `in_channels` to `out_channels`.
     """
 
-    def __init__(self, upsampling: str, in_channels: int, out_channels: int) -> None:
+    def __init__(self, upsampling: Upsampling, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        if upsampling not in ("bilinear", "transposed"):
-            raise ValueError(f"model.upsampling={upsampling}: is one of bilinear, transposed")
         transposed = upsampling == "transposed"
         self.conv = nn.ConvTranspose2d(in_channels, out_channels, 2, stride=2) if transposed else None
 

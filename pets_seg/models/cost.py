@@ -12,9 +12,15 @@ def count_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
-def count_macs(model: nn.Module, size: int) -> int:
-    """Return the multiply-accumulates of the convolutions for one image of `size` x `size`; nothing is computed."""
+def count_macs(model: nn.Module, size: int) -> int | None:
+    """Return the multiply-accumulates of the convolutions for one image of `size` x `size`; nothing is computed.
+
+    None if the network uses an operation that has no rule for tensors that hold nothing.
+    """
     shadow = copy.deepcopy(model).to("meta").eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        shadow(torch.empty(1, 3, size, size, device="meta"))
+        try:
+            shadow(torch.empty(1, 3, size, size, device="meta"))
+        except NotImplementedError:
+            return None
     return counter.get_total_flops() // 2

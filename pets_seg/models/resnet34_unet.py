@@ -1,12 +1,13 @@
 """A U-shaped network with a ResNet-34 encoder (He et al. 2016, arXiv:1512.03385) and a slim decoder."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import nn
 
+from pets_seg.config.rules import Range
 from pets_seg.errors import InputError
-from pets_seg.models.blocks import DoubleConv, Upsample, check_input
+from pets_seg.models.blocks import DoubleConv, Upsample, Upsampling, check_input
 
 
 class ResNet34UNet(nn.Module):
@@ -17,15 +18,18 @@ class ResNet34UNet(nn.Module):
     from torchvision's ImageNet weights, which want images normalised by ImageNet's mean and standard deviation.
     """
 
-    def __init__(self, decoder_width: int = 32, upsampling: str = "bilinear", pretrained: bool = False) -> None:
+    def __init__(
+        self,
+        decoder_width: Annotated[int, Range(1, 1024)] = 32,
+        upsampling: Upsampling = "bilinear",
+        pretrained: bool = False,
+    ) -> None:
         # Importing torchvision takes a second that UNet need not wait for.
-        from torchvision.models import resnet34
         from torchvision.models.resnet import BasicBlock
 
         super().__init__()
-        trunk = resnet34(weights=imagenet_weights() if pretrained else None)
-        self.stem = nn.Sequential(trunk.conv1, trunk.bn1, trunk.relu, trunk.maxpool)
-        self.stages = nn.ModuleList((trunk.layer1, trunk.layer2, trunk.layer3, trunk.layer4))
+        self.pretrained = pretrained
+        self.stem, self.stages = _encoder()
         projection = nn.Sequential(nn.Conv2d(512, 256, 1, bias=False), nn.BatchNorm2d(256))
         self.bridge = BasicBlock(512, 256, downsample=projection)
         _initialise_like_trunk(self.bridge)
@@ -36,6 +40,12 @@ class ResNet34UNet(nn.Module):
             self.decoder.append(DoubleConv(below + skip, decoder_width))
             below = decoder_width
         self.head = nn.Conv2d(decoder_width, 2, 3, padding=1)
+
+    def load_pretrained(self) -> None:
+        """Give the encoder torchvision's ImageNet weights, downloaded if needed; InputError if they cannot be."""
+        stem, stages = _encoder(imagenet_weights())
+        self.stem.load_state_dict(stem.state_dict())
+        self.stages.load_state_dict(stages.state_dict())
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         check_input(image)
@@ -51,6 +61,14 @@ class ResNet34UNet(nn.Module):
             x = torch.cat((skips.pop(), x), dim=1) if skips else x
             x = block(upsample(x, size))
         return self.head(x)
+
+
+def _encoder(weights: Any = None) -> tuple[nn.Sequential, nn.ModuleList]:
+    from torchvision.models import resnet34
+
+    trunk = resnet34(weights=weights)
+    stem = nn.Sequential(trunk.conv1, trunk.bn1, trunk.relu, trunk.maxpool)
+    return stem, nn.ModuleList((trunk.layer1, trunk.layer2, trunk.layer3, trunk.layer4))
 
 
 def imagenet_weights() -> Any:

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from pets_seg.models.blocks import DoubleConv, Upsample, check_input
+from pets_seg.config.rules import Range
+from pets_seg.models.blocks import DoubleConv, Upsample, Upsampling, check_input
 
 
 class UNet(nn.Module):
@@ -18,7 +20,7 @@ class UNet(nn.Module):
     13.4 M parameters at width 64, against 31.0 M with transposed convolutions.
     """
 
-    def __init__(self, width: int = 64, upsampling: str = "bilinear") -> None:
+    def __init__(self, width: Annotated[int, Range(1, 1024)] = 64, upsampling: Upsampling = "bilinear") -> None:
         super().__init__()
         halved = 2 if upsampling == "bilinear" else 1
         channels = [width * factor for factor in (1, 2, 4, 8, 16)]
@@ -36,6 +38,14 @@ class UNet(nn.Module):
         self.head = nn.Conv2d(below, 2, 1)
         # Set while training with little memory.
         self.checkpoint_activations = False
+
+    def memory_format(self, device: torch.device) -> torch.memory_format:
+        """Return channels_last but for a wide network on a CPU without AVX-512, where it was slower.
+
+        It was 6.0 instead of 7.4 images/s (width 64, 64 px, batch 8).
+        """
+        plain = device.type == "cpu" and torch.backends.cpu.get_cpu_capability() != "AVX512"
+        return torch.contiguous_format if plain and self.head.in_channels > 32 else torch.channels_last
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         check_input(image)

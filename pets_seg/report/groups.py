@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pets_seg.config.groups import COMPARED
 from pets_seg.errors import InputError, escaped
-from pets_seg.report.runs import GROUPS, LeftOut, Run
+from pets_seg.report.runs import LeftOut, Run
 
 # Options that do the least, the least first; the others come after them.
 SIMPLE = {
@@ -33,7 +34,7 @@ class Group:
     def short(self) -> str:
         """The option alone where it says enough, `elastic` for `aug=elastic`."""
         [*keys] = self.values
-        return written(self.values[keys[0]]) if len(keys) == 1 and keys[0] in GROUPS else self.name
+        return written(self.values[keys[0]]) if len(keys) == 1 and keys[0] in COMPARED else self.name
 
 
 def written(value: Any) -> str:
@@ -51,7 +52,7 @@ def differing_settings(runs: Sequence[Run]) -> list[str]:
 
 def differing_keys(runs: Sequence[Run]) -> list[str]:
     """Return what sets groups of runs apart: the groups whose options differ, and the keys that these do not decide."""
-    options = [group for group in GROUPS if len({run.options[group] for run in runs}) > 1]
+    options = [group for group in COMPARED if len({run.options[group] for run in runs}) > 1]
     found = []
     for key in differing_settings(runs):
         group = key.partition(".")[0]

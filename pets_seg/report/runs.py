@@ -11,14 +11,13 @@ from typing import Any
 
 import pandas as pd
 
-from pets_seg.config.schema import ADDED_LATER, IDENTITY, NO_IDENTITY
+from pets_seg.config.groups import COMPARED, IDENTITY
+from pets_seg.config.identity import ADDED_LATER, identity
 from pets_seg.errors import InputError, escaped
 from pets_seg.replay import load_plain
 from pets_seg.report.constant import constant_class
 from pets_seg.report.reading import flat, plain, read_csv, read_json
 
-# Groups whose option is named in every row, whether it differs or not.
-GROUPS = ("model", "aug", "optimizer", "scheduler", "loss", "data")
 STATES = ("running", "finished", "failed", "interrupted")
 # Of a sweep folder, beside its runs.
 NO_RUNS = {"figures", "preview"}
@@ -155,9 +154,9 @@ def read_run(folder: Path) -> Run:
     message = escaped(str(error.get("message")))[:1000] if isinstance(error, dict) else None
     if state == "running" and _is_dead(status):
         state, message = "interrupted", "its process ended without a word; the same command continues it"
-    parts = {group: config[group] for group in IDENTITY if group != "seed" and isinstance(config.get(group), dict)}
-    settings = {key: value for key, value in (ADDED_LATER | flat(parts)).items() if key not in NO_IDENTITY}
-    options = {group: _word(parts.get(group, {}).get("name")) for group in GROUPS}
+    groups = {group: config[group] for group in IDENTITY if group != "seed" and isinstance(config.get(group), dict)}
+    settings = ADDED_LATER | flat(identity(groups))
+    options = {group: _word(groups.get(group, {}).get("name")) for group in COMPARED}
     known = (folder, state, message, seed, options, settings, config, status)
     return _with_results(Run(*known)) if state == "finished" else Run(*known)
 

@@ -4,7 +4,6 @@ import hashlib
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,20 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from pets_seg.config.checks import check, check_plain
-from pets_seg.config.schema import SCHEMAS
+from pets_seg.config.checks import check, check_option
+from pets_seg.config.parts import allow, permitted
 from pets_seg.data import Batches, Normalise, ensure_decoded, open_dataset
 from pets_seg.data.batches import BOUNDARY, IGNORED
 from pets_seg.data.decode import decode_pair
-from pets_seg.data.sources import list_pairs
+from pets_seg.data.sources import read_source
 from pets_seg.errors import InputError
 from pets_seg.evaluation.evaluate import evaluate
+from pets_seg.evaluation.metrics import build_metrics
+from pets_seg.models import memory_format
 from pets_seg.replay import read_config
 from pets_seg.tracking.run_folder import RunFolder, per_image_rows
 from pets_seg.training.checkpoint import load_network, read_about
-from pets_seg.training.precision import autocast, memory_format, resolve_device, use_device
+from pets_seg.training.precision import autocast, resolve_device, use_device
 
 log = logging.getLogger("pets_seg")
 
@@ -32,8 +33,12 @@ log = logging.getLogger("pets_seg")
 def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     """Raise InputError for a setting out of its range, a bad checkpoint, or images that are not there."""
     check(cfg)
+    allow(OmegaConf.to_container(cfg, resolve=True))
     _, weights = find_checkpoint(cfg.checkpoint)
-    ensure_decoded(_data(cfg, _keys(overrides), read_about(weights), weights))
+    about = read_about(weights)
+    if "model" in (keys := _keys(overrides)) and cfg.model._target_ != about["model"]["_target_"]:
+        raise InputError(f"model={cfg.model.name}: the network of the run is {about['model']['name']}; leave model out")
+    ensure_decoded(_data(cfg, keys, about, weights))
 
 
 def run(cfg: DictConfig) -> float:
@@ -51,14 +56,17 @@ def run(cfg: DictConfig) -> float:
     split = getattr(open_dataset(data), cfg.split)
 
     network = load_network(weights, device)
+    metrics = build_metrics(OmegaConf.to_container(cfg.metric, resolve=True))
     scores = evaluate(
         network,
         Batches(split, device, about["boundary"]),
         Normalise(about["normalisation"], device, memory_format(device, network)),
         autocast(device, precision),
+        metrics,
     )
     means = scores.means()
-    figures = {"split": cfg.split, "images": len(split)} | {key: means[key] for key in ("dice", "iou", "loss")}
+    figures = {"split": cfg.split, "images": len(split)}
+    figures |= {key: means[key] for key in ("dice", "iou", "loss", *metrics)}
     name = cfg.split
     if "data" in keys:
         root = hashlib.sha256(str(data.get("root")).encode()).hexdigest()[:6]
@@ -114,18 +122,14 @@ def recorded_data(config: Path) -> dict[str, Any]:
     Raises InputError if `config` is not a run's config.yaml or has other settings.
     """
     data = read_config(config)["data"]
-    name = data["name"]
-    if not isinstance(name, str) or name not in SCHEMAS["data"]:
-        raise InputError(f"{config}: data.name={str(name)[:50]!r} is unknown; give data=... and data.root=...")
-    known = [item.name for item in fields(SCHEMAS["data"][name])]
     # Where files are put is not a stranger's to say.
-    data = {**data, "cache_dir": None, "download": False}
-    for key in known:
-        if key not in data:
-            raise InputError(f"{config}: has no data.{key}; give data=... and data.root=...")
-        if key != "name":
-            check_plain(f"data.{key}", data[key])
-    return {key: data[key] for key in known}
+    data |= {key: value for key, value in (("cache_dir", None), ("download", False)) if key in data}
+    try:
+        data = permitted("data", data)
+        check_option("data", data)
+    except InputError as error:
+        raise InputError(f"{config}: {error}; or give data=... and data.root=...") from None
+    return data
 
 
 def predict_test(run: Path, stems: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -138,10 +142,11 @@ def predict_test(run: Path, stems: Sequence[str]) -> tuple[np.ndarray, np.ndarra
     if not weights.is_file():
         raise InputError(f"{run} has no checkpoints/best.safetensors")
     about = read_about(weights)
-    pairs = {pair.stem: pair for pair in list_pairs(recorded_data(run / "config.yaml"))["test"]}
+    source = read_source(recorded_data(run / "config.yaml"))
+    pairs = {pair.stem: pair for pair in source.splits["test"]}
     if missing := [stem for stem in stems if stem not in pairs]:
         raise InputError(f"the data set has no {missing[0]} among its test images")
-    decoded = [decode_pair(pairs[stem], about["size"]) for stem in stems]
+    decoded = [decode_pair(pairs[stem], about["size"], source.mask_values) for stem in stems]
     images, trimaps = (np.stack(part) for part in zip(*decoded, strict=True))
     masks = np.array([IGNORED, 1, 0, BOUNDARY[about["boundary"]]], dtype=np.uint8)[trimaps]
     device = torch.device("cpu")

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from pets_seg.augment import Augment, check_operations
 from pets_seg.config.checks import check
-from pets_seg.config.schema import identity
+from pets_seg.config.identity import identity
 from pets_seg.data import Batches, ensure_decoded, open_dataset
 from pets_seg.files import write_whole
 from pets_seg.seeding import derive_seed
@@ -43,7 +43,7 @@ def run(cfg: DictConfig) -> float:
         [(image, mask), *draw(augment, image, mask, derive_seed(cfg.seed, index))]
         for index, (image, mask) in enumerate(zip(images, masks, strict=True))
     ]
-    part = identity(cfg)
+    part = identity(OmegaConf.to_container(cfg, resolve=True))
     settings = {"aug": part["aug"], "data": part["data"]}
     settings["aug"].pop("keep_original", None)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]

@@ -11,6 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from pets_seg.command.arguments import typed
 from pets_seg.config.checks import check
+from pets_seg.config.options import own_option
+from pets_seg.config.parts import allow
 from pets_seg.data.decode import BadFileError
 from pets_seg.errors import InputError, escaped
 from pets_seg.files import write_text
@@ -33,6 +35,14 @@ log = logging.getLogger("pets_seg")
 def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     """Raise InputError for a setting out of its range, or folders that are not there or cannot be written."""
     check(cfg)
+    config = OmegaConf.to_container(cfg, resolve=True)
+    allow(config)
+    for group in {word.partition("=")[0] for word in overrides} & {"model", "data"}:
+        if own_option(group, config[group]["name"]):
+            raise InputError(
+                f"{group}={config[group]['name']}: has no place with task=report, which compares runs; name there only "
+                "what is yours, so that runs which have it can be drawn"
+            )
     folders = _folders(cfg.runs)
     for folder in folders:
         if not os.path.isdir(folder):
@@ -57,7 +67,7 @@ def run(cfg: DictConfig) -> float:
     try:
         page = make_report(study, cfg.report.reference)
         if cfg.report.wandb:
-            wandb = publish(study, cfg.tracker.project)
+            wandb = publish(study, cfg.tracker.get("project"))
     finally:
         print(progress(study))
         show_comparison(study, page, wandb)

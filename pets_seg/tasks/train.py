@@ -18,23 +18,20 @@ from pets_seg.command.after_run import show_files, show_next, show_result
 from pets_seg.command.arguments import config_folder
 from pets_seg.command.schedule import Schedule
 from pets_seg.config.checks import check
+from pets_seg.config.parts import allow
 from pets_seg.data import ensure_decoded, open_dataset
 from pets_seg.errors import InputError, RunError
 from pets_seg.messages import exit_code, one_line
-from pets_seg.models import NETWORKS
-from pets_seg.replay import check_same_optimizer, recorded_threads
+from pets_seg.replay import check_same_parts, recorded_threads
 from pets_seg.terminal import from_here
 from pets_seg.tracking.lock import locked
 from pets_seg.tracking.run_folder import RunFolder, describe_machine, git_commit
-from pets_seg.tracking.wandb_account import check_variables
-from pets_seg.tracking.wandb_copy import copy_to_wandb
-from pets_seg.tracking.wandb_names import in_trial
-from pets_seg.tracking.wandb_sink import WandbSink
+from pets_seg.tracking.tracker import Tracker, begin, check_tracker, finished_already
 from pets_seg.training.distributed import joined, lost_process
 from pets_seg.training.interruption import Interruption
 from pets_seg.training.loop import train
-from pets_seg.training.optimizers import build_optimizer, build_scheduler
-from pets_seg.training.precision import describe_device, resolve_device, resolve_precision
+from pets_seg.training.precision import describe_device, resolved
+from pets_seg.training.trial import try_parts
 from pets_seg.world import World, this_world
 
 # What is shown of a run; a summary without it is made again.
@@ -46,19 +43,15 @@ log = logging.getLogger("pets_seg")
 def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     """Raise InputError for what can be known before the run folder is made; fetch and decode what is needed."""
     check(cfg)
+    config = OmegaConf.to_container(cfg, resolve=True)
+    allow(config)
     if this_world().first:
-        check_variables(cfg.tracker.mode, cfg.tracker.project)
+        check_tracker(config["tracker"], False)
     if cfg.replay:
-        check_same_optimizer(cfg)
-    if cfg.model.get("pretrained"):
-        from pets_seg.models.resnet34_unet import imagenet_weights
-
-        imagenet_weights()
+        check_same_parts(cfg)
     check_operations(cfg.aug.operations, cfg.data.size)
-    if cfg.model.name not in NETWORKS:
-        raise InputError(f"model.name={cfg.model.name}: is one of {', '.join(NETWORKS)}")
-    build_scheduler(cfg.scheduler, build_optimizer(cfg.optimizer, torch.nn.Linear(1, 1)), steps=100)
-    ensure_decoded(cfg.data)
+    try_parts(config)
+    ensure_decoded(config["data"])
 
 
 def run(cfg: DictConfig) -> float:
@@ -114,47 +107,45 @@ def train_run(cfg: DictConfig, path: Path, end: Callable[[str | None], None]) ->
     """
     folder = RunFolder(path)
     check(cfg)
-    with joined(resolve_device(cfg.train.device)) as world, Interruption(world) as stop:
+    config, device = resolved(cfg)
+    with joined(device) as world, Interruption(world) as stop:
         if not world.first:
-            return _follow(cfg, folder, stop, world)
+            return _follow(config, device, folder, stop, world)
         told = False
         try:
             with locked(folder.path):
                 folder.tidy()
-                summary, where = _finished(cfg, folder), None
-                if summary and in_trial():
-                    # Its W&B run is that of the trial which trained it; without figures the sweep would learn nothing.
-                    where = copy_to_wandb(path, OmegaConf.to_container(cfg.tracker, resolve=True)).where()
+                summary, where = _finished(cfg, config, folder), None
+                if summary:
+                    where = finished_already(config["tracker"], path)
                 told = True
-                if world.tell(summary is None):
-                    summary, where = _train(cfg, folder, stop, world)
+                if world.broadcast(summary is None):
+                    summary, where = _train(config, device, folder, stop, world)
                 show_result(summary)
                 end(where)
                 return summary["best_val_dice"]
         except BaseException as error:
             if not told:
                 with suppress(RuntimeError):
-                    world.tell(False)
+                    world.broadcast(False)
             raise lost_process(error, world) or error from None
 
 
-def _follow(cfg: DictConfig, folder: RunFolder, stop: Interruption, world: World) -> float:
+def _follow(config: dict[str, Any], device: torch.device, folder: RunFolder, stop: Interruption, world: World) -> float:
     """Train with the first process, which alone writes; return 0 if it says that there is nothing to train."""
-    if not world.tell(None):
+    if not world.broadcast(None):
         return 0.0
-    config = OmegaConf.to_container(cfg, resolve=True)
-    config["tracker"]["mode"] = "disabled"
     try:
-        summary = train(cfg, open_dataset(cfg.data), folder, WandbSink(config, folder.path), stop.poll, world)
+        summary = train(config, open_dataset(config["data"]), folder, device, None, stop.poll, world)
     except Exception as error:
-        # What all processes find, and what the loss of one does to the others, the first one tells.
+        # Rank 0 reports what every rank raises, and that a rank is lost.
         if isinstance(error, RunError | InputError) or lost_process(error, world):
             sys.exit(exit_code(error))
-        raise _out_of_memory(error, cfg) or error from None
+        raise _out_of_memory(error, config) or error from None
     return summary["best_val_dice"]
 
 
-def _finished(cfg: DictConfig, folder: RunFolder) -> dict[str, Any] | None:
+def _finished(cfg: DictConfig, config: dict[str, Any], folder: RunFolder) -> dict[str, Any] | None:
     """Return the summary of a run that is finished; None if there is something to train."""
     if cfg.existing == "restart":
         folder.clear()
@@ -168,25 +159,25 @@ def _finished(cfg: DictConfig, folder: RunFolder) -> dict[str, Any] | None:
     return summary
 
 
-def _train(cfg: DictConfig, folder: RunFolder, stop: Interruption, world: World) -> tuple[dict[str, Any], str | None]:
-    """Train the run and return its summary, and where W&B's copy is."""
-    sink = None
+def _train(
+    config: dict[str, Any], device: torch.device, folder: RunFolder, stop: Interruption, world: World
+) -> tuple[dict[str, Any], str | None]:
+    """Train the run and return its summary, and where the tracker's copy is."""
+    tracker = Tracker()
     try:
-        device = resolve_device(cfg.train.device)
-        config = OmegaConf.to_container(cfg, resolve=True)
-        config["train"]["precision"] = resolve_precision(cfg.train.precision, device)
         folder.write_status("running", **describe_machine(describe_device(device)))
         folder.write_config(config)
         together = f", {world.size} processes" if world.size > 1 else ""
-        place = f"{cfg.model.name} on {describe_device(device)}, {config['train']['precision']}{together}"
+        place = f"{config['model']['name']} on {describe_device(device)}, {config['train']['precision']}{together}"
         log.info(f"{from_here(folder.path)}: {place}")
-        sink = WandbSink(config, folder.path)
+        tracker = begin(config, folder.path)
         after_epoch, announced = lambda: None, False
         if sweep := Schedule.current:
             after_epoch, announced = sweep.after_epoch, sweep.told
-        summary = train(cfg, open_dataset(cfg.data), folder, sink, stop.poll, world, after_epoch, announced)
+        dataset = open_dataset(config["data"])
+        summary = train(config, dataset, folder, device, tracker, stop.poll, world, after_epoch, announced)
     except BaseException as error:
-        error = _out_of_memory(error, cfg) or lost_process(error, world) or error
+        error = _out_of_memory(error, config) or lost_process(error, world) or error
         interrupted = isinstance(error, KeyboardInterrupt)
         # A full disk, which may be what ended the run, must not hide the reason.
         with suppress(RunError):
@@ -194,23 +185,23 @@ def _train(cfg: DictConfig, folder: RunFolder, stop: Interruption, world: World)
                 folder.write_status("interrupted", error, f"interrupted {error}".strip())
             else:
                 folder.write_status("failed", error, one_line(error))
-        if sink:
-            sink.finish({}, failed=True)
+        tracker.finish({}, failed=True)
         raise error
-    sink.finish(summary)
+    tracker.finish(summary)
     folder.write_status("finished")
-    return summary, sink.where()
+    return summary, tracker.where()
 
 
-def _out_of_memory(error: BaseException, cfg: DictConfig) -> RunError | None:
+def _out_of_memory(error: BaseException, config: dict[str, Any]) -> RunError | None:
     on_host = isinstance(error, MemoryError) or any(
         text in str(error) for text in ("can't allocate memory", "out of memory")
     )
     if not on_host and not isinstance(error, torch.OutOfMemoryError):
         return None
-    fewer = max(1, cfg.train.batch_size // 2)
+    batch_size = config["train"]["batch_size"]
+    fewer = max(1, batch_size // 2)
     return RunError(
-        f"out of memory with train.batch_size={cfg.train.batch_size} at data.size={cfg.data.size}; "
+        f"out of memory with train.batch_size={batch_size} at data.size={config['data']['size']}; "
         f"try train.batch_size={fewer} or a smaller data.size"
     )
 

@@ -106,7 +106,9 @@ class RunFolder:
 def per_image_rows(split: str, stems: Sequence[str], scores: Scores) -> list[dict[str, Any]]:
     """Return the rows of per_image.csv for a split."""
     columns = [scores.dice.tolist(), scores.iou.tolist(), scores.loss.tolist(), scores.pixels.long().tolist()]
-    names = ("split", "stem", "dice", "iou", "loss", "pixels")
+    # A metric leaves the images out for which it says nothing.
+    columns += [["" if math.isnan(x) else x for x in values.tolist()] for values in scores.figures.values()]
+    names = ("split", "stem", "dice", "iou", "loss", "pixels", *scores.figures)
     return [dict(zip(names, (split, *row), strict=True)) for row in zip(stems, *columns, strict=True)]
 
 

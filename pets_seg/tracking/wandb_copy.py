@@ -11,17 +11,17 @@ import yaml
 from pets_seg.tracking.wandb_sink import WandbSink, saved_pictures
 
 
-def copy_to_wandb(run: Path, tracker: Mapping[str, Any], about: Mapping[str, Any] | None = None) -> WandbSink:
+def copy_to_wandb(run: Path, mode: str, project: str | None, about: Mapping[str, Any] | None = None) -> WandbSink:
     """Pass rows, pictures and summary of a run folder to the W&B run `about`; without it, to that of now.
 
-    `tracker` is the group of a configuration. Returns the sink, which knows whether W&B took it.
+    Returns the sink, which knows whether W&B took it.
     """
     # Not by RunFolder, which needs torch, and so a second more.
     read = {name: json.loads(_text(run / f"{name}.json") or "{}") for name in ("status", "summary")}
     config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
     rows = csv.DictReader(_text(run / "metrics.csv").splitlines())
     pictures = saved_pictures(run)
-    sink = WandbSink({**config, "tracker": tracker}, run, about)
+    sink = WandbSink(config, run, mode, project, about)
     for row in rows:
         sink.log({key: _number(value) for key, value in row.items()})
     if pictures:

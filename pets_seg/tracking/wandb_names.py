@@ -32,13 +32,13 @@ def project_name(given: str | None) -> str:
     return (variable or given if in_trial() else given or variable) or PROJECT
 
 
-def names(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def names(config: Mapping[str, Any], folder: Path, project: str | None) -> dict[str, Any]:
     """Return id, project, entity, group, name, job_type, tags, notes and sweep_id of the W&B run of a run folder."""
     tags = [config[group]["name"] for group in ("model", "aug", "optimizer")]
     tags += [tag.strip() for tag in os.environ.get("WANDB_TAGS", "").split(",")]
     return {
         "id": os.environ["WANDB_RUN_ID"] if in_trial() else _run_id(config["name"], folder),
-        "project": project_name(config["tracker"]["project"]),
+        "project": project_name(project),
         "entity": os.environ.get("WANDB_ENTITY"),
         "group": os.environ.get("WANDB_RUN_GROUP") or config["name"],
         "name": os.environ.get("WANDB_NAME") or folder.name,

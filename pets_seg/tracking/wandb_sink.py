@@ -7,21 +7,23 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from pets_seg.errors import escaped
 from pets_seg.tracking.wandb_account import (
     PATIENCE,
+    check_one_trial,
     check_server,
+    check_variables,
     key_configured,
     one_line_without_secrets,
     quiet_wandb,
     server_address,
     wanted_mode,
 )
-from pets_seg.tracking.wandb_names import PARTLY, names, record, shown, upload_command, waiting
+from pets_seg.tracking.wandb_names import PARTLY, in_trial, names, record, shown, upload_command, waiting
 
 # A picture's stem, image uint8 (3,S,S), mask uint8 (S,S) of 0, 1 and 255, and predicted mask bool (S,S).
 Picture = tuple[str, np.ndarray, np.ndarray, np.ndarray]
@@ -43,19 +45,46 @@ class WandbSink:
     """One W&B run, of the group `config["name"]`; with mode=disabled, or once W&B has failed, it does nothing.
 
     Its id follows from sweep, run folder and when the run was begun: a run that is continued is one W&B run. W&B's own
-    variables count (see `names`), unless `about` says what it was told of the run before. A server that fails at any
+    variables count (see `names`), unless `_about` says what it was told of the run before. A server that fails at any
     time costs seconds and a warning; the whole run is then in offline files.
     """
 
-    def __init__(self, config: Mapping[str, Any], folder: Path, about: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        folder: Path,
+        mode: Literal["auto", "online", "offline", "disabled"] = "auto",
+        project: str | None = None,
+        _about: Mapping[str, Any] | None = None,
+    ) -> None:
         self.run: Any = None
-        self.config, self.folder = config, folder
+        self.config, self.folder, self.mode = config, folder, mode
         self.rows: list[dict[str, Any]] = []
         self.pictures: list[Picture] = []
         self.online = self.begun = self.whole = False
-        if wanted_mode(config["tracker"]["mode"]) != "disabled":
-            self.about = dict(about or names(config, folder))
+        if wanted_mode(mode) != "disabled":
+            self.about = dict(_about or names(config, folder, project))
             self._try(self._start)
+
+    @staticmethod
+    def check(sweep: bool, mode: str, project: str | None) -> None:
+        """Raise InputError for a setting, or one of W&B's variables, that W&B refuses or that does not fit a sweep."""
+        if sweep:
+            check_one_trial(mode)
+        else:
+            check_variables(mode, project)
+
+    @classmethod
+    def finished_already(cls, folder: Path, mode: str, project: str | None) -> str | None:
+        """Tell the sweep of which this process is a trial what a run that was trained before came to."""
+        from pets_seg.tracking.wandb_copy import copy_to_wandb
+
+        return copy_to_wandb(folder, mode, project).where() if in_trial() else None
+
+    @property
+    def wants_pictures(self) -> bool:
+        """Whether there is a W&B run."""
+        return self.run is not None
 
     def where(self) -> str | None:
         """Return, after `finish`, where W&B has the run, and how offline files are uploaded; None if it has nothing."""
@@ -90,10 +119,9 @@ class WandbSink:
             str(self.folder.absolute()).encode()
         except UnicodeEncodeError:
             raise RuntimeError("the path of the run folder is not UTF-8, which it needs") from None
-        mode = self.config["tracker"]["mode"]
-        self.online = wanted_mode(mode) == "online"
+        self.online = wanted_mode(self.mode) == "online"
         if self.online and not key_configured():
-            if mode == "online":
+            if self.mode == "online":
                 raise RuntimeError("no key is configured (wandb login)")
             self.online = False
         if self.online and time.monotonic() < TRY_AGAIN.get(server_address(), 0):

@@ -48,7 +48,7 @@ def complete(run: Path, key: str) -> bool:
     # Not what W&B's variables say now, but what they said then.
     about = recorded(run).get(key)
     tracker = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))["tracker"]
-    return copy_to_wandb(run, {**tracker, "mode": "online"}, about).online
+    return copy_to_wandb(run, "online", tracker["project"], about).online
 
 
 def sync(folder: Path) -> int:

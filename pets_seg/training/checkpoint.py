@@ -12,17 +12,19 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import nn
 
-from pets_seg.config.checks import check_plain
+from pets_seg.config.checks import check_option
+from pets_seg.config.groups import GROUPS
+from pets_seg.config.parts import permitted
+from pets_seg.config.rules import check_value
+from pets_seg.config.schema import rules
 from pets_seg.errors import InputError
 from pets_seg.files import write_whole
-from pets_seg.models import NETWORKS, build_model
-from pets_seg.training.precision import memory_format
+from pets_seg.models import build_model, memory_format
 
 log = logging.getLogger("pets_seg")
 # Of the text in a weights file; ours has some 300 characters.
 LONGEST_TEXT = 10_000
-ABOUT = {"size": "data.size", "normalisation": "data.normalisation", "boundary": "data.boundary"}
-ABOUT |= {"precision": "train.precision"}
+ABOUT = {"size": "data", "normalisation": "data", "boundary": "data", "precision": "train"}
 
 
 def save_weights(path: Path, weights: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> None:
@@ -41,21 +43,19 @@ def read_about(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {})["pets_seg"]
         about = json.loads(text) if len(text) <= LONGEST_TEXT else None
-        settings = {f"model.{key}": value for key, value in about["model"].items()}
-        name = settings.pop("model.name")
-        settings |= {key: about[part] for part, key in ABOUT.items()}
-        epoch = about["epoch"]
+        epoch, precision, model = about["epoch"], about["precision"], dict(about["model"].items())
+        settings = {f"{group}.{key}": (about[key], rules(GROUPS[group].schema)[key]) for key, group in ABOUT.items()}
     except (OSError, SafetensorError, KeyError, TypeError, AttributeError, ValueError, RecursionError):
         raise InputError(f"checkpoint={path}: is not a checkpoint of pets_seg, or it is damaged") from None
-    if not isinstance(name, str) or name not in NETWORKS:
-        raise InputError(f"checkpoint={path}: its network is {str(name)[:50]!r}; is one of {', '.join(NETWORKS)}")
-    if settings["train.precision"] == "auto":
+    if precision == "auto":
         raise InputError(f"checkpoint={path}: its precision is auto; must be the one that was used")
     if not isinstance(epoch, int):
         raise InputError(f"checkpoint={path}: its epoch is {str(epoch)[:50]!r}; must be a whole number")
     try:
-        for key, value in settings.items():
-            check_plain(key, value)
+        for key, (value, rule) in settings.items():
+            check_value(key, value, rule)
+        about["model"] = permitted("model", model)
+        check_option("model", about["model"])
     except InputError as error:
         raise InputError(f"checkpoint={path}: its metadata cannot be used: {error}") from None
     return about
@@ -63,15 +63,10 @@ def read_about(path: Path) -> dict[str, Any]:
 
 def load_network(path: Path, device: torch.device) -> nn.Module:
     """Return the network of a checkpoint with its weights; InputError if the weights are not those of its network."""
-    arguments = dict(read_about(path)["model"])
-    # The weights are in the file: nothing is fetched.
-    arguments.pop("pretrained", None)
+    arguments = read_about(path)["model"]
     # Shapes are compared before there is memory for them.
     with torch.device("meta"):
-        try:
-            network = build_model(**arguments)
-        except TypeError as error:
-            raise InputError(f"checkpoint={path}: its metadata does not describe a network ({error})") from None
+        network = build_model(arguments)
     expected = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in network.state_dict().items()}
     weights = load_file(path)
     found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in weights.items()}

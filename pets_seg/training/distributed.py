@@ -29,7 +29,7 @@ def joined(device: torch.device) -> Iterator[World]:
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     dist.init_process_group(backend, store=meet(), rank=world.rank, world_size=world.size)
     yield world
-    # A spread network that outlives its group can abort the process when it exits.
+    # A network in DDP that outlives its group can abort the process when it exits.
     gc.collect()
     # Not after an error: NCCL would wait for a process that is gone.
     dist.destroy_process_group()
@@ -45,8 +45,8 @@ def lost_process(error: BaseException, world: World) -> RunError | None:
     )
 
 
-def spread(network: nn.Module, device: torch.device) -> nn.Module:
-    """Return `network` as one whose gradients are means over the processes; its batch norms see all images.
+def wrap_in_ddp(network: nn.Module, device: torch.device) -> nn.Module:
+    """Return `network` wrapped in DDP: its gradients are means over the processes, its batch norms see all images.
 
     The losses of the processes, times their number, must add up to the loss of the batch.
     """
@@ -55,10 +55,10 @@ def spread(network: nn.Module, device: torch.device) -> nn.Module:
             # The parameters, which the optimizer holds already, stay what they are.
             module.__class__ = SynchronisedBatchNorm
     ids = [device.index] if device.type == "cuda" else None
-    spread = nn.parallel.DistributedDataParallel(network, device_ids=ids)
+    wrapped = nn.parallel.DistributedDataParallel(network, device_ids=ids)
     # Batch norm's statistics are the same everywhere: they need no broadcast before each step.
-    spread.broadcast_buffers = False
-    return spread
+    wrapped.broadcast_buffers = False
+    return wrapped
 
 
 class SynchronisedBatchNorm(nn.BatchNorm2d):

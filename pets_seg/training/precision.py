@@ -5,12 +5,12 @@ import ctypes
 import os
 import re
 from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
-from torch import nn
+from omegaconf import DictConfig, OmegaConf
 
 from pets_seg.errors import InputError
-from pets_seg.models import UNet
 from pets_seg.world import this_world
 
 # Of glibc's malloc.h.
@@ -47,6 +47,14 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
+def resolved(cfg: DictConfig) -> tuple[dict[str, Any], torch.device]:
+    """Return a configuration as plain values, its precision that of its device, and that device."""
+    device = resolve_device(cfg.train.device)
+    config = OmegaConf.to_container(cfg, resolve=True)
+    config["train"]["precision"] = resolve_precision(cfg.train.precision, device)
+    return config, device
+
+
 def describe_device(device: torch.device) -> str:
     """Return what status.json calls the device: cpu, mps, or cuda with the name of the GPU."""
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
@@ -80,20 +88,6 @@ def use_device(device: torch.device, deterministic: bool = False) -> None:
         torch.backends.cuda.matmul.allow_tf32 = False
     elif device.type == "cpu":
         _keep_freed_memory()
-
-
-def memory_format(device: torch.device, network: nn.Module) -> torch.memory_format:
-    """Return the layout of network and input in which its convolutions are fastest.
-
-    That is channels_last, on tensor cores and on CPUs. Only a wide UNet was found to lose by it, on a CPU without
-    AVX-512 (7.4 to 6.0 images/s; width 64, 64 px, batch 8).
-    """
-    if device.type not in ("cpu", "cuda"):
-        return torch.contiguous_format
-    wide = isinstance(network, UNet) and network.head.in_channels > 32
-    if device.type == "cpu" and wide and torch.backends.cpu.get_cpu_capability() != "AVX512":
-        return torch.contiguous_format
-    return torch.channels_last
 
 
 def _keep_freed_memory() -> None:

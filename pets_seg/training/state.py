@@ -44,6 +44,13 @@ class State:
         """The network that is validated and kept: the averaged one, if there is one."""
         return self.average.network if self.average else self.network
 
+    def end_epoch(self, row: dict[str, Any], losses: RunningLoss) -> bool:
+        """Take in the row of the epoch that is over and begin the next; return whether its weights are the best."""
+        self.rows.append(row)
+        better = self.keep_if_best()
+        self.epoch, self.step, self.seconds, self.losses = self.epoch + 1, 0, 0.0, losses
+        return better
+
     def keep_if_best(self) -> bool:
         """Take a copy of the validated weights if the last row is the best so far; return whether it is."""
         row = self.rows[-1]

@@ -22,7 +22,10 @@ def config(aug: str | dict[str, Any] = "none", width: int = 8, epochs: int = 10,
     """Return what of a resolved configuration the time of a run depends on."""
     train = {"epochs": epochs, "batch_size": 16, "precision": "fp32"}
     parts = {"aug": {"name": aug} if isinstance(aug, str) else aug, "optimizer": {"name": "adamw"}, "train": train}
-    parts |= {"model": {"name": "unet", "width": width}, "data": {"name": "sample", "size": 64}}
+    parts |= {
+        "model": {"name": "unet", "width": width},
+        "data": {"name": "sample", "_target_": "pets_seg.data.sources.sample", "size": 64},
+    }
     return {**parts, "existing": "continue", **more}
 
 
@@ -62,7 +65,7 @@ def test_a_run_takes_what_runs_like_it_took(tmp_path: Path) -> None:
     [
         (config(width=16), {}),
         (config(train={"epochs": 10, "batch_size": 8, "precision": "fp32"}), {}),
-        (config(data={"name": "sample", "size": 128}), {}),
+        (config(data={"name": "sample", "_target_": "pets_seg.data.sources.sample", "size": 128}), {}),
         (config(optimizer={"name": "muon"}), {}),
         (config(), {"threads": 4}),
         (config(), {"device": "cuda (H100)"}),

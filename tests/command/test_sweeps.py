@@ -102,7 +102,7 @@ REFUSED = {
     "model=resnet34_unet; to sweep over it, take model=resnet34_unet out here and give it a command of its own with "
     "the same name=...: the report at the end of the later one compares all runs of that name",
     "-m optimizer=sgd,adamw optimizer.momentum=0.9": "belongs to optimizer=muon or optimizer=sgd, not to optimizer=",
-    "-m data=sample,folder data.root=/a": "data.root: belongs to data=oxford_pet or data=folder, not to data=sample",
+    "-m data=sample,folder data.root=/a": "data.root: belongs to data=folder or data=oxford_pet, not to data=sample",
     "-m scheduler=onecycle,constant scheduler.warmup=0.1,0.2": "not to scheduler=constant; to sweep over it, take sch",
     "-m aug=elastic,none aug.operations.0.p=0.1": "aug.operations.0.p=0.1: is not in aug=none; --cfg job shows",
     "-m optimizer=sgd,muon optimizer.momentun=0.9": "optimizer.momentun: no such setting (did you mean optimizer.mom",

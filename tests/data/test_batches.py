@@ -36,7 +36,15 @@ def test_the_order_is_a_function_of_seed_and_epoch_alone() -> None:
 @pytest.mark.parametrize(("boundary", "value"), [("foreground", 1), ("background", 0), ("ignore", 255)])
 def test_boundary_rules(tmp_path: Path, boundary: str, value: int) -> None:
     write_oxford(tmp_path)
-    data = {"name": "oxford_pet", "root": tmp_path, "download": False, "size": 40, "skip_bad": False, "cache_dir": None}
+    data = {
+        "name": "oxford_pet",
+        "_target_": "pets_seg.data.sources.oxford_pet",
+        "root": tmp_path,
+        "download": False,
+        "size": 40,
+        "skip_bad": False,
+        "cache_dir": None,
+    }
     split = open_dataset(data).test
     image, mask = Batches(split, torch.device("cpu"), boundary).take(torch.tensor([2, 0]))
     trimap = split.trimaps[split.rows[[2, 0]]]

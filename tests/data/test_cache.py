@@ -14,12 +14,12 @@ from conftest import write_oxford
 
 from pets_seg.data import cache, open_dataset
 from pets_seg.data.decode import decode_pair
-from pets_seg.data.sources import list_pairs
+from pets_seg.data.sources import read_source
 from pets_seg.errors import InputError
 
 
 def data(root: Path, cache_dir: Path, size: int = 32, skip_bad: bool = False) -> dict:
-    common = {"name": "oxford_pet", "download": False, "size": size}
+    common = {"name": "oxford_pet", "_target_": "pets_seg.data.sources.oxford_pet", "download": False, "size": size}
     return {**common, "root": str(root), "cache_dir": str(cache_dir), "skip_bad": skip_bad}
 
 
@@ -30,7 +30,7 @@ def entries(folder: Path) -> list[str]:
 def test_holds_what_decoding_gives_and_is_opened_not_built_again(oxford: Path, tmp_path: Path, monkeypatch) -> None:
     wanted = data(oxford, tmp_path / "cache")
     dataset = open_dataset(wanted)
-    for name, pairs in list_pairs(wanted).items():
+    for name, pairs in read_source(wanted).splits.items():
         split = getattr(dataset, name)
         assert split.stems == [pair.stem for pair in pairs]
         for row, pair in zip(split.rows, pairs, strict=True):
@@ -90,7 +90,7 @@ def test_a_cache_folder_that_cannot_be_written_is_said_with_a_way_out(oxford: Pa
 def _open_and_count(wanted: dict, decoded: str, barrier) -> None:
     original = cache.decode_pair
 
-    def counting(pair, size):
+    def counting(pair, size, mask_values):
         with open(decoded, "a") as file:
             file.write(f"{pair.stem}\n")
         time.sleep(0.02)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import write_oxford
 
-from pets_seg.data import download, list_pairs
+from pets_seg.data import download, read_source
 from pets_seg.errors import InputError
 
 
@@ -70,12 +70,12 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> tarfil
 
 
 def wanted(root: Path) -> dict:
-    return {"name": "oxford_pet", "root": str(root), "download": True}
+    return {"name": "oxford_pet", "_target_": "pets_seg.data.sources.oxford_pet", "root": str(root), "download": True}
 
 
 def refused(root: Path) -> str:
     with pytest.raises(InputError) as refusal:
-        list_pairs(wanted(root))
+        read_source(wanted(root))
     assert str(refusal.value).isprintable()
     return str(refusal.value)
 
@@ -92,7 +92,7 @@ def test_the_archives_are_those_of_torchvision() -> None:
 
 def test_what_is_downloaded_is_the_data_set_and_nothing_else(tmp_path: Path, serve) -> None:
     serve(archives(tmp_path))
-    splits = list_pairs(wanted(tmp_path / "new" / "root"))
+    splits = read_source(wanted(tmp_path / "new" / "root")).splits
     assert {name: len(pairs) for name, pairs in splits.items()} == {"train": 18, "valid": 2, "test": 4}
     assert contents(tmp_path / "new" / "root" / "oxford-iiit-pet") == contents(tmp_path / "made" / "oxford-iiit-pet")
     assert [path.name for path in (tmp_path / "new" / "root").iterdir()] == ["oxford-iiit-pet"]
@@ -104,7 +104,7 @@ def test_what_a_killed_download_left_is_removed(tmp_path: Path, serve) -> None:
     left.mkdir(parents=True)
     (left / "half.jpg").write_bytes(b"")
     (tmp_path / "root" / "oxford-iiit-pet.lock").touch()
-    list_pairs(wanted(tmp_path / "root"))
+    read_source(wanted(tmp_path / "root"))
     assert [path.name for path in (tmp_path / "root").iterdir()] == ["oxford-iiit-pet"]
     assert not (tmp_path / "root" / "oxford-iiit-pet" / "images" / "half.jpg").exists()
 
@@ -140,7 +140,7 @@ def test_a_link_does_not_lead_a_later_member_outside(tmp_path: Path, serve) -> N
 
 def test_an_absolute_path_lands_inside(tmp_path: Path, serve) -> None:
     serve(archives(tmp_path, (member(f"{tmp_path}/evil"), b"evil")))
-    list_pairs(wanted(tmp_path / "root"))
+    read_source(wanted(tmp_path / "root"))
     assert not (tmp_path / "evil").exists()
     assert (tmp_path / "root" / "oxford-iiit-pet" / str(tmp_path / "evil").lstrip("/")).read_bytes() == b"evil"
 
@@ -205,7 +205,7 @@ def _download(root: str, fetched: str, barrier) -> None:
 
     download._download = counting
     barrier.wait()
-    assert len(list_pairs(wanted(Path(root)))["train"]) == 18
+    assert len(read_source(wanted(Path(root))).splits["train"]) == 18
 
 
 def test_processes_that_start_together_download_once(tmp_path: Path, serve) -> None:

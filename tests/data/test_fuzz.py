@@ -158,7 +158,12 @@ def test_any_bytes_as_lists(oxford_once: Path, trainval: bytes, test: bytes) -> 
     (annotations / "test.txt").write_bytes(test)
     for skip_bad in (False, True):
         with new_folder() as cache, refused_or_read():
-            wanted = {"name": "oxford_pet", "root": str(oxford_once), "download": False}
+            wanted = {
+                "name": "oxford_pet",
+                "_target_": "pets_seg.data.sources.oxford_pet",
+                "root": str(oxford_once),
+                "download": False,
+            }
             dataset = open_dataset({**wanted, "size": SIZE, "skip_bad": skip_bad, "cache_dir": str(cache)})
             assert {stem for split in (dataset.train, dataset.valid) for stem in split.stems} <= KNOWN
             assert 0 < len(dataset.test) <= len(KNOWN)
@@ -189,7 +194,14 @@ def test_any_file_names_in_a_folder(files: list[tuple[bytes, bytes]]) -> None:
             for name, suffix in [*files, *((f"pet_{index}".encode(), b".png") for index in range(30))]:
                 with open(os.fsencode(root / part) + b"/" + name[:200] + suffix, "wb") as file:
                     file.write(content)
-        wanted = {"name": "folder", "root": str(root), "split_seed": 0, "size": SIZE, "cache_dir": str(root / "cache")}
+        wanted = {
+            "name": "folder",
+            "_target_": "pets_seg.data.sources.folder",
+            "root": str(root),
+            "split_seed": 0,
+            "size": SIZE,
+            "cache_dir": str(root / "cache"),
+        }
         with refused_or_read():
             open_dataset({**wanted, "skip_bad": False})
         # Whatever else is there, the thirty good ones can be used.

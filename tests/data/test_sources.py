@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pets_seg.data import ensure_decoded
-from pets_seg.data.sources import list_pairs, split_of
+from pets_seg.data.sources import read_source, split_of
 from pets_seg.errors import InputError
 
 
@@ -31,11 +31,11 @@ def write_folder(root: Path, count: int = 30) -> Path:
 
 
 def folder(root: Path, split_seed: int = 0) -> dict:
-    return {"name": "folder", "root": str(root), "split_seed": split_seed}
+    return {"name": "folder", "_target_": "pets_seg.data.sources.folder", "root": str(root), "split_seed": split_seed}
 
 
 def test_sample_has_its_740_pairs_and_its_attribution() -> None:
-    splits = list_pairs({"name": "sample"})
+    splits = read_source({"name": "sample", "_target_": "pets_seg.data.sources.sample"}).splits
     assert {name: len(pairs) for name, pairs in splits.items()} == {"train": 532, "valid": 60, "test": 148}
     pairs = [pair for part in splits.values() for pair in part]
     assert len({pair.stem for pair in pairs}) == 740
@@ -46,7 +46,9 @@ def test_sample_has_its_740_pairs_and_its_attribution() -> None:
 
 def test_validation_is_every_tenth_line_of_trainval(tmp_path: Path) -> None:
     write_oxford(tmp_path, trainval=21, test=3)
-    splits = list_pairs({"name": "oxford_pet", "root": str(tmp_path), "download": False})
+    splits = read_source(
+        {"name": "oxford_pet", "_target_": "pets_seg.data.sources.oxford_pet", "root": str(tmp_path), "download": False}
+    ).splits
     assert stems(splits["valid"]) == ["pet_0", "pet_10", "pet_20"]
     assert stems(splits["train"]) == [f"pet_{index}" for index in range(21) if index % 10]
     assert stems(splits["test"]) == ["pet_21", "pet_22", "pet_23"]
@@ -55,7 +57,9 @@ def test_validation_is_every_tenth_line_of_trainval(tmp_path: Path) -> None:
 def test_lists_may_hold_comments_and_empty_lines(tmp_path: Path) -> None:
     annotations = write_oxford(tmp_path) / "annotations" / "test.txt"
     annotations.write_text("# Image CLASS-ID SPECIES BREED ID\n\n" + annotations.read_text())
-    splits = list_pairs({"name": "oxford_pet", "root": str(tmp_path), "download": False})
+    splits = read_source(
+        {"name": "oxford_pet", "_target_": "pets_seg.data.sources.oxford_pet", "root": str(tmp_path), "download": False}
+    ).splits
     assert len(splits["test"]) == 4
 
 
@@ -63,25 +67,37 @@ def test_lists_may_hold_comments_and_empty_lines(tmp_path: Path) -> None:
 def test_a_list_cannot_name_a_file_elsewhere(tmp_path: Path, line: str) -> None:
     (write_oxford(tmp_path) / "annotations" / "test.txt").write_text(line)
     with pytest.raises(InputError, match="is not the name of a file") as refused:
-        list_pairs({"name": "oxford_pet", "root": str(tmp_path), "download": False})
+        read_source(
+            {
+                "name": "oxford_pet",
+                "_target_": "pets_seg.data.sources.oxford_pet",
+                "root": str(tmp_path),
+                "download": False,
+            }
+        )
     assert str(refused.value).isprintable()
 
 
 def test_what_is_not_there_is_said_with_a_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = {"name": "oxford_pet", "root": str(tmp_path), "download": False}
+    data = {
+        "name": "oxford_pet",
+        "_target_": "pets_seg.data.sources.oxford_pet",
+        "root": str(tmp_path),
+        "download": False,
+    }
     with pytest.raises(InputError, match=rf"sought in {tmp_path}/oxford-iiit-pet .* data=sample"):
-        list_pairs(data)
+        read_source(data)
     # A port that nobody listens on stands for a machine without network.
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     with pytest.raises(InputError, match=r"the download failed .* data=sample"):
-        list_pairs({**data, "download": True})
+        read_source({**data, "download": True})
     assert list(tmp_path.iterdir()) == []
     (write_oxford(tmp_path) / "annotations" / "trainval.txt").unlink()
     with pytest.raises(InputError, match=r"trainval\.txt: cannot be read"):
-        list_pairs(data)
+        read_source(data)
     with pytest.raises(InputError, match="must hold images/ and masks/"):
-        list_pairs(folder(tmp_path))
+        read_source(folder(tmp_path))
 
 
 def test_a_folder_is_matched_by_stem_and_nothing_is_lost(tmp_path: Path) -> None:
@@ -90,7 +106,7 @@ def test_a_folder_is_matched_by_stem_and_nothing_is_lost(tmp_path: Path) -> None
     (tmp_path / "images" / "cat 4.png").unlink()
     (tmp_path / "images" / "cat 5.jpg").write_bytes(b"")
     (tmp_path / "images" / "notes.txt").write_text("no image")
-    pairs = {pair.stem: pair for part in list_pairs(folder(tmp_path)).values() for pair in part}
+    pairs = {pair.stem: pair for part in read_source(folder(tmp_path)).splits.values() for pair in part}
     assert len(pairs) == 30
     assert pairs["cat 3"].problem == "has no mask in masks/"
     assert pairs["cat 4"].problem == "has no image in images/"
@@ -99,8 +115,8 @@ def test_a_folder_is_matched_by_stem_and_nothing_is_lost(tmp_path: Path) -> None
 
 
 def test_adding_files_to_a_folder_moves_none(tmp_path: Path) -> None:
-    first = list_pairs(folder(write_folder(tmp_path / "few", 30)))
-    more = list_pairs(folder(write_folder(tmp_path / "more", 60)))
+    first = read_source(folder(write_folder(tmp_path / "few", 30))).splits
+    more = read_source(folder(write_folder(tmp_path / "more", 60))).splits
     for name, pairs in first.items():
         assert set(stems(pairs)) <= set(stems(more[name]))
 
@@ -117,9 +133,9 @@ def test_a_folder_too_small_for_three_splits_gets_a_seed_that_works(tmp_path: Pa
     write_folder(tmp_path, 4)
     seed = next(seed for seed in range(1000) if len({split_of(f"cat {i}", seed) for i in range(4)}) < 3)
     with pytest.raises(InputError, match=r"data\.split_seed=") as refused:
-        list_pairs(folder(tmp_path, seed))
+        read_source(folder(tmp_path, seed))
     advised = int(str(refused.value).rpartition("=")[2])
-    assert all(list_pairs(folder(tmp_path, advised)).values())
+    assert all(read_source(folder(tmp_path, advised)).splits.values())
 
 
 UNREADABLE = {
@@ -136,7 +152,7 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, kind: str, part: 
     shutil.rmtree(tmp_path / part)
     make, reason = UNREADABLE[kind]
     make(tmp_path / part)
-    assert refusal(lambda: list_pairs(folder(tmp_path))) == (
+    assert refusal(lambda: read_source(folder(tmp_path)).splits) == (
         f"{tmp_path / part}: cannot be read ({reason}); data.root must hold images/ and masks/"
     )
 
@@ -154,16 +170,30 @@ def test_a_root_that_cannot_be_read_is_named_and_nothing_is_fetched(
     tmp_path: Path, name: str, reason: str, download: bool
 ) -> None:
     (tmp_path / "closed").mkdir(0)
-    said = refusal(lambda: list_pairs({"name": "oxford_pet", "root": str(tmp_path / name), "download": download}))
+    said = refusal(
+        lambda: (
+            read_source(
+                {
+                    "name": "oxford_pet",
+                    "_target_": "pets_seg.data.sources.oxford_pet",
+                    "root": str(tmp_path / name),
+                    "download": download,
+                }
+            ).splits
+        )
+    )
     assert reason in said
     assert said.isprintable()
-    assert "cannot be read" in refusal(lambda: list_pairs(folder(tmp_path / name)))
+    assert "cannot be read" in refusal(lambda: read_source(folder(tmp_path / name)).splits)
 
 
 def test_a_user_who_is_not_there_is_named() -> None:
-    for source in ({"name": "oxford_pet", "download": False}, {"name": "folder", "split_seed": 0}):
+    for source in (
+        {"name": "oxford_pet", "_target_": "pets_seg.data.sources.oxford_pet", "download": False},
+        {"name": "folder", "_target_": "pets_seg.data.sources.folder", "split_seed": 0},
+    ):
         with pytest.raises(InputError, match=r"^data\.root=~nobody_here/x: there is no such user"):
-            list_pairs({**source, "root": "~nobody_here/x"})
+            read_source({**source, "root": "~nobody_here/x"})
 
 
 def test_stems_that_differ_in_case_or_in_how_an_accent_is_written_are_two(tmp_path: Path) -> None:
@@ -172,7 +202,7 @@ def test_stems_that_differ_in_case_or_in_how_an_accent_is_written_are_two(tmp_pa
     for part in ("images", "masks"):
         for name in names:
             shutil.copy(tmp_path / part / "cat 1.png", tmp_path / part / f"{name}.png")
-    pairs = {pair.stem: pair for part in list_pairs(folder(tmp_path)).values() for pair in part}
+    pairs = {pair.stem: pair for part in read_source(folder(tmp_path)).splits.values() for pair in part}
     assert len(pairs) == 30 + len(names)
     for name in names:
         assert pairs[name].problem is None
@@ -193,5 +223,12 @@ def test_many_lines_of_one_stem_are_refused_at_once(tmp_path: Path) -> None:
     (annotations / "test.txt").write_text("")
     started = time.monotonic()
     with pytest.raises(InputError, match="no image for split=test among 1; it takes 3 or more"):
-        list_pairs({"name": "oxford_pet", "root": str(tmp_path), "download": False})
+        read_source(
+            {
+                "name": "oxford_pet",
+                "_target_": "pets_seg.data.sources.oxford_pet",
+                "root": str(tmp_path),
+                "download": False,
+            }
+        )
     assert time.monotonic() - started < 5

@@ -18,7 +18,7 @@ from PIL import Image
 from test_cache import data
 from test_decode import pair
 
-from pets_seg.data import list_pairs, open_dataset
+from pets_seg.data import open_dataset, read_source
 from pets_seg.data.decode import MAX_PIXELS, BadFileError, decode_pair
 from pets_seg.data.foreign import printable
 from pets_seg.data.sources import Pair
@@ -74,7 +74,7 @@ def test_a_list_that_is_a_pipe_is_refused_without_waiting(oxford: Path) -> None:
     path.unlink()
     os.mkfifo(path)
     with pytest.raises(InputError, match=r"test\.txt: cannot be read \(not a regular file\)"):
-        list_pairs(data(oxford, oxford))
+        read_source(data(oxford, oxford))
 
 
 def test_a_file_that_may_not_be_read_is_named_until_it_may(oxford: Path, tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_an_image_of_as_many_pixels_as_are_read_is_read(tmp_path: Path) -> None:
 
 def test_no_warning_is_shown_while_images_are_decoded(oxford: Path, tmp_path: Path) -> None:
     wanted = data(oxford, tmp_path / "cache")
-    too_large = list_pairs(wanted)["train"][0]
+    too_large = read_source(wanted).splits["train"][0]
     claims(too_large.image, 10_000, 10_000)
     with warnings.catch_warnings(record=True) as shown:
         warnings.simplefilter("always")

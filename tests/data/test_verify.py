@@ -139,10 +139,10 @@ def test_who_has_the_old_files_mapped_keeps_them(oxford: Path, tmp_path: Path) -
 def _open(wanted: dict, decoded: str, barrier, sound: int) -> None:
     original = cache.decode_pair
 
-    def counting(pair, size):
+    def counting(pair, size, mask_values):
         with open(decoded, "a") as file:
             file.write(f"{pair.stem}\n")
-        return original(pair, size)
+        return original(pair, size, mask_values)
 
     cache.decode_pair = counting
     barrier.wait()

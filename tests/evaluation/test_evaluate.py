@@ -5,13 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import write_oxford
+from conftest import make_network, write_oxford
 
 from pets_seg.data import Batches, Normalise, open_dataset
 from pets_seg.data.cache import Split
 from pets_seg.evaluation import evaluate as module
 from pets_seg.evaluation.evaluate import evaluate
-from pets_seg.models import build_model
 from pets_seg.training.precision import autocast
 
 CPU = torch.device("cpu")
@@ -21,13 +20,21 @@ CPU = torch.device("cpu")
 def split(tmp_path_factory: pytest.TempPathFactory) -> Split:
     root = tmp_path_factory.mktemp("data")
     write_oxford(root, trainval=30)
-    data = {"name": "oxford_pet", "root": root, "download": False, "size": 32, "skip_bad": False, "cache_dir": None}
+    data = {
+        "name": "oxford_pet",
+        "_target_": "pets_seg.data.sources.oxford_pet",
+        "root": root,
+        "download": False,
+        "size": 32,
+        "skip_bad": False,
+        "cache_dir": None,
+    }
     return open_dataset(data).train
 
 
 def scores(split: Split, boundary: str) -> module.Scores:
     torch.manual_seed(0)
-    network = build_model("unet", width=4)
+    network = make_network("unet", width=4)
     batches = Batches(split, CPU, boundary)
     return evaluate(network, batches, Normalise("imagenet", CPU), autocast(CPU, "fp32"))
 
@@ -46,7 +53,7 @@ def test_figures_do_not_depend_on_the_batch(split: Split, boundary: str, monkeyp
 def test_loss_is_the_mean_over_all_counted_pixels(split: Split) -> None:
     found = scores(split, "ignore")
     torch.manual_seed(0)
-    network = build_model("unet", width=4).eval()
+    network = make_network("unet", width=4).eval()
     image, mask = Batches(split, CPU, "ignore").take(torch.arange(len(split)))
     with torch.no_grad():
         logits = network(Normalise("imagenet", CPU)(image))

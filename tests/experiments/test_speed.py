@@ -7,8 +7,9 @@ from types import ModuleType
 import pytest
 import torch
 import torch.nn.functional as F
+from conftest import make_network
 
-from pets_seg.models import build_model
+from pets_seg.models.unet import UNet
 
 SPEED = Path(__file__).parents[2] / "experiments" / "speed"
 CPU = torch.device("cpu")
@@ -35,7 +36,7 @@ def load(monkeypatch: pytest.MonkeyPatch) -> object:
 
 SMALL = {
     "augmentation": {"ELASTIC_SIZE": 64, "STEP_SIZE": 32},
-    "evaluation": {"IMAGES": 9, "CASES": {"small": ("unet", {"width": 2}, 32)}},
+    "evaluation": {"IMAGES": 9, "CASES": {"small": (UNet, {"width": 2}, 32)}},
     "input": {"FILES": 6, "SIZE": 32, "BATCH": 3},
     "startup": {"JOBS": 2, "ROUNDS": 1, "NETWORK": ["model.width=2", "data.size=32"]},
     "epoch": {"CASES": {"small": ["model=unet", "model.width=2", "data.size=32", "train.batch_size=200"]}},
@@ -82,7 +83,7 @@ def test_ours_equals_the_plain_network(
 ) -> None:
     torch.manual_seed(0)
     plain = load("step")._theirs("plain", name, width)
-    ours = build_model(name, **({"width": width} if name == "unet" else {"decoder_width": width}))
+    ours = make_network(name, **({"width": width} if name == "unet" else {"decoder_width": width}))
     ours = ours.to(memory_format=layout)
     pairs = list(zip(ours.parameters(), plain.parameters(), strict=True))
     with torch.no_grad():

@@ -24,7 +24,7 @@ def test_wandb_that_fails_is_a_warning(tmp_path: Path, caplog, monkeypatch: pyte
         raise wandb.errors.CommError("no server\nat all")
 
     monkeypatch.setattr(wandb, "init", refuse)
-    sink = WandbSink(CONFIG, tmp_path)
+    sink = WandbSink(CONFIG, tmp_path, "offline", "p")
     sink.log({"epoch": 1})
     sink.finish({})
     warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
@@ -39,7 +39,7 @@ def test_wandb_without_a_key_is_offline_and_asks_nothing(
     if mode:
         monkeypatch.setenv("WANDB_MODE", mode)
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
-    sink = WandbSink({**CONFIG, "tracker": {"mode": "auto", "project": "p"}}, tmp_path)
+    sink = WandbSink(CONFIG, tmp_path, "auto", "p")
     assert sink.run.settings._offline
     assert sink.run.group == "sweep"
     sink.log({"epoch": 1, "val/dice": 0.5})
@@ -50,7 +50,7 @@ def test_wandb_without_a_key_is_offline_and_asks_nothing(
 @pytest.mark.parametrize(("mode", "environment"), [("disabled", "online"), ("auto", "disabled")])
 def test_disabled_makes_nothing(mode: str, environment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", environment)
-    sink = WandbSink({**CONFIG, "tracker": {"mode": mode, "project": "p"}}, tmp_path)
+    sink = WandbSink(CONFIG, tmp_path, mode, "p")
     sink.log({"epoch": 1})
     sink.finish({})
     assert list(tmp_path.iterdir()) == []

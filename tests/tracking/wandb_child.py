@@ -19,7 +19,8 @@ GROUPS = {"model": {"name": "unet"}, "aug": {"name": "crop"}, "optimizer": {"nam
 
 
 def config_of(mode: str, project: str | None = "p") -> dict[str, Any]:
-    return {"name": "sweep", "task": {"name": "train"}, "tracker": {"mode": mode, "project": project}, **GROUPS}
+    tracker = {"name": "wandb", "mode": mode, "project": project}
+    return {"name": "sweep", "task": {"name": "train"}, "tracker": tracker, **GROUPS}
 
 
 def row(epoch: int) -> dict[str, Any]:
@@ -38,11 +39,12 @@ def work(job: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     state = "running" if job.get("killed") else "finished"
     (folder / "status.json").write_text(json.dumps({"state": state, "started": job.get("started", "then")}))
-    config = config_of(job.get("mode", "auto"), job.get("project", "p"))
+    told = {"mode": job.get("mode", "auto"), "project": job.get("project", "p")}
+    config = config_of(**told)
     if job.get("copy"):
-        print(copy_to_wandb(folder, config["tracker"]).where())
+        print(copy_to_wandb(folder, **told).where())
         return
-    sink = WandbSink(config, folder)
+    sink = WandbSink(config, folder, **told)
     for epoch in range(1, job["rows"] + 1):
         sink.log(row(epoch))
         if epoch == job.get("halt"):

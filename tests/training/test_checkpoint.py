@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import make_network
 from safetensors.torch import save
 
 import pets_seg
 from pets_seg.errors import InputError
-from pets_seg.models import build_model
 from pets_seg.training.checkpoint import load_network, load_state, read_about, save_state, save_weights
 
 CPU = torch.device("cpu")
@@ -27,7 +27,7 @@ LAYOUT = 7
 
 
 def weights(**model: object) -> dict[str, torch.Tensor]:
-    return build_model(**{**ABOUT["model"], **model}).state_dict()
+    return make_network(**{**ABOUT["model"], **model}).state_dict()
 
 
 def test_weights_and_what_rebuilds_the_network_come_back(tmp_path: Path) -> None:
@@ -36,7 +36,9 @@ def test_weights_and_what_rebuilds_the_network_come_back(tmp_path: Path) -> None
     loaded = load_network(tmp_path / "best.safetensors", CPU)
     for name, tensor in kept.items():
         assert torch.equal(loaded.state_dict()[name], tensor)
-    assert read_about(tmp_path / "best.safetensors") == ABOUT
+    about = read_about(tmp_path / "best.safetensors")
+    assert about.pop("model") == {**ABOUT["model"], "_target_": "pets_seg.models.unet.UNet"}
+    assert about == {key: value for key, value in ABOUT.items() if key != "model"}
     assert [path.name for path in tmp_path.iterdir()] == ["best.safetensors"]
 
 
@@ -120,17 +122,20 @@ def test_an_archive_that_unpacks_to_more_than_it_is_is_not_unpacked(tmp_path: Pa
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"model": {"name": "os.system"}}, "its network is 'os.system'; is one of unet, resnet34_unet"),
-        ({"model": {"name": ["unet"]}}, "its network is"),
-        ({"model": {"_target_": "os.system", "name": "unet"}}, "model._target_: no such setting"),
+        (
+            {"model": {"name": "os.system"}},
+            "model=os.system is not one of resnet34_unet, unet; if it is yours, name it in the command",
+        ),
+        ({"model": {"name": ["unet"]}}, "is not one of resnet34_unet, unet"),
+        ({"model": {"_target_": "os.system", "name": "unet"}}, "model=unet is not one of"),
         ({"model": {"name": "unet", "width": 8, "upsampling": "transposed"}}, "its weights are not those of"),
         ({"model": {"name": "unet", "width": 4, "upsampling": "bilinear"}}, "its weights are not those of"),
         ({"model": {"name": "resnet34_unet", "decoder_width": 4, "upsampling": "bilinear"}}, "weights are not those"),
-        ({"model": {"name": "unet", "decoder_width": 4}}, "does not describe a network"),
+        ({"model": {"name": "unet", "decoder_width": 4}}, "model.decoder_width: belongs to model=resnet34_unet"),
         ({"model": {"name": "unet", "width": 10**9}}, "model.width=1000000000: must be from 1 to 1024"),
         ({"model": {"name": "unet", "width": "4"}}, "model.width=4: expected a whole number"),
         ({"model": {"name": "unet", "width": True}}, "expected a whole number"),
-        ({"model": {"name": "unet", "depth": 8}}, "model.depth: no such setting"),
+        ({"model": {"name": "unet", "depth": 8}}, "UNet takes no such argument (did you mean width?)"),
         ({"model": [1]}, "is not a checkpoint"),
         ({"model": None}, "is not a checkpoint"),
         ({"size": 10**6}, "data.size=1000000: must be from 32 to 4096"),

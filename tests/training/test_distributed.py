@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
-from conftest import command, only_run, tiny
+from conftest import command, make_network, only_run, tiny
 from outcome import check_same, epoch_rows, outcome
 from processes import SERVER, finish, wait_for
 
 from pets_seg.data.batches import epoch_batches
-from pets_seg.models import build_model
-from pets_seg.training.distributed import spread
-from pets_seg.training.losses import Objective
+from pets_seg.losses.cross_entropy import cross_entropy
+from pets_seg.losses.soft_dice import soft_dice
+from pets_seg.training.distributed import wrap_in_ddp
+from pets_seg.training.objective import Objective
 from pets_seg.world import World
 
 # Standalone: on a port of its own.
@@ -183,7 +184,7 @@ def test_what_several_processes_cannot_do(
 def _gradients(network: torch.nn.Module, forward: torch.nn.Module, images: torch.Tensor, world: World) -> dict:
     mask = (images[:, 0] > 0).to(torch.uint8)
     mine = world.part(0, len(images))
-    share, _ = Objective(1, 1)(forward(images[mine]), mask[mine], mask)
+    share, _ = Objective([(1, cross_entropy), (1, soft_dice)])(forward(images[mine]), mask[mine], mask)
     (share * world.size).backward()
     found = {name: parameter.grad for name, parameter in network.named_parameters()}
     return found | {name: tensor.double() for name, tensor in network.named_buffers()}
@@ -194,11 +195,11 @@ def _in_two(rank: int, folder: Path, model: dict, batches: list[torch.Tensor]) -
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     for index, images in enumerate(batches):
         torch.manual_seed(0)
-        network = build_model(**model).double()
+        network = make_network(**model).double()
         network.checkpoint_activations = True
-        found = _gradients(network, spread(network, torch.device("cpu")), images, World(rank, 2))
+        found = _gradients(network, wrap_in_ddp(network, torch.device("cpu")), images, World(rank, 2))
         torch.save(found, folder / f"{index}-{rank}.pt")
-    # As training does: a spread network that outlives its group can abort the process when it exits.
+    # As training does: a network in DDP that outlives its group can abort the process when it exits.
     gc.collect()
     dist.destroy_process_group()
 
@@ -216,7 +217,7 @@ def test_a_step_in_two_processes_is_that_of_one(model: dict, tmp_path: Path) -> 
         assert process.exitcode == 0
     for index, images in enumerate(batches):
         torch.manual_seed(0)
-        network = build_model(**model).double()
+        network = make_network(**model).double()
         expected = _gradients(network, network, images, World())
         for rank in range(2):
             found = torch.load(tmp_path / f"{index}-{rank}.pt", weights_only=True)

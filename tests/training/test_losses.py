@@ -5,7 +5,9 @@ import segmentation_models_pytorch as smp
 import torch
 import torch.nn.functional as F
 
-from pets_seg.training.losses import Objective, soft_dice
+from pets_seg.losses.cross_entropy import cross_entropy
+from pets_seg.losses.soft_dice import soft_dice
+from pets_seg.training.objective import Objective
 
 
 @pytest.fixture
@@ -16,7 +18,7 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_cross_entropy_is_pytorchs_and_zero_where_nothing_counts(batch: tuple) -> None:
-    objective = Objective(1, 0)
+    objective = Objective([(1, cross_entropy)])
     loss, logged = objective(*batch)
     torch.testing.assert_close(loss, F.cross_entropy(*batch, ignore_index=255))
     assert torch.equal(loss, logged)
@@ -37,18 +39,18 @@ def test_soft_dice_is_smps_image_by_image(batch: tuple) -> None:
 
 def test_the_objective_weighs_its_terms(batch: tuple) -> None:
     entropy, dice = F.cross_entropy(*batch, ignore_index=255), soft_dice(*batch).mean()
-    loss, logged = Objective(cross_entropy=0.5, dice=2.0)(*batch)
+    loss, logged = Objective([(0.5, cross_entropy), (2.0, soft_dice)])(*batch)
     torch.testing.assert_close(loss, 0.5 * entropy + 2 * dice)
     torch.testing.assert_close(logged, entropy)
-    assert Objective(1, 0).is_cross_entropy
-    assert not Objective(1, 1).is_cross_entropy
+    assert Objective([(1.0, cross_entropy)]).is_cross_entropy
+    assert not Objective([(1, cross_entropy), (1, soft_dice)]).is_cross_entropy
 
 
-@pytest.mark.parametrize("weights", [(1, 0), (0.5, 2.0)])
-def test_the_shares_of_parts_add_up_to_the_batch(batch: tuple, weights: tuple[float, float]) -> None:
+@pytest.mark.parametrize("weights", [(1,), (0.5, 2.0)])
+def test_the_shares_of_parts_add_up_to_the_batch(batch: tuple, weights: tuple[float, ...]) -> None:
     logits, mask = batch
     mask[0, :10] = 255
-    objective = Objective(*weights)
+    objective = Objective(list(zip(weights, (cross_entropy, soft_dice), strict=False)))
     logits.requires_grad_()
     whole, entropy = objective(logits, mask)
     [gradient] = torch.autograd.grad(whole, logits)
@@ -60,5 +62,5 @@ def test_the_shares_of_parts_add_up_to_the_batch(batch: tuple, weights: tuple[fl
 
 def test_gradients_are_finite_on_masks_without_a_pet() -> None:
     logits = torch.zeros(2, 2, 8, 8, requires_grad=True)
-    Objective(1, 1)(logits, torch.zeros(2, 8, 8, dtype=torch.long))[0].backward()
+    Objective([(1, cross_entropy), (1, soft_dice)])(logits, torch.zeros(2, 8, 8, dtype=torch.long))[0].backward()
     assert logits.grad.isfinite().all()

@@ -21,13 +21,13 @@ CHAINS = {
 # Where it kills itself: the name that is looked up, and at which call of it; before that call does anything.
 MOMENTS = [
     ("pets_seg.data.cache.decode_pair", 7, "building the cache"),
-    ("pets_seg.training.loop.derive_seed", 4, "in the middle of an epoch"),
+    ("pets_seg.training.step.derive_seed", 4, "in the middle of an epoch"),
     ("pets_seg.files.os.replace last.pt", 1, "writing last.pt"),
     ("pets_seg.training.loop.evaluate", 1, "validating"),
     ("pets_seg.training.loop.write_epoch", 1, "last.pt is written, what follows from it is not"),
     ("pets_seg.files.os.replace metrics.csv", 2, "writing metrics.csv"),
     ("pets_seg.files.os.replace best.safetensors", 1, "writing the best weights"),
-    ("pets_seg.training.loop.Batches", 3, "testing"),
+    ("pets_seg.training.record.Batches", 1, "testing"),
     ("pets_seg.files.os.replace per_image.csv", 1, "writing per_image.csv"),
     ("pets_seg.files.os.replace summary.json", 1, "writing summary.json"),
     ("pets_seg.files.os.replace status.json", 2, "writing that it is finished"),
@@ -94,7 +94,7 @@ def test_once_interrupted_it_ends_after_the_step_and_goes_on_there(
 
 def test_twice_interrupted_it_ends_at_once(oxford: Path, tmp_path: Path) -> None:
     work = tmp_path / "work"
-    process = start(work, [*tiny(oxford), *LONG], ("pets_seg.training.loop.derive_seed", 9), halt)
+    process = start(work, [*tiny(oxford), *LONG], ("pets_seg.training.step.derive_seed", 9), halt)
     wait_for((work / "halted").exists)
     os.kill(process.pid, signal.SIGTERM)
     wait_for(lambda: "interrupted: ends after this step" in (work / "shown").read_text())
@@ -109,7 +109,7 @@ def test_twice_interrupted_it_ends_at_once(oxford: Path, tmp_path: Path) -> None
 def test_interrupted_after_its_last_step_a_sweep_does_not_go_on(oxford: Path, tmp_path: Path) -> None:
     work = tmp_path / "work"
     arguments = ["-m", *tiny(oxford), "train.epochs=1", "seed=0,1"]
-    assert finish(work, arguments, ("pets_seg.training.loop.summarise", 1), interrupt) == 130
+    assert finish(work, arguments, ("pets_seg.training.record.summarise", 1), interrupt) == 130
     # The first job was at its end, the second is not begun.
     assert json.loads((only_run(work) / "status.json").read_text())["state"] == "finished"
 
@@ -144,11 +144,11 @@ def test_a_checkpoint_of_another_run_is_refused(oxford: Path, tmp_path: Path) ->
 
 def test_figures_without_a_state_are_removed_before_training_starts_anew(oxford: Path, tmp_path: Path) -> None:
     work = tmp_path / "work"
-    assert finish(work, [*tiny(oxford), "train.epochs=3"], ("pets_seg.training.loop.Batches", 3)) == -signal.SIGKILL
+    assert finish(work, [*tiny(oxford), "train.epochs=3"], ("pets_seg.training.record.Batches", 1)) == -signal.SIGKILL
     run = only_run(work)
     (run / "checkpoints" / "last.pt").write_bytes(b"damaged")
     again = [*tiny(oxford), "train.epochs=3"]
-    assert finish(work, again, ("pets_seg.training.loop.derive_seed", 1)) == -signal.SIGKILL
+    assert finish(work, again, ("pets_seg.training.step.derive_seed", 1)) == -signal.SIGKILL
     assert "last.pt cannot be read" in (work / "shown").read_text()
     assert not (run / "metrics.csv").exists()
     assert not (run / "checkpoints" / "best.safetensors").exists()

@@ -5,9 +5,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 
+from pets_seg.config.groups import COMPARED
 from pets_seg.errors import escaped
 from pets_seg.report.figures.widths import LABEL, LONGEST, shortened, widest
-from pets_seg.report.groups import GROUPS, Group, written
+from pets_seg.report.groups import Group, written
 from pets_seg.report.study import Study, spread
 
 INK, MUTED, GRID, OTHER = "#24292f", "#68717b", "#e3e6ea", "#a3abb5"
@@ -67,7 +68,7 @@ def short_labels(groups: Sequence[Group]) -> dict[str, str]:
     by one, then keys left out; what is the same even so is numbered.
     """
     keys = list(groups[0].values) if groups else []
-    tails = {key: "" if key in GROUPS else escaped(_tail(key, keys)) for key in keys}
+    tails = {key: "" if key in COMPARED else escaped(_tail(key, keys)) for key in keys}
     for names in (tails, dict.fromkeys(keys, "")):
         for inches in PIECES:
             labels = [_label(group, names, inches) for group in groups]

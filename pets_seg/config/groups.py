@@ -1,0 +1,45 @@
+"""The one table of groups: what each is for, which of its settings the package reads, and how its part is called."""
+
+import re
+from dataclasses import dataclass
+
+from pets_seg.config.schema import Aug, Data, Optimizer, Report, Train
+
+# Of an option, a sweep or a group: part of paths.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of the configuration.
+
+    `schema` types the settings that the package itself reads, `limits` arguments of parts by their name. `passed` is
+    how many arguments the package gives to the class or function that an option names by `_target_` (None: an option
+    names none). `counts` is whether a run is another one with another option.
+    """
+
+    text: str
+    counts: bool = False
+    schema: type | None = None
+    passed: int | None = None
+    limits: type | None = None
+
+
+GROUPS = {
+    "model": Group("the network", counts=True, passed=0),
+    "aug": Group("augmentation of training images and masks, together", counts=True, schema=Aug),
+    "optimizer": Group("how weights are updated", counts=True, passed=1, limits=Optimizer),
+    "scheduler": Group("how the learning rate moves over a run", counts=True, passed=2),
+    "loss": Group("what training minimises", counts=True, passed=2),
+    "metric": Group("figures beside Dice, IoU and loss: one, or [several]", passed=2),
+    "data": Group("where images and trimaps come from", counts=True, schema=Data, passed=0),
+    "train": Group("epochs, batch size, precision, device", counts=True, schema=Train),
+    "tracker": Group("a copy of the figures, for W&B", passed=2),
+    "report": Group("how runs are compared", schema=Report),
+    "task": Group("what the command does"),
+    "experiment": Group("a whole study in one file"),
+}
+# Groups and the one setting that make a run what it is, in the order in which they enter its name.
+IDENTITY = (*(name for name, group in GROUPS.items() if group.counts), "seed")
+# Those whose option says what a run is about; the settings of training have no options.
+COMPARED = tuple(name for name in IDENTITY if name not in ("train", "seed"))

@@ -1,0 +1,76 @@
+"""What makes a run what it is, and the name that it has from that."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from pets_seg.config.groups import IDENTITY
+from pets_seg.config.options import own_option
+
+# Keys in the groups of IDENTITY that cannot change a result.
+NO_IDENTITY = ("train.device", "train.save_every_steps", "data.cache_dir", "data.download")
+# A key that is added later goes here with the value that keeps the former behaviour: while it holds that value it
+# does not enter the name, so that runs made before the key existed keep theirs.
+ADDED_LATER: dict[str, Any] = {
+    "aug.keep_original": False,
+    "train.accumulate": 1,
+    "train.checkpoint_activations": False,
+    "train.ema": 0.0,
+    "train.deterministic": False,
+}
+# The class of an optimizer has always entered the name of a run.
+WITH_TARGET = ("optimizer",)
+
+
+def identity(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a resolved configuration, as plain values, that can change a run's result.
+
+    It is the same for what older versions wrote. Of an option of the package's own, what it names and what it derives
+    from its settings is left out: its name stands for that.
+    """
+    part = {group: config[group] for group in IDENTITY if group in config}
+    for group, node in part.items():
+        if isinstance(node, Mapping):
+            part[group] = {
+                key: value
+                for key, value in settings_of(group, node).items()
+                if (where := f"{group}.{key}") not in NO_IDENTITY
+                and not (where in ADDED_LATER and value == ADDED_LATER[where])
+            }
+    return part
+
+
+def settings_of(group: str, node: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an option's values without what its name stands for, if it is one of the package's own."""
+    own = own_option(group, node["name"]) if isinstance(node.get("name"), str) else {}
+    typed = {key: _like(own.get(key), value) for key, value in node.items()}
+    if group in WITH_TARGET:
+        return typed
+    implied = {key: value for key, value in own.items() if key.startswith("_")}
+    if derived := {key: value for key, value in own.items() if group != "aug" and "${" in str(value)}:
+        # What the file says of others may be a stranger's, and is not resolved.
+        plain = {key: value for key, value in {**own, **typed}.items() if isinstance(value, int | float)}
+        resolved = OmegaConf.to_container(OmegaConf.create({group: {**plain, **derived}}), resolve=True)[group]
+        implied |= {key: resolved[key] for key in derived}
+    return {key: value for key, value in typed.items() if key not in implied or value != implied[key]}
+
+
+def run_name(cfg: DictConfig) -> str:
+    """Return `<model>-<aug>-<optimizer>-s<seed>-<hash>`, the hash covering the `identity` with precision resolved."""
+    from pets_seg.training.precision import resolve_device, resolve_precision
+
+    config = OmegaConf.to_container(OmegaConf.masked_copy(cfg, IDENTITY), resolve=True)
+    device = resolve_device(config["train"]["device"])
+    config["train"]["precision"] = resolve_precision(config["train"]["precision"], device)
+    digest = hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:8]
+    return f"{cfg.model.name}-{cfg.aug.name}-{cfg.optimizer.name}-s{cfg.seed}-{digest}"
+
+
+def _like(own: Any, value: Any) -> Any:
+    """Return a whole number as the same number with a point where the option's own value has one."""
+    if isinstance(own, list) and isinstance(value, list) and own:
+        return [_like(own[0], item) for item in value]
+    return float(value) if isinstance(own, float) and type(value) is int else value

@@ -1,0 +1,129 @@
+"""Parts: the classes and functions that options name by `_target_`, ours and a user's own alike."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from hydra.utils import instantiate
+
+from pets_seg.config.groups import GROUPS
+from pets_seg.config.options import SPECIAL, known_settings, own_option, own_options
+from pets_seg.config.rules import arguments_of, check_value
+from pets_seg.config.schema import rules
+from pets_seg.errors import InputError, nearest
+
+# Groups whose part is called again and again while a run lasts.
+CALLED_LATER = ("loss", "metric")
+# What the options of this process's commands name.
+_allowed: set[str] = set()
+
+
+def check_part(group: str, settings: Mapping[str, Any], where: str) -> None:
+    """Raise InputError unless the class or function that `settings` name can be imported and takes what they hold.
+
+    `settings` are plain values; `where` is their key in the configuration. Keys that the package itself reads are left
+    to their own rules.
+    """
+    target = locate(settings, where)
+    taken, anything = arguments_of(target, GROUPS[group].passed)
+    ours = rules(GROUPS[group].schema) if GROUPS[group].schema else {}
+    limits = rules(GROUPS[group].limits) if GROUPS[group].limits else {}
+    for key, value in settings.items():
+        if value == "???" or key in SPECIAL or (key in ours and key not in taken):
+            continue
+        if key not in taken and not anything:
+            raise InputError(_surplus(where, key, settings["_target_"], [*taken, *ours]))
+        if isinstance(value, Mapping) and "_target_" in value:
+            continue
+        if key in taken:
+            check_value(f"{where}.{key}", value, taken[key].annotation)
+        if key in limits:
+            check_value(f"{where}.{key}", value, limits[key])
+    for key, parameter in taken.items():
+        # What a file leaves open is ???.
+        if parameter.default is inspect.Parameter.empty and settings.get(key, "???") == "???":
+            raise InputError(f"{where}.{key}: is needed; give {where}.{key}=..., or write it into the option's file")
+
+
+def build(group: str, settings: Mapping[str, Any], *passed: Any) -> Any:
+    """Return what the class or function that `settings` name makes of them and of what is `passed` before them.
+
+    A loss or a metric is returned as a function that takes what is passed later. Raises InputError with the reason if
+    it cannot be made.
+    """
+    arguments = {key: value for key, value in settings.items() if key != "name"}
+    schema = GROUPS[group].schema
+    if schema:
+        taken, anything = arguments_of(locate(settings, group), GROUPS[group].passed)
+        arguments = {k: v for k, v in arguments.items() if k in taken or anything or k not in rules(schema)}
+    try:
+        made = instantiate({**arguments, "_partial_": True, "_convert_": "all"})
+        return made if group in CALLED_LATER else made(*passed)
+    except InputError:
+        raise
+    # Hydra 1.3 hides what the class raises behind an error of its own, 1.4 hands it on.
+    except Exception as error:
+        if isinstance(error.__cause__, InputError):
+            raise error.__cause__ from None
+        reason = " ".join(str(error.__cause__ or error).split())[:200] or type(error).__name__
+        raise InputError(f"{group}={settings.get('name')}: cannot be made ({reason})") from error
+
+
+def allow(config: Mapping[str, Any]) -> None:
+    """Let files that are read from now on name the network and the source that this command names."""
+    for group in ("model", "data"):
+        _allowed.update(targets(config[group]))
+
+
+def permitted(group: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of an option as a file has them, which may be a stranger's, with what it was made of.
+
+    That is the class of the package's own option of this name or, if the command itself names it, the file's. Raises
+    InputError for any other: nothing of it is imported.
+    """
+    name, named = settings.get("name"), set(targets(settings))
+    own = own_option(group, name) if isinstance(name, str) else {}
+    if own and named <= {own["_target_"]} and isinstance(settings.get("_target_", ""), str):
+        return {**settings, "_target_": own["_target_"]}
+    if named and named <= _allowed:
+        return dict(settings)
+    raise InputError(
+        f"{group}={str(name)[:50]} is not one of {', '.join(own_options(group))}; if it is yours, name it in the "
+        f"command: {group}={str(name)[:50]} hydra.searchpath=[file:///my/conf]"
+    )
+
+
+def targets(node: Any) -> Iterator[str]:
+    """Return every class or function that a configuration, or a part of one, names."""
+    if isinstance(node, Mapping):
+        if isinstance(node.get("_target_"), str):
+            yield node["_target_"]
+        for value in node.values():
+            yield from targets(value)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            yield from targets(value)
+
+
+def _surplus(where: str, key: str, target: str, known: list[str]) -> str:
+    """Return why a part has no such argument: it is another option's, or mistyped."""
+    if owners := known_settings().get(f"{where}.{key}"):
+        named = " or ".join(f"{where}={owner}" for owner in owners)
+        return f"{where}.{key}: belongs to {named}, not to the {where} chosen"
+    return f"{where}.{key}: {target} takes no such argument{nearest(key, known)}; it takes {', '.join(known) or 'none'}"
+
+
+def locate(settings: Mapping[str, Any], where: str) -> Callable[..., Any]:
+    """Return the class or function that `settings` name; InputError if it cannot be imported."""
+    name = settings.get("_target_")
+    if not isinstance(name, str):
+        raise InputError(f"{where}._target_: is needed: the class or function of the option, e.g. my_package.MyClass")
+    try:
+        # Under Hydra's own rules of what may be built; nothing is called.
+        found = instantiate({"_target_": name, "_partial_": True}).func
+        inspect.signature(found)
+    except Exception as error:
+        reason = " ".join(str(error.__cause__ or error).split())[:200]
+        line = f"{where}._target_={name[:100]}: cannot be used ({reason}); name a class or function"
+        raise InputError(line) from error
+    return found

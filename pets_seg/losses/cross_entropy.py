@@ -1,0 +1,17 @@
+"""Cross-entropy over the two classes."""
+
+import torch
+import torch.nn.functional as F
+
+from pets_seg.data.batches import IGNORED
+
+
+def cross_entropy(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Return the cross-entropy of every pixel (B,H,W), 0 where it is not counted.
+
+    With two classes it is the binary cross-entropy of the difference of their logits, which is deterministic on CUDA;
+    PyTorch's own for several classes is not.
+    """
+    margin = logits[:, 1] - logits[:, 0]
+    counted = (mask != IGNORED).to(margin.dtype)
+    return F.binary_cross_entropy_with_logits(margin, (mask == 1).to(margin.dtype), counted, reduction="none")

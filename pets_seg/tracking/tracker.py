@@ -1,0 +1,85 @@
+"""The tracker of a configuration, which gets a copy of a run's figures."""
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pets_seg.config.parts import build, locate
+
+log = logging.getLogger("pets_seg")
+
+
+class Tracker:
+    """Hands figures to what the `tracker` option names; whatever that raises costs a warning, never the run.
+
+    It is made of the configuration as plain values, the run folder and its own settings. It has `log(row)`, called
+    after each epoch with its row of metrics.csv (for all rows again when a run is continued), and `finish(summary,
+    failed)`. It may have `log_pictures`, `wants_pictures`, `where`, and on its class `check` and `finished_already`;
+    `pets_seg.tracking.wandb_sink` has them all.
+    """
+
+    def __init__(self, part: Any = None) -> None:
+        self.part = part
+
+    @property
+    def wants_pictures(self) -> bool:
+        """Whether pictures would be shown to anybody."""
+        return bool(getattr(self.part, "wants_pictures", hasattr(self.part, "log_pictures")))
+
+    def log(self, row: Mapping[str, Any]) -> None:
+        """Hand on the row of an epoch."""
+        self._call("log", row)
+
+    def log_pictures(self, pictures: list[Any]) -> None:
+        """Hand on images (uint8 (3,S,S)) with their masks (uint8 (S,S)) and predictions (bool (S,S))."""
+        self._call("log_pictures", pictures)
+
+    def finish(self, summary: Mapping[str, Any], failed: bool = False) -> None:
+        """Hand on the summary; nothing follows."""
+        self._call("finish", summary, failed)
+
+    def where(self) -> str | None:
+        """Return, after `finish`, where the copy is, if the tracker says so."""
+        return self._call("where") if hasattr(self.part, "where") else None
+
+    def _call(self, method: str, *arguments: Any) -> Any:
+        if self.part is None:
+            return None
+        try:
+            return getattr(self.part, method)(*arguments)
+        except Exception as error:
+            _tell(type(self.part).__name__, error)
+            self.part = None
+            return None
+
+
+def begin(config: Mapping[str, Any], folder: Path) -> Tracker:
+    """Return the tracker of a run; one that does nothing if that of the configuration cannot be made."""
+    try:
+        return Tracker(build("tracker", config["tracker"], config, folder))
+    except Exception as error:
+        _tell(config["tracker"]["name"], error)
+        return Tracker()
+
+
+def check_tracker(settings: Mapping[str, Any], sweep: bool) -> None:
+    """Raise InputError for what a tracker knows to be wrong before a run, or a sweep, begins."""
+    _ask(settings, "check", sweep)
+
+
+def finished_already(settings: Mapping[str, Any], folder: Path) -> str | None:
+    """Let a tracker take what a run that is finished already holds, if it wants to; return where its copy is."""
+    return _ask(settings, "finished_already", folder)
+
+
+def _ask(settings: Mapping[str, Any], method: str, argument: Any) -> Any:
+    call: Callable[..., Any] | None = getattr(locate(settings, "tracker"), method, None)
+    if call is None:
+        return None
+    return call(argument, **{key: value for key, value in settings.items() if key != "name" and key[0] != "_"})
+
+
+def _tell(name: str, error: Exception) -> None:
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    log.warning(f"tracker {name}: {reason}; the run goes on without it")

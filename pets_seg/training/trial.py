@@ -1,0 +1,87 @@
+"""The parts of a run, tried on nothing much before work begins: what does not fit shows now, not after an epoch."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import torch
+
+from pets_seg.errors import InputError
+from pets_seg.evaluation.metrics import Metric, build_metrics
+from pets_seg.models import build_model
+from pets_seg.training.objective import Loss, build_objective
+from pets_seg.training.optimizers import build_optimizer, build_scheduler
+
+
+def try_parts(config: Mapping[str, Any]) -> None:
+    """Raise InputError for a network, loss, metric, optimizer or schedule that cannot be used as it is called.
+
+    `config` is a resolved configuration.
+    """
+    _try_network(json.dumps([config[group] for group in ("model", "data", "train")], default=str))
+    for _, loss in build_objective(config["loss"]).terms:
+        _try_function(f"loss={config['loss']['name']}", loss, by_pixel=True)
+    for name, metric in build_metrics(config.get("metric")).items():
+        _try_function(f"metric={name}", metric, by_pixel=False)
+    optimizer = build_optimizer(config["optimizer"], torch.nn.Linear(1, 1))
+    build_scheduler(config["scheduler"], optimizer, steps=100)
+
+
+@cache
+def _try_network(settings: str) -> None:
+    model, data, train = json.loads(settings)
+    if train["checkpoint_activations"] or model.get("pretrained"):
+        _check_abilities(model, data, train)
+    images = -(-train["batch_size"] // train["accumulate"])
+    shape = (min(images, 2), 3, data["size"], data["size"])
+    with torch.device("meta"):
+        network = build_model(model)
+        try:
+            logits = network.train()(torch.empty(shape))
+        # An operation may have no rule for tensors that hold nothing: what it gives shows in the first step.
+        except (NotImplementedError, torch.OutOfMemoryError):
+            return
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200]
+            few = images == 1 and "Expected more than 1 value per channel" in reason
+            raise InputError(
+                f"train.batch_size={train['batch_size']} train.accumulate={train['accumulate']}: batch norm has one "
+                f"value a channel of one image at data.size={data['size']}; use 2 or more images at once"
+                if few
+                else f"model={model['name']}: cannot train on images of data.size={data['size']} ({reason})"
+            ) from error
+    wanted = (shape[0], 2, *shape[2:])
+    if not isinstance(logits, torch.Tensor) or tuple(logits.shape) != wanted:
+        given = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+        raise InputError(f"model={model['name']}: makes {given} of images {shape}; must be logits {wanted}")
+
+
+def _check_abilities(model: Mapping[str, Any], data: Mapping[str, Any], train: Mapping[str, Any]) -> None:
+    """Check what a network says of itself; it is made as it will be, with its weights fetched."""
+    if model.get("pretrained") and data["normalisation"] != "imagenet":
+        raise InputError("model.pretrained=true data.normalisation=raw: ImageNet weights need normalisation=imagenet")
+    network = build_model(model)
+    if train["checkpoint_activations"] and not hasattr(network, "checkpoint_activations"):
+        raise InputError(
+            f"train.checkpoint_activations=true: model={model['name']} has no attribute checkpoint_activations"
+        )
+    if getattr(network, "pretrained", False):
+        network.load_pretrained()
+
+
+def _try_function(name: str, function: Loss | Metric, by_pixel: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 2, 32, 32, generator=generator, requires_grad=by_pixel)
+    mask = torch.tensor([0, 1, 255], dtype=torch.uint8)[torch.randint(3, (2, 32, 32), generator=generator)]
+    try:
+        values = function(logits, mask)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"{name}: cannot be computed ({reason})") from error
+    shapes = [(2,), (2, 32, 32)] if by_pixel else [(2,)]
+    if not isinstance(values, torch.Tensor) or tuple(values.shape) not in shapes:
+        given = tuple(values.shape) if isinstance(values, torch.Tensor) else type(values).__name__
+        raise InputError(f"{name}: gives {given} for masks (2, 32, 32); must be {' or '.join(map(str, shapes))}")
+    if by_pixel and not values.requires_grad:
+        raise InputError(f"{name}: gives values without a gradient; compute them from the logits by torch")
