@@ -1,18 +1,24 @@
 """Ablation studies of binary pet segmentation.
 
-From a notebook or a script: `run_config(compose("model=unet", "aug=elastic"))`; see `pets_seg.command.script`.
+From a notebook or a script: `run_config(compose("model=unet", "aug=elastic"))`; see `pets_seg.command.script`. `Range`
+stands in the type hints of parts of one's own, e.g. `width: Annotated[int, Range(1, 256)]`.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pets_seg.command.script import compose, run_config
+    from pets_seg.config.rules import Range
 
-__all__ = ["compose", "run_config"]
+__all__ = ["Range", "compose", "run_config"]
 
 
 def __getattr__(name: str) -> Any:
     # Hydra is imported by who asks for them, PyTorch once a run begins.
+    if name == "Range":
+        from pets_seg.config.rules import Range
+
+        return Range
     if name in __all__:
         from pets_seg.command import script
 

@@ -6,7 +6,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pets_seg import terminal
 from pets_seg.config.groups import GROUPS
-from pets_seg.config.options import known_settings, options
+from pets_seg.config.options import known_settings, places_of
 from pets_seg.config.schema import register_resolver
 
 HEAD = "pets_seg: segment pets, and find out which network, augmentation or optimizer helps."
@@ -43,17 +43,18 @@ def register_help() -> None:
 def help_text(cfg: DictConfig) -> str:
     """Return the help for a composed configuration, no wider than the terminal; it shows the values that it holds."""
     columns = max(NARROWEST, min(terminal.width(), WIDEST))
+    places = places_of(cfg)
     chosen = OmegaConf.to_container(cfg.hydra.runtime.choices)
     lines = [*_wrapped(HEAD, columns), ""]
     lines += _table([(f"pets_seg {words}", text) for words, text in EXAMPLES.items()], columns, 51)
     lines += ["", *_wrapped(GROUPS_HEAD, columns), ""]
     for group, about in GROUPS.items():
-        names = "  ".join(name + "*" * (name == chosen.get(group)) for name in options(group))
+        names = "  ".join(name + "*" * (name == chosen.get(group)) for name in places.options(group))
         lines += _table([(group, about.text), ("", names)], columns, 14)
     lines += ["", *_wrapped(SETTINGS_HEAD, columns), ""]
     rows = [
         (_shown(cfg, key), _explained(chosen, key, owners))
-        for key, owners in known_settings().items()
+        for key, owners in known_settings(places).items()
         if any(owners.values())
     ]
     lines += _table(rows, columns, columns * 2 // 5)

@@ -138,4 +138,7 @@ def _options(override: Override) -> Sequence[Any]:
     value = override.value()
     if isinstance(value, Glob):
         return ()
-    return value.list if isinstance(value, ChoiceSweep) else (value,)
+    values = value.list if isinstance(value, ChoiceSweep) else [value]
+    if GROUPS[override.key_or_group].several:
+        return [item for value in values for item in (value if isinstance(value, list) else [value])]
+    return values

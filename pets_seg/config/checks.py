@@ -95,7 +95,7 @@ def _check_option(where: str, group: str, node: Any) -> None:
         _check_settings(node, about.schema, f"{where}.")
         return
     own = own_option(group, node["name"])
-    if own and own.get("_target_") != node.get("_target_", own.get("_target_")):
+    if "_target_" in own and own["_target_"] != node.get("_target_", own["_target_"]):
         raise InputError(
             f"{where}.name={node['name']}: is the name of another option; choose it by {group}={node['name']}"
         )

@@ -15,7 +15,7 @@ class Group:
 
     `schema` types the settings that the package itself reads, `limits` arguments of parts by their name. `passed` is
     how many arguments the package gives to the class or function that an option names by `_target_` (None: an option
-    names none). `counts` is whether a run is another one with another option.
+    names none). `counts` is whether a run is another one with another option, `several` whether several can be chosen.
     """
 
     text: str
@@ -23,6 +23,7 @@ class Group:
     schema: type | None = None
     passed: int | None = None
     limits: type | None = None
+    several: bool = False
 
 
 GROUPS = {
@@ -31,7 +32,7 @@ GROUPS = {
     "optimizer": Group("how weights are updated", counts=True, passed=1, limits=Optimizer),
     "scheduler": Group("how the learning rate moves over a run", counts=True, passed=2),
     "loss": Group("what training minimises", counts=True, passed=2),
-    "metric": Group("figures beside Dice, IoU and loss: one, or [several]", passed=2),
+    "metric": Group("figures beside Dice, IoU and loss: one, or [several]", passed=2, several=True),
     "data": Group("where images and trimaps come from", counts=True, schema=Data, passed=0),
     "train": Group("epochs, batch size, precision, device", counts=True, schema=Train),
     "tracker": Group("a copy of the figures, for W&B", passed=2),

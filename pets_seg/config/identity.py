@@ -31,7 +31,7 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     It is the same for what older versions wrote. Of an option of the package's own, what it names and what it derives
     from its settings is left out: its name stands for that.
     """
-    part = {group: config[group] for group in IDENTITY if group in config}
+    part = made_of(config)
     for group, node in part.items():
         if isinstance(node, Mapping):
             part[group] = {
@@ -41,6 +41,11 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
                 and not (where in ADDED_LATER and value == ADDED_LATER[where])
             }
     return part
+
+
+def made_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the groups of a configuration that make a run what it is."""
+    return {group: config[group] for group in IDENTITY if group in config}
 
 
 def settings_of(group: str, node: Mapping[str, Any]) -> dict[str, Any]:

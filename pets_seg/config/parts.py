@@ -1,19 +1,23 @@
 """Parts: the classes and functions that options name by `_target_`, ours and a user's own alike."""
 
+import hashlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from hydra.utils import instantiate
 
 from pets_seg.config.groups import GROUPS
-from pets_seg.config.options import SPECIAL, known_settings, own_option, own_options
+from pets_seg.config.options import OWN, SPECIAL, known_settings, own_option
 from pets_seg.config.rules import arguments_of, check_value
 from pets_seg.config.schema import rules
 from pets_seg.errors import InputError, nearest
 
 # Groups whose part is called again and again while a run lasts.
 CALLED_LATER = ("loss", "metric")
+# Their versions, and our commit, are in status.json.
+LIBRARIES = ("pets_seg", "torch", "torchvision", "kornia")
 # What the options of this process's commands name.
 _allowed: set[str] = set()
 
@@ -88,7 +92,7 @@ def permitted(group: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     if named and named <= _allowed:
         return dict(settings)
     raise InputError(
-        f"{group}={str(name)[:50]} is not one of {', '.join(own_options(group))}; if it is yours, name it in the "
+        f"{group}={str(name)[:50]} is not one of {', '.join(OWN.options(group))}; if it is yours, name it in the "
         f"command: {group}={str(name)[:50]} hydra.searchpath=[file:///my/conf]"
     )
 
@@ -111,6 +115,17 @@ def _surplus(where: str, key: str, target: str, known: list[str]) -> str:
         named = " or ".join(f"{where}={owner}" for owner in owners)
         return f"{where}.{key}: belongs to {named}, not to the {where} chosen"
     return f"{where}.{key}: {target} takes no such argument{nearest(key, known)}; it takes {', '.join(known) or 'none'}"
+
+
+def source_digests(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return a digest of the source file of each class that `config` names, by its name; a library's has none."""
+    found = {}
+    for target in targets(config):
+        if target.partition(".")[0] not in LIBRARIES:
+            file = inspect.getsourcefile(inspect.unwrap(locate({"_target_": target}, target)))
+            if file:
+                found[target] = hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16]
+    return found
 
 
 def locate(settings: Mapping[str, Any], where: str) -> Callable[..., Any]:

@@ -1,11 +1,13 @@
 """Dice and IoU of the pet class, per image, and the metrics that a configuration names beside them."""
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 
-from pets_seg.config.parts import build
+from pets_seg.config.parts import build, source_digests
 from pets_seg.data.batches import IGNORED
 
 EPSILON = 1e-6
@@ -16,6 +18,16 @@ Metric = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 def build_metrics(settings: Mapping[str, Any] | None) -> dict[str, Metric]:
     """Return the metrics of the `metric` group, each by the name that its settings stand under."""
     return {name: build("metric", {**node, "name": name}) for name, node in (settings or {}).items()}
+
+
+def metric_records(settings: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """Return what status.json keeps of each metric: a digest of its settings and code, and which values are better."""
+    metrics, found = build_metrics(settings), {}
+    for name, node in (settings or {}).items():
+        made_of = json.dumps([node, source_digests(node)], sort_keys=True, default=str)
+        digest = hashlib.sha256(made_of.encode()).hexdigest()[:16]
+        found[name] = {"digest": digest, "lower_is_better": lower_is_better(metrics[name])}
+    return found
 
 
 def lower_is_better(metric: Metric) -> bool:

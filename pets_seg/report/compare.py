@@ -1,7 +1,7 @@
 """Groups against their baseline: paired over seeds and images, metric by metric."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -19,6 +19,20 @@ METRICS = {
     "test_loss": ("test", "loss", "test_loss"),
     "val_dice": ("valid", "dice", "best_val_dice"),
 }
+
+
+def metric_place(metric: str) -> tuple[str, str, str]:
+    """Return the split of a metric, its column in per_image.csv and its name in summary.json."""
+    return METRICS.get(metric, ("test", metric.removeprefix("test_"), metric))
+
+
+def metrics_beside(groups: Iterable[Group]) -> list[str]:
+    """Return the names of the metrics that any run of `groups` has beside those of every run."""
+    return list(dict.fromkeys(name for group in groups for run in group.finished for name in run.metrics_beside))
+
+
+# Columns of per_image.csv that hold a number for every image.
+COLUMNS = ("dice", "iou", "loss")
 # Of Dice: the difference that a plan for more seeds is made for.
 HALF_A_POINT = 0.005
 
@@ -51,7 +65,7 @@ def compare(groups: Sequence[Group], baselines: Mapping[str, Group]) -> list[Dif
     The p-values of one metric are a family: Holm's correction is over its groups.
     """
     found = []
-    for metric in METRICS:
+    for metric in [*METRICS, *(f"test_{name}" for name in metrics_beside(groups))]:
         family = [_difference(group, baselines[group.name], metric) for group in groups if group.name in baselines]
         corrected = holm([item.found.p if item.found else math.nan for item in family])
         found += [replace(item, p_holm=p) for item, p in zip(family, corrected, strict=True)]
@@ -59,10 +73,15 @@ def compare(groups: Sequence[Group], baselines: Mapping[str, Group]) -> list[Dif
 
 
 def _difference(group: Group, baseline: Group, metric: str) -> Difference:
-    seeds = common_seeds([group, baseline])
+    key = metric_place(metric)[2]
+    seeds = [
+        seed
+        for seed in common_seeds([group, baseline])
+        if not any(math.isnan(run.number(key)) for run in (*group.finished, *baseline.finished) if run.seed == seed)
+    ]
     if not seeds:
-        sides = (group.finished, baseline.finished)
-        means = [float(np.mean([run.number(METRICS[metric][2]) for run in side])) for side in sides]
+        sides = ([run.number(key) for run in side.finished] for side in (group, baseline))
+        means = [float(np.mean([value for value in side if not math.isnan(value)] or [math.nan])) for side in sides]
         return Difference(group, baseline, metric, *means, None, math.nan, None)
     ours, theirs = paired_scores([group, baseline], seeds, metric)
     values = ours - theirs
@@ -82,15 +101,17 @@ def paired_scores(groups: Sequence[Group], seeds: Sequence[int], metric: str) ->
     the runs.
     The cross-entropy of an image is weighted by its pixels, so that the mean over images is that over pixels.
     """
-    split, column, summary = METRICS[metric]
+    split, column, summary = metric_place(metric)
     runs = [[next(run for run in group.finished if run.seed == seed) for seed in seeds] for group in groups]
     tables = [[run.images.get(split) for run in side] for side in runs]
     flat = [table for side in tables for table in side]
-    if all(table is not None for table in flat):
-        stems = flat[0].index
-        for table in flat[1:]:
-            if not table.index.equals(stems):
-                stems = stems.intersection(table.index)
+    if all(table is not None and column in table for table in flat):
+        # Those of which a metric says nothing are left out.
+        known = [table.index if column in COLUMNS else table.index[table[column].notna()] for table in flat]
+        stems = known[0]
+        for others in known[1:]:
+            if not others.equals(stems):
+                stems = stems.intersection(others)
         if len(stems) > 1:
             return [np.stack([_of_images(table, stems, column) for table in side]) for side in tables]
     return [np.array([[run.number(summary)] for run in side]) for side in runs]

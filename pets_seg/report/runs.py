@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -72,6 +73,12 @@ class Run:
         """What its best weights predict for every test image, if they do (`constant.constant_class`)."""
         bins = None if self.calibration is None else self.calibration[self.calibration["split"] == "test"]
         return constant_class(self.images.get("test"), bins)
+
+    @cached_property
+    def metrics_beside(self) -> list[str]:
+        """The names of the metrics that it has beside those of every run."""
+        found = re.findall(r"^val_(.+)_at_best$", "\n".join(self.summary), re.MULTILINE)
+        return [name for name in found if name != "loss" and f"test_{name}" in self.summary]
 
     def number(self, key: str) -> float:
         """Return a number of the summary, NaN if it has none of this name."""
@@ -179,6 +186,10 @@ def _with_results(run: Run) -> Run:
             # Runs from before there was one are whole without it.
             if name != "calibration.csv" or (run.folder / name).exists():
                 damage.append(f"{name}: {error}; its other files are used")
+    if "per_image" in tables:
+        extra = tables["per_image"].columns.difference(COLUMNS["per_image.csv"])
+        # A metric says nothing of some images.
+        tables["per_image"][extra] = tables["per_image"][extra].apply(pd.to_numeric, errors="coerce")
     if "per_image" in tables and tables["per_image"].duplicated(["split", "stem"]).any():
         damage.append("per_image.csv: has images twice; the first of each is used")
         tables["per_image"] = tables["per_image"].drop_duplicates(["split", "stem"])

@@ -9,6 +9,7 @@ import pandas as pd
 
 from pets_seg.errors import escaped
 from pets_seg.files import write_text
+from pets_seg.report.compare import metrics_beside
 from pets_seg.report.groups import Group, differing_settings
 from pets_seg.report.reading import plain
 from pets_seg.report.study import MARKS, Reached, Spread, Study, reached, spread
@@ -69,7 +70,8 @@ def write_tables(study: Study, folder: Path) -> None:
 def main_table(study: Study) -> Table:
     """Return the groups with their scores, and what sets them apart from the baseline."""
     header = ["group", "seeds", "test Dice", "95 % CI", "difference, points (95 % CI)", "p", "p (Holm)"]
-    header += ["val Dice", "test IoU", "test loss"]
+    beside = metrics_beside(study.groups)
+    header += ["val Dice", "test IoU", "test loss", *(f"test {name}" for name in beside)]
     rows = []
     for group in finished(study):
         dice = spread(group, "test_dice")
@@ -77,7 +79,10 @@ def main_table(study: Study) -> Table:
         item = study.difference(group, "test_dice")
         p_values = [_p(item.found.p), _p(item.p_holm)] if item and item.found else ["", ""]
         row += [difference(study, group), *p_values]
-        row += [plus_minus(spread(group, key)) for key in ("val_dice", "test_iou", "test_loss")]
+        row += [
+            plus_minus(spread(group, key))
+            for key in ("val_dice", "test_iou", "test_loss", *(f"test_{x}" for x in beside))
+        ]
         rows.append(row)
     note = (
         "Mean ± standard deviation over seeds; 95 % CI: t interval over seeds. Difference: paired over seeds and test "

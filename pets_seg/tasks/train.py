@@ -18,9 +18,11 @@ from pets_seg.command.after_run import show_files, show_next, show_result
 from pets_seg.command.arguments import config_folder
 from pets_seg.command.schedule import Schedule
 from pets_seg.config.checks import check
-from pets_seg.config.parts import allow
+from pets_seg.config.identity import made_of
+from pets_seg.config.parts import allow, source_digests
 from pets_seg.data import ensure_decoded, open_dataset
 from pets_seg.errors import InputError, RunError
+from pets_seg.evaluation.metrics import metric_records
 from pets_seg.messages import exit_code, one_line
 from pets_seg.replay import check_same_parts, recorded_threads
 from pets_seg.terminal import from_here
@@ -31,6 +33,8 @@ from pets_seg.training.distributed import joined, lost_process
 from pets_seg.training.interruption import Interruption
 from pets_seg.training.loop import train
 from pets_seg.training.precision import describe_device, resolved
+from pets_seg.training.rescore import add_metrics
+from pets_seg.training.state import check_sources
 from pets_seg.training.trial import try_parts
 from pets_seg.world import World, this_world
 
@@ -115,9 +119,10 @@ def train_run(cfg: DictConfig, path: Path, end: Callable[[str | None], None]) ->
         try:
             with locked(folder.path):
                 folder.tidy()
-                summary, where = _finished(cfg, config, folder), None
+                summary, where = _finished(config, folder), None
                 if summary:
-                    where = finished_already(config["tracker"], path)
+                    add_metrics(config, lambda: open_dataset(config["data"]), folder, device)
+                    summary, where = folder.read_summary(), finished_already(config["tracker"], path)
                 told = True
                 if world.broadcast(summary is None):
                     summary, where = _train(config, device, folder, stop, world)
@@ -145,14 +150,15 @@ def _follow(config: dict[str, Any], device: torch.device, folder: RunFolder, sto
     return summary["best_val_dice"]
 
 
-def _finished(cfg: DictConfig, config: dict[str, Any], folder: RunFolder) -> dict[str, Any] | None:
+def _finished(config: dict[str, Any], folder: RunFolder) -> dict[str, Any] | None:
     """Return the summary of a run that is finished; None if there is something to train."""
-    if cfg.existing == "restart":
+    if config["existing"] == "restart":
         folder.clear()
         return None
     status, summary = folder.read_status(), folder.read_summary()
     if status:
         _tell_commit(status)
+        check_sources(folder.path, status.get("sources"), source_digests(made_of(config)))
     if status.get("state") != "finished" or not summary.keys() >= SHOWN:
         return None
     log.info(f"{from_here(folder.path)}: finished already (existing=restart trains it again)")
@@ -165,7 +171,8 @@ def _train(
     """Train the run and return its summary, and where the tracker's copy is."""
     tracker = Tracker()
     try:
-        folder.write_status("running", **describe_machine(describe_device(device)))
+        sources = source_digests(made_of(config))
+        folder.write_status("running", **describe_machine(describe_device(device)), sources=sources)
         folder.write_config(config)
         together = f", {world.size} processes" if world.size > 1 else ""
         place = f"{config['model']['name']} on {describe_device(device)}, {config['train']['precision']}{together}"
@@ -188,7 +195,7 @@ def _train(
         tracker.finish({}, failed=True)
         raise error
     tracker.finish(summary)
-    folder.write_status("finished")
+    folder.write_status("finished", metrics=metric_records(config["metric"]))
     return summary, tracker.where()
 
 

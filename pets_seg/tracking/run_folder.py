@@ -74,6 +74,18 @@ class RunFolder:
         status["error"] = {"type": type(error).__name__, "message": message} if error else None
         _write_json(self.path / "status.json", status)
 
+    def note(self, **facts: Any) -> None:
+        """Add facts to status.json; state and times stay."""
+        _write_json(self.path / "status.json", {**self.read_status(), **facts})
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """Return the rows of metrics.csv as texts."""
+        return _read_csv(self.path / "metrics.csv")
+
+    def read_per_image(self) -> list[dict[str, Any]]:
+        """Return the rows of per_image.csv as texts."""
+        return _read_csv(self.path / "per_image.csv")
+
     def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write metrics.csv, a row an epoch."""
         _write_csv(self.path / "metrics.csv", rows)
@@ -106,8 +118,7 @@ class RunFolder:
 def per_image_rows(split: str, stems: Sequence[str], scores: Scores) -> list[dict[str, Any]]:
     """Return the rows of per_image.csv for a split."""
     columns = [scores.dice.tolist(), scores.iou.tolist(), scores.loss.tolist(), scores.pixels.long().tolist()]
-    # A metric leaves the images out for which it says nothing.
-    columns += [["" if math.isnan(x) else x for x in values.tolist()] for values in scores.figures.values()]
+    columns += [values.tolist() for values in scores.figures.values()]
     names = ("split", "stem", "dice", "iou", "loss", "pixels", *scores.figures)
     return [dict(zip(names, (split, *row), strict=True)) for row in zip(stems, *columns, strict=True)]
 
@@ -160,6 +171,14 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+def _read_csv(path: Path) -> list[dict[str, Any]]:
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(f"{path}: cannot be read ({error}); existing=restart trains the run again") from error
+
+
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(content, indent=2) + "\n")
 
@@ -170,5 +189,6 @@ def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     names = dict.fromkeys(name for row in rows for name in row)
     writer = csv.DictWriter(text, fieldnames=list(names), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    # A figure that is not a number says nothing.
+    writer.writerows({k: "" if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()} for row in rows)
     write_text(path, text.getvalue())

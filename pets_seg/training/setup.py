@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from pets_seg.augment import Augment
-from pets_seg.config.identity import settings_of
+from pets_seg.config.identity import made_of, settings_of
+from pets_seg.config.parts import source_digests
 from pets_seg.data import Batches, Dataset, Normalise
 from pets_seg.data.batches import epoch_batches
 from pets_seg.evaluation.metrics import Metric, build_metrics
@@ -100,6 +101,7 @@ def set_up(config: Mapping[str, Any], dataset: Dataset, device: torch.device, wo
         torch.amp.GradScaler(device.type, enabled=train["precision"] == "fp16"),
         WeightAverage(network, train["ema"]) if train["ema"] else None,
         RunningLoss(device, world),
+        sources=source_digests(made_of(config)),
     )
     return Setup(
         config,

@@ -1,5 +1,6 @@
 """All that training changes, and so all that exact resuming needs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,8 @@ class State:
     best_dice: float = -1.0
     best_epoch: int = 0
     best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
+    # Digests of source files that are not the package's (`parts.source_digests`).
+    sources: dict[str, str] = field(default_factory=dict)
 
     @property
     def validated(self) -> nn.Module:
@@ -84,6 +87,7 @@ class State:
                 "average": self.average.state_dict() if self.average else None,
                 "losses": losses,
                 "random": random_states(),
+                "sources": self.sources,
                 **{name: getattr(self, name) for name in PLAIN},
             },
         )
@@ -96,6 +100,8 @@ class State:
         state = load_state(path, LAYOUT)
         if state is None:
             return False
+        # Older versions kept none.
+        check_sources(path, state.get("sources"), self.sources)
         try:
             self.network.load_state_dict(state["network"])
             self.optimizer.load_state_dict(state["optimizer"])
@@ -116,6 +122,16 @@ class State:
                 f"{path}: does not fit this run ({reason}); existing=restart trains it from the beginning"
             ) from error
         return True
+
+
+def check_sources(path: Path, then: Any, now: Mapping[str, str]) -> None:
+    """Raise InputError if the code that a run was made of, as far as `then` says, is not what it is now."""
+    for target, digest in now.items():
+        if isinstance(then, Mapping) and then.get(target, digest) != digest:
+            raise InputError(
+                f"{path}: {target} has changed since this run was made (its source file is another); "
+                "existing=restart trains it again"
+            )
 
 
 def _alike(weights: dict[str, torch.Tensor], others: dict[str, torch.Tensor]) -> bool:

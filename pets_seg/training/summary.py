@@ -26,8 +26,13 @@ def summarise(
         "images_seen": rows[-1]["images_seen"],
         "updates": rows[-1]["updates"],
     }
-    for name in metrics:
-        summary |= {f"val_{name}_at_best": best.get(f"val/{name}"), f"test_{name}": test[name]}
+    summary |= metric_summary(metrics, best, test)
     for key, mark in DICE_MARKS.items():
         summary[key] = next((row["epoch"] for row in rows if row["val/dice"] >= mark), None)
     return summary
+
+
+def metric_summary(metrics: Iterable[str], best: Mapping[str, Any], test: Mapping[str, float]) -> dict[str, Any]:
+    """Return the figures of `metrics` in the best epoch's row of metrics.csv and on the test images."""
+    keys = {name: (f"val_{name}_at_best", f"test_{name}") for name in metrics}
+    return {key: value for n, (v, t) in keys.items() for key, value in ((v, best.get(f"val/{n}")), (t, test[n]))}

@@ -1,0 +1,197 @@
+"""Every example of docs/extending.md runs as printed, and is refused or noticed where the page says so."""
+
+import csv
+import json
+import re
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import only_run, tiny, write_oxford
+from PIL import Image
+
+Command = Callable[..., tuple[int, str]]
+PAGE = (Path(__file__).parent.parent / "docs" / "extending.md").read_text(encoding="utf-8")
+FILES: dict[str, str] = dict(re.findall(r"```\w+\n# (\S+)\n(.*?)```", PAGE, re.DOTALL))
+COMMANDS = re.findall(r"^    python -m pets_seg\.run (.+)$", PAGE, re.MULTILINE)
+LONGEST = 15
+
+
+@pytest.fixture
+def run(in_process: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Run a command in a folder that holds the page's files."""
+    work = tmp_path / "work"
+    for name, text in FILES.items():
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        (work / name).write_text(text)
+    # As `python -m` does; a module of another test's folder must not be found.
+    monkeypatch.syspath_prepend(str(work))
+    for name in FILES:
+        monkeypatch.delitem(sys.modules, name.removesuffix(".py"), raising=False)
+    return in_process
+
+
+def small(root: Path) -> list[str]:
+    return [word for word in tiny(root) if not word.startswith(("model", "aug"))]
+
+
+def data_of(root: Path) -> list[str]:
+    """Write images and masks as data=pairs wants them."""
+    folder = write_oxford(root / "whole", trainval=8, test=0)
+    (root / "photos").mkdir()
+    for image in (folder / "images").iterdir():
+        trimap = Image.open(folder / "annotations" / "trimaps" / f"{image.stem}.png")
+        trimap.point([3 * (value in (1, 3)) for value in range(256)]).save(root / "photos" / f"{image.stem}.png")
+        image.rename(root / "photos" / image.name)
+    return ["data.size=32", "train.epochs=1", "train.device=cpu", "tracker.mode=disabled"]
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_an_example_runs_as_printed(words: str, oxford: Path, tmp_path: Path, run: Command) -> None:
+    given = shlex.split(words)
+    keys = {word.partition("=")[0] for word in given}
+    more = [word for word in [*small(oxford), "model.width=2"] if word.partition("=")[0] not in keys]
+    if "data=pairs" in given:
+        more = [*data_of(tmp_path / "work"), "model.width=2"]
+    if "tracker" in keys:
+        more.remove("tracker.mode=disabled")
+    code, shown = run(*given, *more)
+    assert code == 0, shown
+    folder = only_run(tmp_path / "work")
+    chosen = (
+        next(word for word in given if word.split("=")[0] in ("model", "loss", "scheduler", "aug", "metric"))
+        if keys & {"model", "loss", "scheduler", "aug", "metric"}
+        else ""
+    )
+    if chosen.startswith(("model", "aug")):
+        assert chosen.partition("=")[2] in folder.name
+    if "tracker" in keys:
+        lines = (folder / "journal.txt").read_text().splitlines()
+        assert len(lines) == 3
+        assert lines[2] == f"{json.loads((folder / 'summary.json').read_text())['test_dice']:.4f}"
+
+
+def test_no_example_is_longer_than_promised() -> None:
+    by_part: dict[str, int] = {}
+    for name, text in FILES.items():
+        part = Path(name).stem
+        by_part[part] = by_part.get(part, 0) + len([line for line in text.splitlines() if line.strip()])
+    assert len(by_part) >= 8
+    assert max(by_part.values()) <= LONGEST, by_part
+
+
+def test_help_shows_what_the_file_says_and_imports_nothing(run: Command, tmp_path: Path) -> None:
+    (tmp_path / "work" / "tiny.py").write_text("raise SystemExit(3)")
+    code, shown = run("hydra.searchpath=[file://conf]", "--help", "model=tiny")
+    assert code == 0, shown
+    assert "resnet34_unet  tiny*  unet" in shown
+    assert re.search(r"model\.width=8 +channels between the two convolutions", shown)
+    code, shown = run("hydra.searchpath=[file://conf]", "--cfg", "job", "model=tiny")
+    assert code == 0
+    assert "_target_: tiny.Tiny" in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("model=tiny model.width=500", "model.width=500: must be from 1 to 256"),
+        ("model=tiny model.width=wide", "model.width=wide: expected a whole number"),
+        ("model=tiny +model.widht=4", "model.widht: tiny.Tiny takes no such argument (did you mean width?)"),
+        ("model=tiny model.upsampling=bilinear", "model.upsampling: belongs to"),
+        ("loss=brier +loss.focal=2", "loss.focal: brier.brier takes no such argument; it takes power"),
+        ("scheduler=polynomial scheduler.power=x", "scheduler.power=x: expected a number"),
+    ],
+)
+def test_what_a_signature_does_not_allow_is_refused(words: str, reason: str, run: Command) -> None:
+    code, shown = run("hydra.searchpath=[file://conf]", *words.split())
+    assert code == 2
+    assert reason in shown
+    assert len(shown.strip().splitlines()) == 1
+
+
+def rows(file: Path) -> list[dict[str, str]]:
+    with open(file, encoding="utf-8", newline="") as opened:
+        return list(csv.DictReader(opened))
+
+
+def test_a_finished_run_gets_a_new_metric_and_is_compared_in_it(oxford: Path, tmp_path: Path, run: Command) -> None:
+    whole = ["hydra.searchpath=[file://conf]", *tiny(oxford)]
+    code, shown = run("-m", *whole, "aug=none,hflip", "seed=0,1")
+    assert code == 0, shown
+    sweep = tmp_path / "work" / "runs" / "default"
+    names = sorted(path.name for path in sweep.glob("*-s*"))
+    assert "test_area" not in rows(sweep / "runs.csv")[0]
+    code, shown = run("-m", *whole, "aug=none,hflip", "seed=0,1", "metric=[area,boundary_f1]")
+    assert code == 0, shown
+    assert shown.count("scoring the best weights again for area, boundary_f1") == 4
+    assert sorted(path.name for path in sweep.glob("*-s*")) == names
+    for name in names:
+        summary = json.loads((sweep / name / "summary.json").read_text())
+        epochs = rows(sweep / name / "metrics.csv")
+        filled = [row["val/area"] != "" for row in epochs]
+        assert filled == [int(row["epoch"]) == summary["best_epoch"] for row in epochs]
+        area = [float(row["area"]) for row in rows(sweep / name / "per_image.csv") if row["split"] == "test"]
+        assert summary["test_area"] == pytest.approx(sum(area) / len(area), abs=1e-6)
+        assert json.loads((sweep / name / "status.json").read_text())["metrics"]["area"]["lower_is_better"]
+    compared = {row["metric"] for row in rows(sweep / "comparison.csv")}
+    assert {"test_dice", "test_area", "test_boundary_f1"} <= compared
+    page = (sweep / "report.html").read_text()
+    assert "test boundary_f1" in page
+    # The same again does nothing; a metric trained with gives what scoring again gives.
+    code, shown = run("-m", *whole, "aug=none,hflip", "seed=0,1", "metric=[area]")
+    assert "scoring" not in shown
+    code, shown = run(*whole, "name=other", "metric=area")
+    assert code == 0, shown
+    again, first = only_run(tmp_path / "work", "other"), next(sweep.glob("*-none-*-s0-*"))
+    for key in ("test_area", "val_area_at_best"):
+        values = [json.loads((folder / "summary.json").read_text())[key] for folder in (again, first)]
+        assert values[0] == pytest.approx(values[1], abs=1e-7)
+    code, shown = run("task=evaluate", f"checkpoint={again}", "hydra.searchpath=[file://conf]", "metric=area")
+    assert code == 0, shown
+    assert re.search(r"^split=test images=4 dice=\S+ iou=\S+ loss=\S+ area=0\.\d{4}$", shown, re.MULTILINE)
+
+
+def test_changed_code_of_ones_own_is_another_run(oxford: Path, tmp_path: Path, run: Command) -> None:
+    work = tmp_path / "work"
+    words = ["hydra.searchpath=[file://conf]", "model=tiny", *small(oxford)]
+    assert run(*words)[0] == 0
+    code, shown = run(*words)
+    assert "finished already" in shown
+    (work / "tiny.py").write_text((work / "tiny.py").read_text().replace("nn.ReLU()", "nn.GELU()"))
+    code, shown = run(*words)
+    assert code == 2
+    assert "tiny.Tiny has changed since this run was made" in shown
+    # The same for one that is only begun.
+    status = only_run(work) / "status.json"
+    status.write_text(json.dumps({**json.loads(status.read_text()), "state": "failed", "sources": {}}))
+    code, shown = run(*words)
+    assert code == 2
+    assert "last.pt: tiny.Tiny has changed since" in shown
+    code, shown = run(*words, "existing=restart")
+    assert code == 0, shown
+
+
+def test_a_network_of_ones_own_is_rebuilt_only_where_the_command_names_it(
+    oxford: Path, tmp_path: Path, run: Command
+) -> None:
+    code, shown = run("hydra.searchpath=[file://conf]", "model=tiny", *small(oxford))
+    assert code == 0, shown
+    folder = only_run(tmp_path / "work")
+    assert (folder / "result.png").exists()
+    from pets_seg.config import parts
+
+    # As a process of its own would begin.
+    parts._allowed.clear()
+    code, shown = run("task=evaluate", f"checkpoint={folder}")
+    assert code == 2
+    assert "name it in the command: model=tiny hydra.searchpath=[file:///my/conf]" in shown
+    assert len(shown.strip().splitlines()) == 1
+    code, shown = run("task=evaluate", f"checkpoint={folder}", "hydra.searchpath=[file://conf]", "model=tiny")
+    assert code == 0, shown
+    code, shown = run("task=evaluate", f"checkpoint={folder}", "model=unet")
+    assert code == 2
+    code, shown = run(f"replay={folder}", "train.device=cpu")
+    assert code == 2
+    assert "model=tiny: no such option" in shown
