@@ -119,14 +119,15 @@ def compose_jobs(arguments: list[str], sound: set[tuple[str, ...]] | None = None
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Path:
-    """A folder with the files that the pages show below /my/conf."""
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that the pages show below /my/conf; modules are those below /my."""
     for page in GUIDES:
         for kind, text in code(page):
-            if match := re.fullmatch(rf"yaml {OWN}/(\S+)", kind):
-                file = tmp_path / "conf" / match[1]
+            if match := re.fullmatch(r"\w+ /my/(\S+)", kind):
+                file = tmp_path / match[1]
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
     return tmp_path / "conf"
 
 
@@ -192,7 +193,7 @@ def test_commands_are_found_and_all_that_is_wrong_with_them(tmp_path: Path) -> N
 
 
 def test_options_of_ones_own_can_be_trained_with(own: Path, oxford: Path) -> None:
-    settings = [*tiny(oxford), f"hydra.searchpath=[file://{own}]", "aug=mine", "optimizer=rmsprop"]
+    settings = [*tiny(oxford), f"hydra.searchpath=[file://{own}]", "aug=mine", "optimizer=nadam"]
     with initialize_config_module("pets_seg.conf", version_base="1.3"):
         # It makes the optimizer and tries the operations on images.
         prepare(compose("config", overrides=settings), overrides=[])

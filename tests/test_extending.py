@@ -14,8 +14,8 @@ from PIL import Image
 
 Command = Callable[..., tuple[int, str]]
 PAGE = (Path(__file__).parent.parent / "docs" / "extending.md").read_text(encoding="utf-8")
-FILES: dict[str, str] = dict(re.findall(r"```\w+\n# (\S+)\n(.*?)```", PAGE, re.DOTALL))
-COMMANDS = re.findall(r"^    python -m pets_seg\.run (.+)$", PAGE, re.MULTILINE)
+FILES: dict[str, str] = dict(re.findall(r"```\w+ /my/(\S+)\n(.*?)```", PAGE, re.DOTALL))
+COMMANDS = re.findall(r"^python -m pets_seg\.run (.+)$", PAGE, re.MULTILINE)
 LONGEST = 15
 
 
@@ -50,7 +50,7 @@ def data_of(root: Path) -> list[str]:
 
 @pytest.mark.parametrize("words", COMMANDS)
 def test_an_example_runs_as_printed(words: str, oxford: Path, tmp_path: Path, run: Command) -> None:
-    given = shlex.split(words)
+    given = shlex.split(words.replace("/my", str(tmp_path / "work")))
     keys = {word.partition("=")[0] for word in given}
     more = [word for word in [*small(oxford), "model.width=2"] if word.partition("=")[0] not in keys]
     if "data=pairs" in given:

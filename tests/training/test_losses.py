@@ -6,8 +6,11 @@ import torch
 import torch.nn.functional as F
 
 from pets_seg.losses.cross_entropy import cross_entropy
+from pets_seg.losses.focal import focal
+from pets_seg.losses.lovasz import lovasz
 from pets_seg.losses.soft_dice import soft_dice
-from pets_seg.training.objective import Objective
+from pets_seg.losses.weighted_cross_entropy import weighted_cross_entropy
+from pets_seg.training.objective import Objective, build_objective
 
 
 @pytest.fixture
@@ -64,3 +67,62 @@ def test_gradients_are_finite_on_masks_without_a_pet() -> None:
     logits = torch.zeros(2, 2, 8, 8, requires_grad=True)
     Objective([(1, cross_entropy), (1, soft_dice)])(logits, torch.zeros(2, 8, 8, dtype=torch.long))[0].backward()
     assert logits.grad.isfinite().all()
+
+
+def margin(logits: torch.Tensor) -> torch.Tensor:
+    return logits[:, 1] - logits[:, 0]
+
+
+@pytest.mark.parametrize(("gamma", "alpha"), [(0.0, None), (2.0, None), (0.5, 0.3), (1.5, 0.0), (3.0, 1.0)])
+def test_focal_is_smps(batch: tuple, gamma: float, alpha: float | None) -> None:
+    logits, mask = batch
+    counted = mask != 255
+    theirs = smp.losses.FocalLoss("binary", alpha, gamma, reduction="none")
+    expected = theirs(margin(logits)[counted], mask[counted])
+    found = focal(logits.requires_grad_(), mask, gamma, alpha)
+    torch.testing.assert_close(found[counted], expected, atol=1e-6, rtol=1e-5)
+    found.sum().backward()
+    assert logits.grad.isfinite().all()
+    assert (logits.grad[~counted[:, None].expand_as(logits)] == 0).all()
+
+
+def test_lovasz_is_smps_image_by_image(batch: tuple) -> None:
+    logits, mask = batch
+    theirs = smp.losses.LovaszLoss("binary", ignore_index=255)
+    expected = [theirs(margin(one)[None], its[None]) for one, its in zip(logits.split(1), mask.split(1), strict=True)]
+    torch.testing.assert_close(lovasz(logits, mask), torch.stack(expected), atol=1e-5, rtol=1e-5)
+    nothing = lovasz(logits.requires_grad_(), torch.full_like(mask, 255))
+    nothing.sum().backward()
+    assert nothing.tolist() == [0, 0, 0, 0]
+    assert logits.grad.isfinite().all()
+    # Without a pet it is the largest false alarm; where all is right, nothing.
+    assert lovasz(logits, torch.zeros_like(mask))[0].item() == pytest.approx((1 + margin(logits)[0]).max().item())
+    sure = torch.stack((20 * (mask == 0).float(), 20 * (mask == 1).float()), 1)
+    assert lovasz(sure, mask).tolist() == [0, 0, 0, 0]
+
+
+def test_weighted_cross_entropy_is_pytorchs_but_for_its_divisor(batch: tuple) -> None:
+    logits, mask = batch
+    weights = torch.tensor([0.5, 3.0])
+    expected = F.cross_entropy(logits, mask, weights, ignore_index=255, reduction="none")
+    torch.testing.assert_close(weighted_cross_entropy(logits, mask, pet=3.0, background=0.5), expected)
+
+
+def test_a_sum_averages_each_loss_by_its_own_kind(batch: tuple) -> None:
+    logits, mask = batch
+    term = "pets_seg.losses"
+    settings = {
+        "name": "mine",
+        "sum": [
+            {"weight": 0.3, "loss": {"_target_": f"{term}.focal.focal", "gamma": 1.0}},
+            {"weight": 2, "loss": {"_target_": f"{term}.lovasz.lovasz"}},
+            {"weight": 0, "loss": {"_target_": f"{term}.soft_dice.soft_dice"}},
+        ],
+    }
+    objective = build_objective(settings)
+    assert len(objective.terms) == 2
+    counted = (mask != 255).sum()
+    expected = 0.3 * focal(logits, mask, 1.0).sum() / counted + 2 * lovasz(logits, mask).mean()
+    torch.testing.assert_close(objective(logits, mask)[0], expected)
+    parts = [objective(logits[rows], mask[rows], mask)[0] for rows in (slice(0, 1), slice(1, 4))]
+    torch.testing.assert_close(sum(parts), expected)
