@@ -13,9 +13,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from pets_seg.command.arguments import check_arguments
+from pets_seg.command.replay import expand
+from pets_seg.command.tasks.train import prepare
 from pets_seg.config.checks import check
-from pets_seg.replay import expand
-from pets_seg.tasks.train import prepare
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"

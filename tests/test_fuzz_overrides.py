@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pets_seg.command import jobs
+from pets_seg.command.tasks import evaluate, preview, train
 from pets_seg.config.groups import GROUPS
 from pets_seg.config.options import known_settings
-from pets_seg.tasks import evaluate, preview, train
 
 Command = Callable[..., tuple[int, str]]
 # In seconds of the processor's time.

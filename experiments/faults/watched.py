@@ -39,9 +39,10 @@ class Watch:
 def main() -> None:
     """Run the command line with everything that takes time wrapped."""
     watch = Watch(Path(sys.argv.pop(1)))
-    from pets_seg import files, run
+    from pets_seg import run
+    from pets_seg.command.tasks import train
     from pets_seg.data import cache
-    from pets_seg.tasks import train
+    from pets_seg.machine import files
     from pets_seg.training import checkpoint, loop, state
 
     watch.wrap(cache, "_build", lambda *_: "building the pixel cache")

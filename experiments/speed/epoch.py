@@ -13,7 +13,7 @@ from timing import Rows, once
 from pets_seg.data import open_dataset
 from pets_seg.losses.cross_entropy import cross_entropy
 from pets_seg.models import build_model, memory_format
-from pets_seg.tracking.run_folder import RunFolder
+from pets_seg.run_folder.folder import RunFolder
 from pets_seg.training.loop import train
 from pets_seg.training.objective import Objective
 from pets_seg.training.optimizers import build_optimizer

@@ -18,7 +18,7 @@ from timing import Rows
 
 from pets_seg.config.schema import register
 from pets_seg.data.cache import Dataset, Split
-from pets_seg.tracking.run_folder import RunFolder
+from pets_seg.run_folder.folder import RunFolder
 from pets_seg.training.loop import train
 from pets_seg.training.precision import resolved
 

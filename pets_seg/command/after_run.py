@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pets_seg.command.messages import one_line
 from pets_seg.errors import InputError
-from pets_seg.files import write_whole
-from pets_seg.messages import one_line
+from pets_seg.machine.files import write_whole
+from pets_seg.machine.terminal import duration, link, python
 from pets_seg.report.units import unit_of
-from pets_seg.terminal import duration, link, python
 from pets_seg.tracking.wandb_names import in_trial
 
 DPI = 150
@@ -75,11 +75,11 @@ def write_picture(folder: Path) -> Path | None:
 
     What is read for it also shows a network that predicts one class everywhere, which is logged too.
     """
+    from pets_seg.command.tasks.evaluate import predict_test
     from pets_seg.report.constant import CONSTANT
     from pets_seg.report.examples import Example
     from pets_seg.report.figures.result import choose_stems, draw_result
     from pets_seg.report.runs import read_run
-    from pets_seg.tasks.evaluate import predict_test
 
     path = folder / "result.png"
     try:

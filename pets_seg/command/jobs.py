@@ -10,10 +10,10 @@ from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from pets_seg.command.messages import one_line
 from pets_seg.command.sweeps import listed
 from pets_seg.config.groups import GROUPS
 from pets_seg.errors import InputError
-from pets_seg.messages import one_line
 
 # Of one sweep: each is composed and checked before the first one starts.
 MOST_JOBS = 10_000

@@ -15,15 +15,15 @@ from omegaconf import DictConfig
 
 from pets_seg.command.arguments import check_arguments, only_shows, typed
 from pets_seg.command.completion import asks_what_follows, module_script
+from pets_seg.command.help import register_help
+from pets_seg.command.messages import exit_code, one_line, traceback_wanted
+from pets_seg.command.replay import expand
 from pets_seg.command.sweeps import CONFIG_NAME, CONFIG_PATH, told_apart
 from pets_seg.config.schema import register
 from pets_seg.errors import InputError
-from pets_seg.help import register_help
-from pets_seg.home import settle
-from pets_seg.messages import exit_code, one_line, traceback_wanted
-from pets_seg.replay import expand
-from pets_seg.terminal import output_problem, unfailing_output
-from pets_seg.world import begun_by_torchrun, this_world
+from pets_seg.machine.home import settle
+from pets_seg.machine.terminal import output_problem, unfailing_output
+from pets_seg.machine.world import begun_by_torchrun, this_world
 
 # OpenMP's threads wait for work by spinning; two runs on the same cores then block each other and come to a near
 # standstill. A short spin prevents that and costs a single run little. It must be set before torch is imported.
@@ -39,7 +39,7 @@ def behaviour() -> dict[str, Any]:
         return {"version_base": "1.3"}
     from hydra.utils import UNSAFE_DISABLE_EXECUTION_CHECKS
 
-    # A user's option may name any class; what a stranger's file may name, `pets_seg.replay` decides.
+    # A user's option may name any class; what a stranger's file may name, `pets_seg.command.replay` decides.
     return {"execution_whitelist": UNSAFE_DISABLE_EXECUTION_CHECKS}
 
 
@@ -51,7 +51,7 @@ def run(cfg: DictConfig) -> float | None:
         # The first process speaks for all; of the others only what ends them is heard.
         logging.disable(logging.WARNING)
     try:
-        return importlib.import_module(f"pets_seg.tasks.{cfg.task.name}").run(cfg)
+        return importlib.import_module(f"pets_seg.command.tasks.{cfg.task.name}").run(cfg)
     except Exception as error:
         log.debug("traceback", exc_info=True)
         if alone and traceback_wanted:

@@ -8,8 +8,8 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from pets_seg.config.groups import IDENTITY
-from pets_seg.terminal import duration
-from pets_seg.tracking.pace import Machine, Paces, Work
+from pets_seg.machine.terminal import duration
+from pets_seg.run_folder.pace import Machine, Paces, Work
 
 log = logging.getLogger("pets_seg")
 

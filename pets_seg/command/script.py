@@ -9,15 +9,15 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig, open_dict, read_write
 
+from pets_seg.command.messages import one_line
 from pets_seg.command.reads import check_files, check_words
+from pets_seg.command.replay import expand
 from pets_seg.command.sweeps import listed
 from pets_seg.config.identity import run_name
 from pets_seg.config.schema import register
 from pets_seg.errors import InputError
-from pets_seg.home import settle
-from pets_seg.messages import one_line
-from pets_seg.replay import expand
-from pets_seg.world import this_world
+from pets_seg.machine.home import settle
+from pets_seg.machine.world import this_world
 
 # A configuration may be composed by Hydra's own functions too, once this module is imported.
 register()
@@ -46,7 +46,7 @@ def run_config(cfg: DictConfig) -> Path:
     InputError for what is known to be wrong before work starts and RunError for what fails during it.
     """
     from pets_seg.command.after_run import show_files
-    from pets_seg.tasks.train import prepare, train_run
+    from pets_seg.command.tasks.train import prepare, train_run
 
     if cfg.task.name != "train":
         raise InputError(f"task={cfg.task.name}: run_config trains; other tasks are run by the command line")

@@ -9,13 +9,13 @@ from typing import Annotated, Any
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from pets_seg.command.messages import first_line, sweep_hint, unknown_key
 from pets_seg.config.groups import GROUPS, NAME
 from pets_seg.config.options import own_option
 from pets_seg.config.parts import check_part
 from pets_seg.config.rules import Range, check_value, shown
 from pets_seg.config.schema import Root, rules
 from pets_seg.errors import InputError, nearest
-from pets_seg.messages import first_line, sweep_hint, unknown_key
 
 # How the sum of a loss refers to one of its settings.
 REFERENCE = re.compile(r"\$\{(?:loss)?\.+(\w+)\}")

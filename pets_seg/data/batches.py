@@ -4,7 +4,7 @@ import torch
 
 from pets_seg.data.cache import Split
 from pets_seg.data.sources import IGNORED
-from pets_seg.seeding import derive_seed
+from pets_seg.machine.seeding import derive_seed
 
 BOUNDARY = {"background": 0, "foreground": 1, "ignore": IGNORED}
 # Share of the free memory of a CUDA device that the pixels of a split may take.

@@ -21,8 +21,8 @@ from pets_seg.data.foreign import printable
 from pets_seg.data.sources import SPLITS, Source, read_source
 from pets_seg.data.verify import ARRAYS, DamagedError, read_index, read_verified, write_index
 from pets_seg.errors import InputError
-from pets_seg.files import FULL
-from pets_seg.home import user_cache
+from pets_seg.machine.files import FULL
+from pets_seg.machine.home import user_cache
 
 # Part of the key: a change of what decoding gives must change it.
 RESIZE_RULE = "image antialiased bilinear, trimap nearest, square; 2"

@@ -8,7 +8,7 @@ from PIL import ExifTags, Image, ImageOps
 
 from pets_seg.data.foreign import printable
 from pets_seg.data.sources import Pair
-from pets_seg.files import open_regular
+from pets_seg.machine.files import open_regular
 
 # What a mask file may hold, and the trimap values (1 pet, 2 background, 3 boundary) that it then means.
 ENCODINGS = (

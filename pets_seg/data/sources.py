@@ -16,8 +16,8 @@ from pets_seg.config.schema import SEED
 from pets_seg.data.download import download_oxford_pet
 from pets_seg.data.foreign import printable
 from pets_seg.errors import InputError
-from pets_seg.files import open_regular
-from pets_seg.home import user_cache
+from pets_seg.machine.files import open_regular
+from pets_seg.machine.home import user_cache
 
 SPLITS = ("train", "valid", "test")
 IGNORED = 255

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pets_seg.errors import InputError
-from pets_seg.files import open_regular
+from pets_seg.machine.files import open_regular
 
 ARRAYS = ("images.npy", "trimaps.npy")
 # Files that this process found sound, in the state in which it found them: the jobs of a sweep share a cache.

@@ -13,7 +13,7 @@ from pets_seg.data.batches import IGNORED
 from pets_seg.evaluation.calibration import LEVELS, calibration_error, count_levels
 from pets_seg.evaluation.metrics import dice_and_iou, overlap
 from pets_seg.losses.cross_entropy import cross_entropy
-from pets_seg.world import ALONE, World
+from pets_seg.machine.world import ALONE, World
 
 # A batch of evaluation holds about this many pixels, whatever the batch size in training.
 PIXELS = 2**20

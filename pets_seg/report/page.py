@@ -15,7 +15,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from pets_seg.errors import RunError, escaped
-from pets_seg.files import write_text, write_whole
+from pets_seg.machine.files import write_text, write_whole
 from pets_seg.report.examples import Example
 from pets_seg.report.figures.calibration import draw_calibration
 from pets_seg.report.figures.cost import draw_cost

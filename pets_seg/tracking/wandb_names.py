@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pets_seg.errors import escaped
-from pets_seg.files import write_text
-from pets_seg.terminal import from_here, python
+from pets_seg.machine.files import write_text
+from pets_seg.machine.terminal import from_here, python
 
 PROJECT = "pets_seg"
 # In wandb/ of a run folder, each with the id of a W&B run after it: what W&B was told of that run, and that the server

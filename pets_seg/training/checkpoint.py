@@ -18,7 +18,7 @@ from pets_seg.config.parts import permitted
 from pets_seg.config.rules import check_value
 from pets_seg.config.schema import rules
 from pets_seg.errors import InputError
-from pets_seg.files import write_whole
+from pets_seg.machine.files import write_whole
 from pets_seg.models import build_model, memory_format
 
 log = logging.getLogger("pets_seg")

@@ -9,8 +9,8 @@ import torch.distributed as dist
 from torch import nn
 
 from pets_seg.errors import RunError
+from pets_seg.machine.world import World, this_world
 from pets_seg.training.meeting import meet
-from pets_seg.world import World, this_world
 
 # What a process hears of the group when another process is gone.
 LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "gloo", "NCCL", "Timed out waiting")

@@ -5,7 +5,7 @@ import signal
 import threading
 from types import FrameType
 
-from pets_seg.world import World
+from pets_seg.machine.world import World
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

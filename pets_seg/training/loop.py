@@ -10,7 +10,8 @@ import torch
 from pets_seg.data import Dataset
 from pets_seg.errors import RunError
 from pets_seg.evaluation.evaluate import Scores, evaluate
-from pets_seg.tracking.run_folder import RunFolder
+from pets_seg.machine.world import ALONE, World
+from pets_seg.run_folder.folder import RunFolder
 from pets_seg.tracking.tracker import Tracker
 from pets_seg.training.finite import stop_unless_finite
 from pets_seg.training.interruption import Interrupted
@@ -20,7 +21,6 @@ from pets_seg.training.record import epoch_row, test_best, write_epoch
 from pets_seg.training.running_loss import RunningLoss
 from pets_seg.training.setup import Setup, set_up, wrap
 from pets_seg.training.step import train_epoch
-from pets_seg.world import ALONE, World
 
 log = logging.getLogger("pets_seg")
 

@@ -12,7 +12,7 @@ from functools import cache
 import torch.distributed as dist
 
 from pets_seg.errors import InputError
-from pets_seg.world import LEFT_OVER, World, begun_by_torchrun, meeting_point, this_world
+from pets_seg.machine.world import LEFT_OVER, World, begun_by_torchrun, meeting_point, this_world
 
 # In seconds: until something is said, until those who have come give up, and what a store may take to answer.
 QUIET, PATIENCE, ANSWER = 3, 600, 15

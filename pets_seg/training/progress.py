@@ -9,7 +9,7 @@ from typing import Any
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from pets_seg.terminal import duration, width
+from pets_seg.machine.terminal import duration, width
 
 log = logging.getLogger("pets_seg")
 # In seconds: shorter runs are not announced, and how to make it quicker is said of longer ones.

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from pets_seg.world import World
+from pets_seg.machine.world import World
 
 
 class RunningLoss:

@@ -14,8 +14,9 @@ from pets_seg.config.parts import source_digests
 from pets_seg.data import Batches, Dataset, Normalise
 from pets_seg.data.batches import epoch_batches
 from pets_seg.evaluation.metrics import Metric, build_metrics
+from pets_seg.machine.seeding import seed_all
+from pets_seg.machine.world import World
 from pets_seg.models import build_model, memory_format
-from pets_seg.seeding import seed_all
 from pets_seg.training.distributed import wrap_in_ddp
 from pets_seg.training.memory import reset_peak
 from pets_seg.training.objective import Objective, build_objective
@@ -24,7 +25,6 @@ from pets_seg.training.precision import use_device
 from pets_seg.training.running_loss import RunningLoss
 from pets_seg.training.state import State
 from pets_seg.training.weight_average import WeightAverage
-from pets_seg.world import World
 
 
 @dataclass

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from pets_seg.errors import InputError
-from pets_seg.seeding import random_states, restore_random_states
+from pets_seg.machine.seeding import random_states, restore_random_states
 from pets_seg.training.checkpoint import load_state, save_state
 from pets_seg.training.running_loss import RunningLoss
 from pets_seg.training.weight_average import WeightAverage

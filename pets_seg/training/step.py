@@ -7,7 +7,7 @@ from contextlib import nullcontext
 import torch
 
 from pets_seg.data.batches import cut
-from pets_seg.seeding import derive_seed
+from pets_seg.machine.seeding import derive_seed
 from pets_seg.training.finite import stop_unless_finite
 from pets_seg.training.precision import autocast
 from pets_seg.training.progress import Progress

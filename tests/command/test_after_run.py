@@ -15,7 +15,7 @@ from sweeps import make_constant
 from pets_seg.command.after_run import show_next, show_result, write_picture
 from pets_seg.report.figures.result import choose_stems
 from pets_seg.report.runs import read_run
-from pets_seg.tracking.run_folder import RunFolder
+from pets_seg.run_folder.folder import RunFolder
 
 
 def test_a_run_ends_with_its_folder_a_picture_and_a_command_that_works(oxford: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import yaml
 from conftest import tiny
 from processes import forked
 
-from pets_seg.tracking.pace import Machine, Paces, Work
+from pets_seg.run_folder.pace import Machine, Paces, Work
 
 HERE = Machine("cpu", 2)
 TIME = r"[\d.]+ (?:s|min)"

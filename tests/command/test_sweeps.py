@@ -41,10 +41,12 @@ def jobs(monkeypatch: pytest.MonkeyPatch, in_process: Command) -> Callable[..., 
     def stop(folder: Path) -> None:
         raise InputError("all jobs are found")
 
-    monkeypatch.setattr("pets_seg.tasks.train.prepare", lambda cfg, overrides: found.append(" ".join(overrides)))
+    monkeypatch.setattr(
+        "pets_seg.command.tasks.train.prepare", lambda cfg, overrides: found.append(" ".join(overrides))
+    )
     # The last thing that is checked of a single run, and of a sweep.
-    monkeypatch.setattr("pets_seg.tracking.lock.check_free", stop)
-    monkeypatch.setattr("pets_seg.tracking.lock.check_writable", stop)
+    monkeypatch.setattr("pets_seg.run_folder.lock.check_free", stop)
+    monkeypatch.setattr("pets_seg.run_folder.lock.check_writable", stop)
 
     def started(*arguments: str) -> list[str]:
         found.clear()

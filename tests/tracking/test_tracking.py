@@ -9,7 +9,7 @@ import pytest
 from conftest import command, only_run, tiny
 from wandb_server import WandbServer
 
-from pets_seg.tracking.run_folder import RunFolder, git_commit
+from pets_seg.run_folder.folder import RunFolder, git_commit
 from pets_seg.tracking.wandb_account import without_secrets
 from pets_seg.tracking.wandb_sink import WandbSink
 
@@ -111,8 +111,10 @@ def test_another_commit_is_pointed_out(
 ) -> None:
     commits = iter("ab")
     now = {"commit": "a" * 40, "dirty": False}
-    monkeypatch.setattr("pets_seg.tracking.run_folder.git_commit", lambda: now)
-    monkeypatch.setattr("pets_seg.tasks.train.git_commit", lambda: {"commit": next(commits) * 40, "dirty": False})
+    monkeypatch.setattr("pets_seg.run_folder.folder.git_commit", lambda: now)
+    monkeypatch.setattr(
+        "pets_seg.command.tasks.train.git_commit", lambda: {"commit": next(commits) * 40, "dirty": False}
+    )
     assert in_process(*tiny(oxford), "train.epochs=1")[0] == 0
     [run] = (tmp_path / "work" / "runs" / "default").iterdir()
     assert json.loads((run / "status.json").read_text())["git"] == now

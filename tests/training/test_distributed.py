@@ -19,9 +19,9 @@ from processes import SERVER, finish, wait_for
 from pets_seg.data.batches import epoch_batches
 from pets_seg.losses.cross_entropy import cross_entropy
 from pets_seg.losses.soft_dice import soft_dice
+from pets_seg.machine.world import World
 from pets_seg.training.distributed import wrap_in_ddp
 from pets_seg.training.objective import Objective
-from pets_seg.world import World
 
 # Standalone: on a port of its own.
 TORCHRUN = [
@@ -167,7 +167,7 @@ def test_what_several_processes_cannot_do(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     # As torchrun starts the first and the second of two, and as what a second one starts inherits it.
     for rank, inherited in (("0", False), ("1", False), ("1", True)):
-        for module in ("hooks", "command.main"):
+        for module in ("command.hooks", "command.main"):
             monkeypatch.setattr(f"pets_seg.{module}.begun_by_torchrun", lambda begun=not inherited: begun)
         launched = {"TORCHELASTIC_RUN_ID": "x", "RANK": rank, "WORLD_SIZE": "2", "LOCAL_RANK": rank}
         launched |= {"LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}

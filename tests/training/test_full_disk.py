@@ -36,7 +36,7 @@ def test_no_room_for_one_file_after_the_other(whole: tuple[list[str], Path], tmp
     arguments, undisturbed = whole
     work = tmp_path / "work"
     for file, nth in FILES.items():
-        assert finish(work, arguments, (f"pets_seg.files.os.replace {file}", nth), fill_disk) == 1, file
+        assert finish(work, arguments, (f"pets_seg.machine.files.os.replace {file}", nth), fill_disk) == 1, file
         run = only_run(work)
         line = line_of(work, "No space left on device")
         assert f"{run.relative_to(work)}/" in line

@@ -22,15 +22,15 @@ CHAINS = {
 MOMENTS = [
     ("pets_seg.data.cache.decode_pair", 7, "building the cache"),
     ("pets_seg.training.step.derive_seed", 4, "in the middle of an epoch"),
-    ("pets_seg.files.os.replace last.pt", 1, "writing last.pt"),
+    ("pets_seg.machine.files.os.replace last.pt", 1, "writing last.pt"),
     ("pets_seg.training.loop.evaluate", 1, "validating"),
     ("pets_seg.training.loop.write_epoch", 1, "last.pt is written, what follows from it is not"),
-    ("pets_seg.files.os.replace metrics.csv", 2, "writing metrics.csv"),
-    ("pets_seg.files.os.replace best.safetensors", 1, "writing the best weights"),
+    ("pets_seg.machine.files.os.replace metrics.csv", 2, "writing metrics.csv"),
+    ("pets_seg.machine.files.os.replace best.safetensors", 1, "writing the best weights"),
     ("pets_seg.training.record.Batches", 1, "testing"),
-    ("pets_seg.files.os.replace per_image.csv", 1, "writing per_image.csv"),
-    ("pets_seg.files.os.replace summary.json", 1, "writing summary.json"),
-    ("pets_seg.files.os.replace status.json", 2, "writing that it is finished"),
+    ("pets_seg.machine.files.os.replace per_image.csv", 1, "writing per_image.csv"),
+    ("pets_seg.machine.files.os.replace summary.json", 1, "writing summary.json"),
+    ("pets_seg.machine.files.os.replace status.json", 2, "writing that it is finished"),
 ]
 
 

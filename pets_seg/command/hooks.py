@@ -18,12 +18,12 @@ from omegaconf.errors import InterpolationToMissingValueError
 
 from pets_seg.command.jobs import chosen_later, compose_jobs
 from pets_seg.command.loading import loading
+from pets_seg.command.messages import exit_code, one_line, traceback_wanted
 from pets_seg.command.reads import TASKS, check_files, check_keys
 from pets_seg.config.identity import run_name
 from pets_seg.errors import InputError, RunError
-from pets_seg.messages import exit_code, one_line, traceback_wanted
-from pets_seg.terminal import python
-from pets_seg.world import begun_by_torchrun, this_world
+from pets_seg.machine.terminal import python
+from pets_seg.machine.world import begun_by_torchrun, this_world
 
 SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
 
@@ -58,7 +58,7 @@ class Hooks(Callback):
                 _check_folder("hydra.run.dir", config)
             # The others would meet the lock of the first, which asks for all.
             if config.task.name == "train" and this_world().first:
-                from pets_seg.tracking.lock import check_free
+                from pets_seg.run_folder.lock import check_free
 
                 check_free(Path(config.hydra.run.dir))
             # Before the run folder is made: the others may never come.
@@ -93,7 +93,7 @@ class Hooks(Callback):
                 _prepare(job)
             if config.task.name == "train":
                 from pets_seg.report.wandb_report import check_account
-                from pets_seg.tracking.lock import check_writable
+                from pets_seg.run_folder.lock import check_writable
                 from pets_seg.tracking.tracker import check_tracker
 
                 check_tracker(OmegaConf.to_container(config.tracker, resolve=True), True)
@@ -166,8 +166,8 @@ def _study(folder: Path, config: DictConfig) -> tuple[Any, str]:
 
 
 def _report(config: DictConfig, runs: list[str]) -> bool:
+    from pets_seg.command.tasks.report import make_report, publish
     from pets_seg.report.sweep import show_sweep
-    from pets_seg.tasks.report import make_report, publish
     from pets_seg.tracking.wandb_names import sweep_place
 
     folder = Path(config.hydra.sweep.dir)
@@ -230,7 +230,7 @@ def _prepare(config: DictConfig) -> None:
     with read_write(bare), open_dict(bare):
         del bare["hydra"]
     with loading("loading PyTorch"):
-        task = importlib.import_module(f"pets_seg.tasks.{config.task.name}")
+        task = importlib.import_module(f"pets_seg.command.tasks.{config.task.name}")
     task.prepare(bare, overrides=_given(config))
 
 

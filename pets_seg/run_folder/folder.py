@@ -21,8 +21,8 @@ import yaml
 from pets_seg.errors import InputError
 from pets_seg.evaluation.calibration import reliability
 from pets_seg.evaluation.evaluate import Scores
-from pets_seg.files import remove_parts, write_text
-from pets_seg.world import this_world
+from pets_seg.machine.files import remove_parts, write_text
+from pets_seg.machine.world import this_world
 
 PACKAGES = ("pets_seg", "torch", "torchvision", "kornia", "hydra-core", "omegaconf", "wandb", "numpy", "pillow")
 

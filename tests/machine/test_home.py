@@ -15,8 +15,8 @@ import pytest
 from conftest import tiny
 from processes import finish
 
-from pets_seg import home
 from pets_seg.errors import InputError
+from pets_seg.machine import home
 
 VARIABLES = ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "WANDB_CACHE_DIR", "MPLCONFIGDIR")
 # A user whom the password file does not know.

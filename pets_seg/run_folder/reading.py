@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from pets_seg.errors import escaped
-from pets_seg.files import open_regular
+from pets_seg.machine.files import open_regular
 
 # In bytes; a table of a million images is smaller.
 LARGEST_JSON, LARGEST_CSV = 10_000_000, 500_000_000

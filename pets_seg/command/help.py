@@ -4,10 +4,10 @@ import textwrap
 
 from omegaconf import DictConfig, OmegaConf
 
-from pets_seg import terminal
 from pets_seg.config.groups import GROUPS
 from pets_seg.config.options import known_settings, places_of
 from pets_seg.config.schema import register_resolver
+from pets_seg.machine import terminal
 
 HEAD = "pets_seg: segment pets, and find out which network, augmentation or optimizer helps."
 EXAMPLES = {

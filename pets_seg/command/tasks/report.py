@@ -10,12 +10,13 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from pets_seg.command.arguments import typed
+from pets_seg.command.tasks.evaluate import predict_test
 from pets_seg.config.checks import check
 from pets_seg.config.options import own_option
 from pets_seg.config.parts import allow
 from pets_seg.data.decode import BadFileError
 from pets_seg.errors import InputError, escaped
-from pets_seg.files import write_text
+from pets_seg.machine.files import write_text
 from pets_seg.report.compare import common_seeds
 from pets_seg.report.examples import Example, choose_groups, choose_images
 from pets_seg.report.origin import origin
@@ -25,8 +26,7 @@ from pets_seg.report.study import Study, read_study
 from pets_seg.report.sweep import show_comparison
 from pets_seg.report.tables import cost_table, course_table, main_table, markdown, write_tables
 from pets_seg.report.wandb_report import check_account, save_report
-from pets_seg.tasks.evaluate import predict_test
-from pets_seg.tracking.lock import check_writable
+from pets_seg.run_folder.lock import check_writable
 from pets_seg.tracking.wandb_names import project_name, recorded
 
 log = logging.getLogger("pets_seg")

@@ -11,7 +11,7 @@ from PIL import Image
 from processes import forked
 
 from pets_seg.augment import Augment
-from pets_seg.tasks.preview import DRAWS, describe, draw
+from pets_seg.command.tasks.preview import DRAWS, describe, draw
 
 Command = Callable[..., tuple[int, str]]
 

@@ -13,7 +13,7 @@ from filelock import FileLock
 from processes import start, wait_for
 
 from pets_seg.errors import InputError
-from pets_seg.tracking import lock
+from pets_seg.run_folder import lock
 
 HOLD = """
 import sys, time

@@ -14,7 +14,7 @@ from pets_seg.config.groups import IDENTITY, NAME
 from pets_seg.config.identity import ADDED_LATER, settings_of
 from pets_seg.config.parts import targets
 from pets_seg.errors import InputError
-from pets_seg.files import open_regular
+from pets_seg.machine.files import open_regular
 
 LARGEST = 1_000_000
 MOST_THREADS = 4096

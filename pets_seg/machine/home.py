@@ -10,7 +10,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from pets_seg.errors import InputError
-from pets_seg.world import this_world
+from pets_seg.machine.world import this_world
 
 log = logging.getLogger("pets_seg")
 # Why this process has a home folder that takes the place of one.

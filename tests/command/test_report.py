@@ -11,7 +11,7 @@ from conftest import tiny
 from processes import finish
 from sweeps import make_constant, write_sweep
 
-from pets_seg.terminal import python
+from pets_seg.machine.terminal import python
 
 Command = Callable[..., tuple[int, str]]
 HEAD = "test Dice against none, in points (95 % CI):"
@@ -25,7 +25,7 @@ def test_a_sweep_that_dies_has_its_tables_and_ends_with_its_report_when_it_is_co
     sweep = work / "runs" / "default"
     arguments = ["-m", *tiny(oxford), "train.epochs=1", "aug=none,hflip", "seed=0,1"]
     # The fourth job dies when it is done but for its summary.
-    assert finish(work, arguments, ("pets_seg.files.os.replace summary.json", 4)) == -signal.SIGKILL
+    assert finish(work, arguments, ("pets_seg.machine.files.os.replace summary.json", 4)) == -signal.SIGKILL
     assert list(pd.read_csv(sweep / "runs.csv")["state"]) == ["finished"] * 3
     assert list(pd.read_csv(sweep / "comparison.csv")["seeds"]) == [1] * 4
     assert not (sweep / "report.html").exists()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import tiny
 
-from pets_seg.terminal import LINKS, duration, python
+from pets_seg.machine.terminal import LINKS, duration, python
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_the_interpreter_is_called_as_the_shell_of_the_user_does(
 
 SHOW = """
 from pathlib import Path
-from pets_seg.terminal import coloured, link
+from pets_seg.machine.terminal import coloured, link
 print(link(Path("/a b/c")), coloured("word", "green"))
 """
 
@@ -70,7 +70,7 @@ def test_links_and_colours_go_to_terminals_that_know_them() -> None:
 @pytest.mark.parametrize(("encoding", "shown"), [("ascii", "1 +- 2 \\u6f22 -"), ("latin-1", "1 ± 2 \\u6f22 -")])
 def test_a_sign_that_the_encoding_lacks_is_written_otherwise(encoding: str, shown: str) -> None:
     code = (
-        "from pets_seg.terminal import unfailing_output\n"
+        "from pets_seg.machine.terminal import unfailing_output\n"
         "with unfailing_output(): print('1 \\N{PLUS-MINUS SIGN} 2 \\u6f22 \\N{EN DASH}')"
     )
     environment = {**os.environ, "PYTHONIOENCODING": encoding}

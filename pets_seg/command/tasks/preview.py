@@ -14,8 +14,8 @@ from pets_seg.augment import Augment, check_operations
 from pets_seg.config.checks import check
 from pets_seg.config.identity import identity
 from pets_seg.data import Batches, ensure_decoded, open_dataset
-from pets_seg.files import write_whole
-from pets_seg.seeding import derive_seed
+from pets_seg.machine.files import write_whole
+from pets_seg.machine.seeding import derive_seed
 
 IMAGES = 4
 DRAWS = 5

@@ -12,6 +12,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from pets_seg.command.replay import read_config
 from pets_seg.config.checks import check, check_option
 from pets_seg.config.parts import allow, permitted
 from pets_seg.data import Batches, Normalise, ensure_decoded, open_dataset
@@ -22,8 +23,7 @@ from pets_seg.errors import InputError
 from pets_seg.evaluation.evaluate import evaluate
 from pets_seg.evaluation.metrics import build_metrics
 from pets_seg.models import memory_format
-from pets_seg.replay import read_config
-from pets_seg.tracking.run_folder import RunFolder, per_image_rows
+from pets_seg.run_folder.folder import RunFolder, per_image_rows
 from pets_seg.training.checkpoint import load_network, read_about
 from pets_seg.training.precision import autocast, resolve_device, use_device
 
