@@ -16,11 +16,11 @@ from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 from PIL import Image
 
-import pets_seg.config.schema
+import pets_seg.config.register
 from pets_seg.config.options import own_option
 from pets_seg.models import build_model
 
-pets_seg.config.schema.register()
+pets_seg.config.register.register()
 
 
 @pytest.fixture(autouse=True, scope="session")

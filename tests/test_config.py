@@ -7,11 +7,11 @@ import pytest
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig, OmegaConf
 
-import pets_seg.config.schema
+import pets_seg.config.register
 from pets_seg.config.identity import identity, run_name
 from pets_seg.config.options import known_settings
 
-pets_seg.config.schema.register()
+pets_seg.config.register.register()
 
 SAME_RUN = """
     train.device=cpu data.cache_dir=/tmp/x data.download=false name=other existing=restart

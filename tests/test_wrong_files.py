@@ -21,7 +21,7 @@ from test_wrong_input import refused
 
 from pets_seg.config.identity import run_name
 from pets_seg.models import build_model
-from pets_seg.training.checkpoint import save_weights
+from pets_seg.models.checkpoint import save_weights
 
 Command = Callable[..., tuple[int, str]]
 Change = Callable[[Path], object]

@@ -17,10 +17,11 @@ from torchvision.transforms import v2
 from pets_seg.augment import Augment
 from pets_seg.data import Normalise
 from pets_seg.losses.cross_entropy import cross_entropy
+from pets_seg.machine.device import resolve_precision
 from pets_seg.models import build_model, memory_format
 from pets_seg.training.objective import Objective
 from pets_seg.training.optimizers import build_optimizer
-from pets_seg.training.precision import autocast, resolve_precision, use_device
+from pets_seg.training.precision import autocast, use_device
 
 BATCH = 16
 ELASTIC_SIZE = 256

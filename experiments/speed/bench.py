@@ -7,9 +7,9 @@ from pathlib import Path
 
 from timing import describe_machine, slug, table
 
-from pets_seg.config.schema import register
+from pets_seg.config.register import register
+from pets_seg.machine.device import resolve_device
 from pets_seg.machine.files import write_text
-from pets_seg.training.precision import resolve_device
 
 RESULTS = Path(__file__).parent / "results"
 PARTS = ("augmentation", "step", "epoch", "evaluation", "input", "settings", "startup")

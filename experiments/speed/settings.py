@@ -16,11 +16,11 @@ import torch
 from hydra import compose, initialize_config_module
 from timing import Rows
 
-from pets_seg.config.schema import register
+from pets_seg.config.register import register
 from pets_seg.data.cache import Dataset, Split
+from pets_seg.machine.device import resolved
 from pets_seg.run_folder.folder import RunFolder
 from pets_seg.training.loop import train
-from pets_seg.training.precision import resolved
 
 ACCUMULATE, CHECKPOINT = "train.accumulate=4", "train.checkpoint_activations=true"
 OTHERS = [["train.deterministic=true"], ["train.ema=0.99"], ["train.compile=true"]]

@@ -75,7 +75,7 @@ def write_picture(folder: Path) -> Path | None:
 
     What is read for it also shows a network that predicts one class everywhere, which is logged too.
     """
-    from pets_seg.command.tasks.evaluate import predict_test
+    from pets_seg.evaluation.prediction import predict_test
     from pets_seg.report.constant import CONSTANT
     from pets_seg.report.examples import Example
     from pets_seg.report.figures.result import choose_stems, draw_result

@@ -9,9 +9,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString
 from hydra.errors import OverrideParseException
 
-from pets_seg.command.messages import first_line
-from pets_seg.command.spelling import meant_as_sweep, unreadable
+from pets_seg.command.spelling import unreadable
 from pets_seg.config.groups import GROUPS
+from pets_seg.config.hints import first_line, meant_as_sweep
 from pets_seg.config.options import known_settings
 from pets_seg.errors import InputError, nearest
 

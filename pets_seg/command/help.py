@@ -6,7 +6,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pets_seg.config.groups import GROUPS
 from pets_seg.config.options import known_settings, places_of
-from pets_seg.config.schema import register_resolver
+from pets_seg.config.register import register_resolver
 from pets_seg.machine import terminal
 
 HEAD = "pets_seg: segment pets, and find out which network, augmentation or optimizer helps."

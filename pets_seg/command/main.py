@@ -19,7 +19,7 @@ from pets_seg.command.help import register_help
 from pets_seg.command.messages import exit_code, one_line, traceback_wanted
 from pets_seg.command.replay import expand
 from pets_seg.command.sweeps import CONFIG_NAME, CONFIG_PATH, told_apart
-from pets_seg.config.schema import register
+from pets_seg.config.register import register
 from pets_seg.errors import InputError
 from pets_seg.machine.home import settle
 from pets_seg.machine.terminal import output_problem, unfailing_output

@@ -8,10 +8,10 @@ import yaml
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-from pets_seg.command.spelling import meant_as_sweep, unreadable
+from pets_seg.command.spelling import unreadable
 from pets_seg.config.groups import GROUPS
-from pets_seg.config.options import known_settings
-from pets_seg.config.rules import describe, takes_one
+from pets_seg.config.hints import OPERATIONS, first_line, sweep_hint, unknown_key
+from pets_seg.config.rules import describe
 from pets_seg.config.schema import Root, rules
 from pets_seg.errors import InputError, RunError, escaped, nearest
 
@@ -23,7 +23,6 @@ BAD_FILE = "defaults must be a list|Unsupported type in defaults|in '@package|In
 # In characters: a value can be long, and a line must show the beginning of it and the rule at the end.
 LONGEST_LINE = 900
 
-OPERATIONS = "is not in this option; --cfg job shows its entries; a parameter that its file does not name takes a +"
 DEFAULTS = "the first line of such a file is # @package _global_"
 
 # What Hydra says, and what is said instead of the one thing that it names.
@@ -76,12 +75,6 @@ def one_line(error: BaseException) -> str:
     text = escaped(" ".join(text.split()))
     half = LONGEST_LINE // 2
     return text if len(text) <= LONGEST_LINE else f"{text[:half]} ... {text[-half:]}"
-
-
-def first_line(text: str) -> str:
-    """Return what matters of an error of OmegaConf's: the rest is notes for its developers."""
-    line = text.strip().partition("\n")[0]
-    return re.sub(r"^\w+ raised while (?:resolving interpolation|composing config): ", "", line)[:200]
 
 
 def _explain(error: BaseException) -> str:
@@ -152,28 +145,3 @@ def _wrong_value(override: str, cause: str) -> str:
         expected = expected.removesuffix(" or null")
     expected = expected or "another kind of value; --cfg all shows the one it has now"
     return f"{key}={value}: expected {expected}{sweep_hint(key, value, _rule(key))}"
-
-
-def sweep_hint(key: str, value: str, rule: Any) -> str:
-    """Return how to sweep over `value`, if it is several of which a setting of this rule takes one, or nothing."""
-    one = rule is not None and takes_one(rule) and (key == "seed" or "." in key)
-    return meant_as_sweep(key, value) if one else ""
-
-
-def unknown_key(key: str) -> str:
-    """Return why `key` cannot be set: it is another option's, or mistyped."""
-    if key.startswith("aug.operations."):
-        return f"{key}: {OPERATIONS}"
-    if key.startswith("hydra"):
-        return f"{key}: Hydra has no such setting; --cfg hydra shows those it has; a new entry takes a +"
-    known = known_settings()
-    group = key.rpartition(".")[0]
-    if key in known and group:
-        owners = " or ".join(f"{group}={owner}" for owner in known[key])
-        return f"{key}: belongs to {owners}, not to the {group} chosen"
-    group = key.partition(".")[0]
-    if group in GROUPS and "." in key:
-        siblings = ", ".join(other for other in known if other.startswith(f"{group}.")) or "nothing that can be set so"
-        return f"{key}: no such setting{nearest(key, list(known))}; {group} has {siblings}"
-    words = [*GROUPS, *known]
-    return f"{key}: no such group or setting{nearest(key, words)}; --help lists them"

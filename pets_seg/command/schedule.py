@@ -77,7 +77,7 @@ def plan(jobs: Sequence[DictConfig]) -> Schedule:
     import torch
 
     from pets_seg.data import count_images
-    from pets_seg.training.precision import describe_device, resolve_device, resolve_precision
+    from pets_seg.machine.device import describe_device, resolve_device, resolve_precision
 
     counts: dict[str, dict[str, int]] = {}
     work = []

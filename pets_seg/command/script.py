@@ -14,7 +14,7 @@ from pets_seg.command.reads import check_files, check_words
 from pets_seg.command.replay import expand
 from pets_seg.command.sweeps import listed
 from pets_seg.config.identity import run_name
-from pets_seg.config.schema import register
+from pets_seg.config.register import register
 from pets_seg.errors import InputError
 from pets_seg.machine.home import settle
 from pets_seg.machine.world import this_world

@@ -3,17 +3,13 @@
 import re
 from collections.abc import Callable, Sequence
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import OverrideParseException
+from pets_seg.config.hints import LONGEST, NUMBER, readable
 
 # A word that ends or begins with one of these, beside its neighbour, was one word with it before the shell cut it.
 OPEN, CLOSE = ",=:[({", ",=:])}"
 PAIRS = {"(": ")", "[": "]", "{": "}"}
-NUMBER = r"[+-]?[0-9][0-9_]*"
 EXAMPLE = "'checkpoint=\"runs/a=b\"'"
 RULE = "write key=value, a value with signs beyond letters, digits and _-+./ in quotes, e.g. "
-# In characters; trying what was meant takes a time that grows with the square of the length.
-LONGEST = 500
 
 # What is wrong with a word, the reason, and what was meant: tried in this order, and said if that can be read.
 Mend = Callable[[re.Match[str]], str]
@@ -71,29 +67,6 @@ def unreadable(words: Sequence[str], index: int, problem: str = "") -> str:
         )
     meant = f'{key}="{value}"' if equals else ""
     return f"{word}: cannot be read; {RULE}" + (f"'{meant}'" if equals and readable(meant) else EXAMPLE)
-
-
-def meant_as_sweep(key: str, value: str) -> str:
-    """Return "; ... sweeps" if `value`, where one of another kind is wanted, is several in a wrong form, or nothing."""
-    if match := re.fullmatch(rf"({NUMBER})\s*(?:-|:|\.{{2,3}})\s*({NUMBER})", value):
-        meant = f"{key}=range({int(match[1])},{int(match[2]) + 1})"
-    else:
-        inner = re.sub(r"""^[\[({"']+|[\])}"']+$""", "", value)
-        items = [item.strip() for item in re.split(r"[,;|]", inner)]
-        if len(items) < 2 or not all(re.fullmatch(r"[\w.+-]+", item) for item in items):
-            return ""
-        meant = f"{key}={','.join(items)}"
-    return f"; {meant} sweeps over them (with -m)" if readable(meant) else ""
-
-
-def readable(text: str) -> bool:
-    """Return whether Hydra can read `text` as one override."""
-    if len(text) > LONGEST:
-        return False
-    try:
-        return bool(OverridesParser.create().parse_overrides([text]))
-    except (OverrideParseException, ValueError, ArithmeticError, RecursionError):
-        return False
 
 
 def _belong(left: str, right: str) -> bool:

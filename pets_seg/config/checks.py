@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pets_seg.command.messages import first_line, sweep_hint, unknown_key
 from pets_seg.config.groups import GROUPS, NAME
+from pets_seg.config.hints import first_line, sweep_hint, unknown_key
 from pets_seg.config.options import own_option
 from pets_seg.config.parts import check_part
 from pets_seg.config.rules import Range, check_value, shown
@@ -124,7 +124,7 @@ def _check_sum(node: Mapping[str, Any], written: Any) -> None:
 
 
 def _check_together(cfg: DictConfig) -> None:
-    from pets_seg.training.precision import resolve_device, resolve_precision
+    from pets_seg.machine.device import resolve_device, resolve_precision
 
     device = resolve_device(cfg.train.device)
     resolve_precision(cfg.train.precision, device)

@@ -65,7 +65,7 @@ def settings_of(group: str, node: Mapping[str, Any]) -> dict[str, Any]:
 
 def run_name(cfg: DictConfig) -> str:
     """Return `<model>-<aug>-<optimizer>-s<seed>-<hash>`, the hash covering the `identity` with precision resolved."""
-    from pets_seg.training.precision import resolve_device, resolve_precision
+    from pets_seg.machine.device import resolve_device, resolve_precision
 
     config = OmegaConf.to_container(OmegaConf.masked_copy(cfg, IDENTITY), resolve=True)
     device = resolve_device(config["train"]["device"])

@@ -1,16 +1,14 @@
 """The settings that the package itself reads, typed; the arguments of parts have their rules in their signatures."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from functools import cache
 from typing import Annotated, Any, Literal
 
-import omegaconf
-from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, OmegaConf
+from omegaconf import MISSING
 
 from pets_seg.config.rules import Range
 
+# In masks: a pixel that is not counted.
+IGNORED = 255
 # More is a mistake.
 COUNT = Range(1, 1_000_000)
 SEED = Range(0, 2**31 - 1)
@@ -102,36 +100,3 @@ def rules(schema: type) -> dict[str, Any]:
 
 def _rule(kind: Any, limit: Any) -> Any:
     return kind if limit is None else Annotated[kind, limit] if isinstance(limit, Range) else limit
-
-
-@cache
-def register() -> None:
-    """Tell Hydra the schemas, and OmegaConf the resolvers that conf/ uses, once."""
-    from pets_seg.config.identity import run_name
-
-    store = ConfigStore.instance()
-    # Hydra copies the whole store whenever it looks at a group, a hundred times for --help, and then copies each node
-    # that it takes from it. The second copy is enough.
-    ConfigStore.__deepcopy__ = lambda self, memo: self
-    for schema in (Root, Aug, Train, Report):
-        store.store(group="schema", name=schema.__name__.lower(), node=schema, provider="pets_seg")
-    register_resolver("run_name", lambda *, _root_: run_name(_root_))
-    register_resolver("scratch_folder", _scratch_folder, use_cache=True)
-
-
-def register_resolver(name: str, resolver: Callable[..., Any], use_cache: bool = False) -> None:
-    """Let ${name:} in a configuration stand for what `resolver` returns."""
-    # OmegaConf 2.4 gives this name to what 2.3 calls register_new_resolver.
-    old = omegaconf.__version__.startswith("2.3.")
-    register = OmegaConf.register_new_resolver if old else OmegaConf.register_resolver
-    register(name, resolver, use_cache=use_cache, replace=True)
-
-
-def _scratch_folder() -> str:
-    import atexit
-    import shutil
-    import tempfile
-
-    folder = tempfile.mkdtemp(prefix="pets_seg-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder

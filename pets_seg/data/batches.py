@@ -2,8 +2,8 @@
 
 import torch
 
+from pets_seg.config.schema import IGNORED
 from pets_seg.data.cache import Split
-from pets_seg.data.sources import IGNORED
 from pets_seg.machine.seeding import derive_seed
 
 BOUNDARY = {"background": 0, "foreground": 1, "ignore": IGNORED}

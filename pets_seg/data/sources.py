@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pets_seg.config.parts import build
-from pets_seg.config.schema import SEED
+from pets_seg.config.schema import IGNORED, SEED
 from pets_seg.data.download import download_oxford_pet
 from pets_seg.data.foreign import printable
 from pets_seg.errors import InputError
@@ -20,7 +20,6 @@ from pets_seg.machine.files import open_regular
 from pets_seg.machine.home import user_cache
 
 SPLITS = ("train", "valid", "test")
-IGNORED = 255
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
 
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from pets_seg.config.rules import Range
-from pets_seg.data.batches import IGNORED
+from pets_seg.config.schema import IGNORED
 
 
 def boundary_f1(

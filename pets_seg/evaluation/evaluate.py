@@ -8,8 +8,8 @@ from types import MappingProxyType
 import torch
 from torch import nn
 
+from pets_seg.config.schema import IGNORED
 from pets_seg.data import Batches, Normalise
-from pets_seg.data.batches import IGNORED
 from pets_seg.evaluation.calibration import LEVELS, calibration_error, count_levels
 from pets_seg.evaluation.metrics import dice_and_iou, overlap
 from pets_seg.losses.cross_entropy import cross_entropy

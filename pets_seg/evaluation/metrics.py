@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from pets_seg.config.parts import build, source_digests
-from pets_seg.data.batches import IGNORED
+from pets_seg.config.schema import IGNORED
 
 EPSILON = 1e-6
 # From logits (B,2,H,W) and mask (B,H,W) to a value an image (B,); NaN leaves an image out of means.

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from pets_seg.data.batches import IGNORED
+from pets_seg.config.schema import IGNORED
 
 
 def cross_entropy(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 import torch
 
-from pets_seg.data.batches import IGNORED
+from pets_seg.config.schema import IGNORED
 
 
 def lovasz(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 import torch
 
-from pets_seg.data.batches import IGNORED
+from pets_seg.config.schema import IGNORED
 
 # Keeps the loss and its gradient finite on masks without a pet.
 SMOOTHING = 1.0

@@ -15,12 +15,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
 from pets_seg.errors import InputError
-from pets_seg.evaluation.calibration import reliability
-from pets_seg.evaluation.evaluate import Scores
 from pets_seg.machine.files import remove_parts, write_text
 from pets_seg.machine.world import this_world
 
@@ -115,23 +112,10 @@ class RunFolder:
         return folder
 
 
-def per_image_rows(split: str, stems: Sequence[str], scores: Scores) -> list[dict[str, Any]]:
-    """Return the rows of per_image.csv for a split."""
-    columns = [scores.dice.tolist(), scores.iou.tolist(), scores.loss.tolist(), scores.pixels.long().tolist()]
-    columns += [values.tolist() for values in scores.figures.values()]
-    names = ("split", "stem", "dice", "iou", "loss", "pixels", *scores.figures)
-    return [dict(zip(names, (split, *row), strict=True)) for row in zip(stems, *columns, strict=True)]
-
-
-def calibration_rows(split: str, scores: Scores) -> list[dict[str, Any]]:
-    """Return the rows of calibration.csv for a split."""
-    return [{"split": split, **row} for row in reliability(scores.levels)]
-
-
-def describe_machine(device: str) -> dict[str, Any]:
+def describe_machine(device: str, threads: int) -> dict[str, Any]:
     """Return what status.json says of where a run was made: device, processes, threads, commit, versions."""
     versions = {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
-    where = {"device": device, "processes": this_world().size, "threads": torch.get_num_threads()}
+    where = {"device": device, "processes": this_world().size, "threads": threads}
     return {**where, "platform": platform.platform(), "git": git_commit(), "versions": versions}
 
 

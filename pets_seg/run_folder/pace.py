@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from pets_seg.command.replay import load_plain
+from pets_seg.run_folder.config_file import load_plain
 
 # The newest runs are read, and of those alike the newest are averaged: a machine's pace changes with what else it does.
 MOST_READ = 300

@@ -1,6 +1,8 @@
 """A copy of a run's figures for W&B: offline unless a key is configured, and never a reason for a run to fail."""
 
+import csv
 import glob
+import json
 import logging
 import shutil
 import time
@@ -9,9 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
+import yaml
 
-from pets_seg.errors import escaped
 from pets_seg.tracking.wandb_account import (
     PATIENCE,
     check_one_trial,
@@ -24,17 +25,12 @@ from pets_seg.tracking.wandb_account import (
     wanted_mode,
 )
 from pets_seg.tracking.wandb_names import PARTLY, in_trial, names, record, shown, upload_command, waiting
-
-# A picture's stem, image uint8 (3,S,S), mask uint8 (S,S) of 0, 1 and 255, and predicted mask bool (S,S).
-Picture = tuple[str, np.ndarray, np.ndarray, np.ndarray]
+from pets_seg.tracking.wandb_pictures import SAVED_PICTURES, Picture, save_pictures, saved_pictures, wandb_image
 
 PICTURES = "val/pictures"
 MOST_PICTURES = 8
-CLASSES = {0: "background", 1: "pet", 255: "ignored"}
 TOLD = ("id", "project", "entity", "group", "name", "job_type", "tags", "notes")
 BY_EPOCH = ("train/*", "val/*", "lr", "seconds", "images_per_second", "images_seen", "updates")
-# In wandb/ of a run folder.
-SAVED_PICTURES = "pictures.npz"
 # In seconds: for so long after a failure the runs of this process do not ask the server again.
 REST = 600
 TRY_AGAIN: dict[str, float] = {}
@@ -77,8 +73,6 @@ class WandbSink:
     @classmethod
     def finished_already(cls, folder: Path, mode: str, project: str | None) -> str | None:
         """Tell the sweep of which this process is a trial what a run that was trained before came to."""
-        from pets_seg.tracking.wandb_copy import copy_to_wandb
-
         return copy_to_wandb(folder, mode, project).where() if in_trial() else None
 
     @property
@@ -185,7 +179,7 @@ class WandbSink:
             return
         if not self.online:
             save_pictures(self.folder, self.pictures)
-        images = [_wandb_image(*picture) for picture in self.pictures]
+        images = [wandb_image(*picture) for picture in self.pictures]
         self.run.log({"epoch": self.rows[-1]["epoch"], PICTURES: images})
 
     def _close(self, summary: Mapping[str, Any], failed: bool) -> None:
@@ -245,30 +239,30 @@ class WandbSink:
         return self.run is not None
 
 
-def save_pictures(folder: Path, pictures: Sequence[Picture]) -> None:
-    """Keep the pictures of a run folder for `make sync`."""
-    stems, *arrays = zip(*pictures, strict=True)
-    names = ("image", "mask", "predicted")
-    stacked = {name: np.stack(array) for name, array in zip(names, arrays, strict=True)}
-    np.savez_compressed(folder / "wandb" / SAVED_PICTURES, stem=np.array(stems), **stacked)
+def copy_to_wandb(run: Path, mode: str, project: str | None, about: Mapping[str, Any] | None = None) -> WandbSink:
+    """Pass rows, pictures and summary of a run folder to the W&B run `about`; without it, to that of now.
+
+    Returns the sink, which knows whether W&B took it.
+    """
+    # Not by RunFolder, which needs torch, and so a second more.
+    read = {name: json.loads(_text(run / f"{name}.json") or "{}") for name in ("status", "summary")}
+    config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+    rows = csv.DictReader(_text(run / "metrics.csv").splitlines())
+    pictures = saved_pictures(run)
+    sink = WandbSink(config, run, mode, project, about)
+    for row in rows:
+        sink.log({key: _number(value) for key, value in row.items()})
+    if pictures:
+        sink.log_pictures(pictures)
+    sink.finish(read["summary"], failed=read["status"].get("state") != "finished")
+    return sink
 
 
-def saved_pictures(folder: Path) -> list[Picture]:
-    """Return what `save_pictures` kept, or nothing."""
-    path = folder / "wandb" / SAVED_PICTURES
-    if not path.exists():
-        return []
-    with np.load(path) as kept:
-        return list(zip(kept["stem"].tolist(), kept["image"], kept["mask"], kept["predicted"], strict=True))
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
-def _wandb_image(stem: str, image: np.ndarray, mask: np.ndarray, predicted: np.ndarray) -> Any:
-    import wandb
-    from PIL import Image
-
-    masks = {"prediction": predicted.astype(np.uint8), "truth": mask.astype(np.uint8)}
-    return wandb.Image(
-        Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))),
-        caption=escaped(stem),
-        masks={name: {"mask_data": content, "class_labels": CLASSES} for name, content in masks.items()},
-    )
+def _number(text: str) -> Any:
+    if not text:
+        return None
+    return int(text) if text.lstrip("-").isdigit() else float(text)

@@ -15,8 +15,8 @@ from pets_seg.errors import InputError
 from pets_seg.machine.home import settle
 from pets_seg.run_folder.lock import check_free
 from pets_seg.tracking.wandb_account import check_server, key_configured, one_line_without_secrets
-from pets_seg.tracking.wandb_copy import copy_to_wandb
 from pets_seg.tracking.wandb_names import PARTLY, recorded, upload_command, waiting
+from pets_seg.tracking.wandb_sink import copy_to_wandb
 
 # `wandb sync` itself tries for days.
 PATIENCE_SYNC = 120

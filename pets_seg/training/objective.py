@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from pets_seg.config.parts import build
-from pets_seg.data.batches import IGNORED
+from pets_seg.config.schema import IGNORED
 from pets_seg.evaluation.evaluate import Scores
 from pets_seg.losses.cross_entropy import cross_entropy
 

@@ -5,10 +5,11 @@ from typing import Any
 
 from pets_seg.data import Batches
 from pets_seg.evaluation.evaluate import Scores, evaluate
+from pets_seg.evaluation.rows import calibration_rows, per_image_rows
+from pets_seg.models.checkpoint import save_weights
 from pets_seg.models.cost import count_macs, count_parameters
-from pets_seg.run_folder.folder import RunFolder, calibration_rows, per_image_rows
+from pets_seg.run_folder.folder import RunFolder
 from pets_seg.tracking.tracker import Tracker
-from pets_seg.training.checkpoint import save_weights
 from pets_seg.training.memory import peak_memory_mb
 from pets_seg.training.pictures import pictures
 from pets_seg.training.precision import autocast

@@ -11,8 +11,8 @@ from pets_seg.errors import InputError
 from pets_seg.evaluation.evaluate import Scores, evaluate
 from pets_seg.evaluation.metrics import build_metrics, metric_records
 from pets_seg.models import memory_format
+from pets_seg.models.checkpoint import load_network
 from pets_seg.run_folder.folder import RunFolder
-from pets_seg.training.checkpoint import load_network
 from pets_seg.training.precision import autocast, use_device
 from pets_seg.training.summary import metric_summary
 

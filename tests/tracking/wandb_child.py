@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from pets_seg.tracking import wandb_account, wandb_sink
-from pets_seg.tracking.wandb_copy import copy_to_wandb
-from pets_seg.tracking.wandb_sink import WandbSink
+from pets_seg.tracking import wandb_account, wandb_pictures, wandb_sink
+from pets_seg.tracking.wandb_sink import WandbSink, copy_to_wandb
 
 GROUPS = {"model": {"name": "unet"}, "aug": {"name": "crop"}, "optimizer": {"name": "adam", "lr": 0.001}}
 
@@ -27,7 +26,7 @@ def row(epoch: int) -> dict[str, Any]:
     return {"epoch": epoch, "train/loss": 1 / epoch, "val/dice": 1 - 1 / epoch, "lr": 0.001, "seconds": 0.5}
 
 
-def pictures(count: int = 2, size: int = 8) -> list[wandb_sink.Picture]:
+def pictures(count: int = 2, size: int = 8) -> list[wandb_pictures.Picture]:
     image = np.arange(3 * size * size, dtype=np.uint8).reshape(3, size, size)
     mask = np.full((size, size), 255, np.uint8)
     mask[:2], mask[2:4] = 0, 1

@@ -12,7 +12,8 @@ from safetensors.torch import save
 
 import pets_seg
 from pets_seg.errors import InputError
-from pets_seg.training.checkpoint import load_network, load_state, read_about, save_state, save_weights
+from pets_seg.models.checkpoint import load_network, read_about, save_weights
+from pets_seg.training.checkpoint import load_state, save_state
 
 CPU = torch.device("cpu")
 ABOUT = {

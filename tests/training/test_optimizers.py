@@ -5,12 +5,12 @@ import torch
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig
 
-import pets_seg.config.schema
+import pets_seg.config.register
 from pets_seg.errors import InputError
 from pets_seg.training.muon import Muon
 from pets_seg.training.optimizers import build_optimizer, build_scheduler
 
-pets_seg.config.schema.register()
+pets_seg.config.register.register()
 
 
 def config(*overrides: str) -> DictConfig:

@@ -10,12 +10,12 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from pets_seg.command.arguments import typed
-from pets_seg.command.tasks.evaluate import predict_test
 from pets_seg.config.checks import check
 from pets_seg.config.options import own_option
 from pets_seg.config.parts import allow
 from pets_seg.data.decode import BadFileError
 from pets_seg.errors import InputError, escaped
+from pets_seg.evaluation.prediction import predict_test
 from pets_seg.machine.files import write_text
 from pets_seg.report.compare import common_seeds
 from pets_seg.report.examples import Example, choose_groups, choose_images

@@ -17,7 +17,7 @@ from pets_seg.augment import check_operations
 from pets_seg.command.after_run import show_files, show_next, show_result
 from pets_seg.command.arguments import config_folder
 from pets_seg.command.messages import exit_code, one_line
-from pets_seg.command.replay import check_same_parts, recorded_threads
+from pets_seg.command.replay import check_same_parts
 from pets_seg.command.schedule import Schedule
 from pets_seg.config.checks import check
 from pets_seg.config.identity import made_of
@@ -25,15 +25,16 @@ from pets_seg.config.parts import allow, source_digests
 from pets_seg.data import ensure_decoded, open_dataset
 from pets_seg.errors import InputError, RunError
 from pets_seg.evaluation.metrics import metric_records
+from pets_seg.machine.device import describe_device, resolved
 from pets_seg.machine.terminal import from_here
 from pets_seg.machine.world import World, this_world
+from pets_seg.run_folder.config_file import recorded_threads
 from pets_seg.run_folder.folder import RunFolder, describe_machine, git_commit
 from pets_seg.run_folder.lock import locked
 from pets_seg.tracking.tracker import Tracker, begin, check_tracker, finished_already
 from pets_seg.training.distributed import joined, lost_process
 from pets_seg.training.interruption import Interruption
 from pets_seg.training.loop import train
-from pets_seg.training.precision import describe_device, resolved
 from pets_seg.training.rescore import add_metrics
 from pets_seg.training.state import check_sources
 from pets_seg.training.trial import try_parts
@@ -172,7 +173,9 @@ def _train(
     tracker = Tracker()
     try:
         sources = source_digests(made_of(config))
-        folder.write_status("running", **describe_machine(describe_device(device)), sources=sources)
+        folder.write_status(
+            "running", **describe_machine(describe_device(device), torch.get_num_threads()), sources=sources
+        )
         folder.write_config(config)
         together = f", {world.size} processes" if world.size > 1 else ""
         place = f"{config['model']['name']} on {describe_device(device)}, {config['train']['precision']}{together}"

@@ -1,0 +1,66 @@
+"""What the best weights of a run predict, computed anew on the CPU."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pets_seg.config.checks import check_option
+from pets_seg.config.parts import permitted
+from pets_seg.config.schema import IGNORED
+from pets_seg.data import Normalise
+from pets_seg.data.batches import BOUNDARY
+from pets_seg.data.decode import decode_pair
+from pets_seg.data.sources import read_source
+from pets_seg.errors import InputError
+from pets_seg.models import memory_format
+from pets_seg.models.checkpoint import load_network, read_about
+from pets_seg.run_folder.config_file import read_config
+
+
+def recorded_data(config: Path) -> dict[str, Any]:
+    """Return the `data` settings of a run, which may be a stranger's, held against the rules of the command line.
+
+    Raises InputError if `config` is not a run's config.yaml or has other settings.
+    """
+    data = read_config(config)["data"]
+    # Where files are put is not a stranger's to say.
+    data |= {key: value for key, value in (("cache_dir", None), ("download", False)) if key in data}
+    try:
+        data = permitted("data", data)
+        check_option("data", data)
+    except InputError as error:
+        raise InputError(f"{config}: {error}; or give data=... and data.root=...") from None
+    return data
+
+
+def predict_test(run: Path, stems: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what a run's best weights take for pet in some of its test images, computed on the CPU.
+
+    Images (N,S,S,3) uint8, masks (N,S,S) uint8 and predictions (N,S,S) bool, in the order of `stems`. Raises InputError
+    if the run has no weights or its data no such images, BadFileError if an image cannot be read any more.
+    """
+    weights = run / "checkpoints" / "best.safetensors"
+    if not weights.is_file():
+        raise InputError(f"{run} has no checkpoints/best.safetensors")
+    about = read_about(weights)
+    source = read_source(recorded_data(run / "config.yaml"))
+    pairs = {pair.stem: pair for pair in source.splits["test"]}
+    if missing := [stem for stem in stems if stem not in pairs]:
+        raise InputError(f"the data set has no {missing[0]} among its test images")
+    decoded = [decode_pair(pairs[stem], about["size"], source.mask_values) for stem in stems]
+    images, trimaps = (np.stack(part) for part in zip(*decoded, strict=True))
+    masks = np.array([IGNORED, 1, 0, BOUNDARY[about["boundary"]]], dtype=np.uint8)[trimaps]
+    device = torch.device("cpu")
+    network = load_network(weights, device).eval()
+    normalise = Normalise(about["normalisation"], device, memory_format(device, network))
+    predicted = np.empty(masks.shape, dtype=bool)
+    # One by one, for memories that hold no more of large images.
+    for image, row in zip(images, predicted, strict=True):
+        with torch.inference_mode():
+            [logits] = network(normalise(torch.from_numpy(image[None]).float().div_(255)))
+        row[:] = (logits[1] > logits[0]).numpy()
+    predicted &= masks != IGNORED
+    return images.transpose(0, 2, 3, 1), masks, predicted
