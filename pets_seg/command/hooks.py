@@ -127,12 +127,12 @@ class Hooks(Callback):
         # Hydra prints a line of its own when the value of a failed job is asked for.
         self.all_well &= job_return.status == JobStatus.COMPLETED and job_return.return_value is not None
         if config.task.name == "train" and config.hydra.mode == RunMode.MULTIRUN:
+            from pets_seg.command.tasks.report import read_sweep
             from pets_seg.report.tables import write_tables
 
             # They follow from the run folders: what cannot be written now, on a full disk, can be later.
             with suppress(RunError, InputError):
-                folder = Path(config.hydra.sweep.dir)
-                write_tables(_study(folder, config)[0], folder)
+                write_tables(read_sweep(config)[0], Path(config.hydra.sweep.dir))
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Write the report, show what became of every job and how they compare; exit code 1 if any failed."""
@@ -143,7 +143,9 @@ class Hooks(Callback):
         if sys.exc_info()[0]:
             return
         if config.task.name == "train":
-            self.all_well &= _or_exit(lambda: _report(config, self.runs), code=1)
+            from pets_seg.command.tasks.report import end_sweep
+
+            self.all_well &= _or_exit(lambda: end_sweep(config, self.runs), code=1)
         given = _given(config)
         # A file's own commands go on from its study as it stands there.
         fits = all(word.startswith("experiment=") for word in given) or any(w.startswith("closing=") for w in given)
@@ -151,41 +153,6 @@ class Hooks(Callback):
             print(f"\n{config.closing.strip()}".replace("{python}", python()))
         if not self.all_well:
             sys.exit(1)
-
-
-def _study(folder: Path, config: DictConfig) -> tuple[Any, str]:
-    """Read a sweep's folder; a baseline that none of its groups is leaves the simplest, and a line that says so."""
-    from pets_seg.report.study import read_study
-
-    given = config.report.baseline
-    baseline = OmegaConf.to_container(given) if OmegaConf.is_config(given) else given
-    try:
-        return read_study([folder], baseline), ""
-    except InputError as error:
-        return read_study([folder]), one_line(error)
-
-
-def _report(config: DictConfig, runs: list[str]) -> bool:
-    from pets_seg.command.tasks.report import make_report, publish
-    from pets_seg.report.sweep import show_sweep
-    from pets_seg.tracking.wandb_names import sweep_place
-
-    folder = Path(config.hydra.sweep.dir)
-    if not folder.is_dir():
-        return False
-    study, problem = _study(folder, config)
-    if problem:
-        print(f"{problem}; the simplest group is the baseline", file=sys.stderr)
-    page, wandb = None, sweep_place(folder)
-    try:
-        if study.runs:
-            page = make_report(study, config.report.reference)
-        if study.runs and config.report.wandb:
-            wandb = publish(study, config.tracker.get("project"))
-    # What could not be written is told after what the runs came to.
-    finally:
-        all_well = show_sweep(study, runs, page, wandb)
-    return all_well
 
 
 def _folder(key: str, config: DictConfig) -> str:

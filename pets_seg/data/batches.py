@@ -7,10 +7,17 @@ from pets_seg.data.cache import Split
 from pets_seg.machine.seeding import derive_seed
 
 BOUNDARY = {"background": 0, "foreground": 1, "ignore": IGNORED}
+
+
 # Share of the free memory of a CUDA device that the pixels of a split may take.
 RESIDENT_SHARE = 0.3
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def mask_of_trimap(boundary: str, device: torch.device | None = None) -> torch.Tensor:
+    """Return the table (4,) uint8 from trimap values to mask values; trimap 0 is not counted, 3 is the boundary."""
+    return torch.tensor([IGNORED, 1, 0, BOUNDARY[boundary]], dtype=torch.uint8, device=device)
 
 
 class Normalise:
@@ -38,7 +45,7 @@ class Batches:
         self.device = device
         self.rows = split.rows
         self.images, self.trimaps = split.images, split.trimaps
-        self.mask_of = torch.tensor([IGNORED, 1, 0, BOUNDARY[boundary]], dtype=torch.uint8, device=device)
+        self.mask_of = mask_of_trimap(boundary, device)
         self.resident = device.type != "cpu" and _fits(split, device)
         if self.resident:
             self.images = self.images.index_select(0, self.rows).to(device)

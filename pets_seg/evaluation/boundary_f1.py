@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from pets_seg.config.rules import Range
 from pets_seg.config.schema import IGNORED
+from pets_seg.evaluation.metrics import hard_mask
 
 
 def boundary_f1(
@@ -23,7 +24,7 @@ def boundary_f1(
     that are not counted gives NaN.
     """
     counted = mask != IGNORED
-    true, predicted = mask == 1, (logits[:, 1] > logits[:, 0]) & counted
+    true, predicted = mask == 1, hard_mask(logits) & counted
     radius = max(1, round(tolerance * mask.shape[-1]))
     outlines = [_outline(pet, counted) for pet in (true, predicted)]
     near = [_within(outline, radius) for outline in outlines]

@@ -11,7 +11,7 @@ from torch import nn
 from pets_seg.config.schema import IGNORED
 from pets_seg.data import Batches, Normalise
 from pets_seg.evaluation.calibration import LEVELS, calibration_error, count_levels
-from pets_seg.evaluation.metrics import dice_and_iou, overlap
+from pets_seg.evaluation.metrics import dice_and_iou, hard_mask, overlap
 from pets_seg.losses.cross_entropy import cross_entropy
 from pets_seg.machine.world import ALONE, World
 
@@ -85,8 +85,7 @@ def evaluate(
                 logits = network(normalise(image))
             logits = logits.float()
             loss = cross_entropy(logits, mask)
-            predicted = logits[:, 1] > logits[:, 0]
-            counts[rows] = torch.cat((overlap(predicted, mask), _count(mask != IGNORED)), dim=1)
+            counts[rows] = torch.cat((overlap(hard_mask(logits), mask), _count(mask != IGNORED)), dim=1)
             losses[rows] = loss.flatten(1).sum(1)
             levels += count_levels(logits, mask)
             for name, figure in figures.items():

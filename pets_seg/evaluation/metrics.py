@@ -35,6 +35,11 @@ def lower_is_better(metric: Metric) -> bool:
     return bool(getattr(getattr(metric, "func", metric), "lower_is_better", False))
 
 
+def hard_mask(logits: torch.Tensor) -> torch.Tensor:
+    """Return what is taken for pet, (B,H,W) bool: where its probability is above one half."""
+    return logits[:, 1] > logits[:, 0]
+
+
 def overlap(predicted: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Return (B,3) int64 on the device: the pixels of P and G together, of P, and of G.
 

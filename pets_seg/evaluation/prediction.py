@@ -11,10 +11,11 @@ from pets_seg.config.checks import check_option
 from pets_seg.config.parts import permitted
 from pets_seg.config.schema import IGNORED
 from pets_seg.data import Normalise
-from pets_seg.data.batches import BOUNDARY
+from pets_seg.data.batches import mask_of_trimap
 from pets_seg.data.decode import decode_pair
 from pets_seg.data.sources import read_source
 from pets_seg.errors import InputError
+from pets_seg.evaluation.metrics import hard_mask
 from pets_seg.models import memory_format
 from pets_seg.models.checkpoint import load_network, read_about
 from pets_seg.run_folder.config_file import read_config
@@ -52,7 +53,7 @@ def predict_test(run: Path, stems: Sequence[str]) -> tuple[np.ndarray, np.ndarra
         raise InputError(f"the data set has no {missing[0]} among its test images")
     decoded = [decode_pair(pairs[stem], about["size"], source.mask_values) for stem in stems]
     images, trimaps = (np.stack(part) for part in zip(*decoded, strict=True))
-    masks = np.array([IGNORED, 1, 0, BOUNDARY[about["boundary"]]], dtype=np.uint8)[trimaps]
+    masks = mask_of_trimap(about["boundary"]).numpy()[trimaps]
     device = torch.device("cpu")
     network = load_network(weights, device).eval()
     normalise = Normalise(about["normalisation"], device, memory_format(device, network))
@@ -60,7 +61,7 @@ def predict_test(run: Path, stems: Sequence[str]) -> tuple[np.ndarray, np.ndarra
     # One by one, for memories that hold no more of large images.
     for image, row in zip(images, predicted, strict=True):
         with torch.inference_mode():
-            [logits] = network(normalise(torch.from_numpy(image[None]).float().div_(255)))
-        row[:] = (logits[1] > logits[0]).numpy()
+            logits = network(normalise(torch.from_numpy(image[None]).float().div_(255)))
+        row[:] = hard_mask(logits)[0].numpy()
     predicted &= masks != IGNORED
     return images.transpose(0, 2, 3, 1), masks, predicted

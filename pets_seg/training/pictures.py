@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from pets_seg.data import Batches, Normalise
+from pets_seg.evaluation.metrics import hard_mask
 
 PICTURES = 4
 
@@ -30,7 +31,7 @@ def pictures(
     for index in chosen:
         image, mask = batches.take(index[None])
         with torch.inference_mode(), autocast:
-            logits = network(normalise(image))[0]
-        parts = ((image[0] * 255).round().to(torch.uint8), mask[0], logits[1] > logits[0])
+            logits = network(normalise(image))
+        parts = ((image[0] * 255).round().to(torch.uint8), mask[0], hard_mask(logits)[0])
         found.append((stems[int(index)], *(part.cpu().numpy() for part in parts)))
     return found

@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,11 @@ from pets_seg.report.origin import origin
 from pets_seg.report.runs import Run
 from pets_seg.report.sentences import answer, progress, remarks
 from pets_seg.report.study import Study, read_study
-from pets_seg.report.sweep import show_comparison
+from pets_seg.report.sweep import show_comparison, show_sweep
 from pets_seg.report.tables import cost_table, course_table, main_table, markdown, write_tables
 from pets_seg.report.wandb_report import check_account, save_report
 from pets_seg.run_folder.lock import check_writable
-from pets_seg.tracking.wandb_names import project_name, recorded
+from pets_seg.tracking.wandb_names import project_name, recorded, sweep_place
 
 log = logging.getLogger("pets_seg")
 
@@ -63,15 +64,47 @@ def run(cfg: DictConfig) -> float:
         reasons = "; ".join(f"{item.what}: {item.why}" for item in study.left_out[:3])
         problem = f"holds no run that can be read ({reasons})" if reasons else "holds no run"
         raise InputError(f"runs={folders[0]}: {problem}; give the folder of a sweep, e.g. runs=runs/default")
-    page = wandb = None
-    try:
-        page = make_report(study, cfg.report.reference)
-        if cfg.report.wandb:
-            wandb = publish(study, cfg.tracker.get("project"))
-    finally:
+
+    def show(page: Path | None, wandb: str | None) -> None:
         print(progress(study))
         show_comparison(study, page, wandb)
+
+    _conclude(study, cfg, show)
     return float(len(study.runs))
+
+
+def read_sweep(cfg: DictConfig) -> tuple[Study, str]:
+    """Read the folder of a sweep; if no group is the baseline asked for, the simplest is taken, and a line says so."""
+    folder = Path(cfg.hydra.sweep.dir)
+    try:
+        return read_study([folder], _plain(cfg.report.baseline)), ""
+    except InputError as error:
+        return read_study([folder]), str(error)
+
+
+def end_sweep(cfg: DictConfig, runs: Sequence[str]) -> bool:
+    """Make the report of a sweep and show what became of its `runs`; return whether all of them are finished."""
+    folder = Path(cfg.hydra.sweep.dir)
+    if not folder.is_dir():
+        return False
+    study, problem = read_sweep(cfg)
+    if problem:
+        print(f"{problem}; the simplest group is the baseline", file=sys.stderr)
+    place = sweep_place(folder)
+    return _conclude(study, cfg, lambda page, wandb: show_sweep(study, runs, page, wandb or place))
+
+
+def _conclude(study: Study, cfg: DictConfig, show: Callable[[Path | None, str | None], Any]) -> Any:
+    """Make the page and, if it is wanted, the report in W&B; show what they say even if they cannot be written."""
+    page = wandb = None
+    try:
+        if study.runs:
+            page = make_report(study, cfg.report.reference)
+            if cfg.report.wandb:
+                wandb = publish(study, cfg.tracker.get("project"))
+    finally:
+        shown = show(page, wandb)
+    return shown
 
 
 def make_report(study: Study, reference: bool = False) -> Path:
