@@ -43,15 +43,16 @@ def main() -> None:
     from pets_seg.command.tasks import train
     from pets_seg.data import cache
     from pets_seg.machine import files
-    from pets_seg.training import checkpoint, loop, state
+    from pets_seg.models import checkpoint as weights
+    from pets_seg.training import checkpoint, loop, record, state
 
     watch.wrap(cache, "_build", lambda *_: "building the pixel cache")
     watch.wrap(train, "train", lambda *_: "training")
-    trained = []
-    watch.wrap(state.State, "use_best", lambda *_: trained.append(True) or "testing")
-    watch.wrap(loop, "evaluate", lambda *_: "testing" if trained else "validating")
+    watch.wrap(state.State, "use_best", lambda *_: "testing")
+    watch.wrap(loop, "evaluate", lambda *_: "validating")
+    watch.wrap(record, "evaluate", lambda *_: "testing")
     watch.wrap(state, "load_state", lambda *_: "reading last.pt")
-    for owner in (files, checkpoint):
+    for owner in (files, checkpoint, weights):
         watch.wrap(owner, "write_whole", lambda path, *_: f"writing {path.name}")
     run.main()
 
