@@ -243,3 +243,17 @@ def said(shown: str, reason: str) -> None:
     assert len(shown.strip().splitlines()) == 1
     assert "Traceback" not in shown
     assert "HYDRA_FULL_ERROR" not in shown
+
+
+def test_a_reference_in_a_strangers_file_is_not_followed(run: Path, in_process: Command, tmp_path: Path) -> None:
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    places = {key: tmp_path / key for key in ("root", "model")}
+    evil = {key: f"${{oc.create:{{_target_:os.mkdir,path:{place}}}}}" for key, place in places.items()}
+    data = {**config["data"], "name": "folder", "_target_": "pets_seg.data.sources.folder", "root": evil["root"]}
+    data = {key: value for key, value in data.items() if key != "download"}
+    (run / "config.yaml").write_text(yaml.safe_dump({**config, "data": data, "model": {"name": evil["model"]}}))
+    for command in (["task=evaluate", f"checkpoint={run}"], [f"replay={run}"]):
+        code, shown = in_process(*command)
+        assert code == 2, shown
+    code, shown = in_process("task=report", f"runs={run.parent}")
+    assert not any(place.exists() for place in places.values())

@@ -38,13 +38,12 @@ def _short(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def show_files(folder: Path, wandb: str | None) -> None:
-    """Draw result.png and print where the run, its picture and W&B's copy are; `wandb` says it of the last."""
+def show_files(folder: Path, copy: Mapping[str, str]) -> None:
+    """Draw result.png and print where the run, its picture and the tracker's `copy` are (by what that is called)."""
     lines = {"folder": link(folder)}
     if picture := write_picture(folder):
         lines["picture"] = link(picture)
-    if wandb:
-        lines["W&B"] = wandb
+    lines |= copy
     under = "\n" + " " * 9
     print("\n" + "\n".join(f"{name:<9}{text.replace(chr(10), under)}" for name, text in lines.items()))
 

@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pets_seg.config.groups import IDENTITY, NAME
 from pets_seg.config.identity import ADDED_LATER, settings_of
+from pets_seg.config.options import own_option
 from pets_seg.config.parts import targets
 from pets_seg.errors import InputError
 from pets_seg.run_folder.config_file import find_config, read_config
@@ -31,7 +32,7 @@ def expand(arguments: Sequence[str]) -> list[str]:
         raise InputError(f"{clash.pop()}: cannot be given with replay, which trains what RUN's config.yaml says")
     [*_, run] = [word.partition("=")[2].strip("'\"") for word in given if word.lstrip("+~").startswith("replay=")]
     settings = [*_overrides(run, read_config(find_config(run))), ("name", "replay")]
-    recorded = [f"{key}={value}" for key, value in settings if not _is_given(key, keys)]
+    recorded = [f"{key}={value}" for key, value in settings if not _is_given(key.lstrip("+"), keys)]
     # Before all that is given, for of two overrides of a key the later one counts.
     first = arguments.index(given[0])
     return [*arguments[:first], *recorded, *arguments[first:]]
@@ -72,13 +73,15 @@ def _overrides(run: str, config: dict[str, Any]) -> Iterator[tuple[str, str]]:
                 raise InputError(f"replay={run}: {group} has an entry {str(key)[:50]!r}, which no run writes")
             # What an option builds is said by the option here, and where files go by the user, not by the file.
             if key != "name" and not key.startswith("_") and f"{group}.{key}" not in NOT_FROM_FILES:
-                yield from _each(run, f"{group}.{key}", value)
+                # An argument that the option's file does not have takes a +.
+                added = "" if key in own_option(group, name) or f"{group}.{key}" in ADDED_LATER else "++"
+                yield from _each(run, f"{added}{group}.{key}", value)
 
 
 def _each(run: str, key: str, value: Any) -> Iterator[tuple[str, str]]:
     """Return the overrides for a value; around a class that the option names, one for each of its arguments."""
-    if key.startswith("aug.") or not any(targets(value)):
-        yield key, _written(run, key, value)
+    if key.lstrip("+").startswith("aug.") or not any(targets(value)):
+        yield key, _written(run, key.lstrip("+"), value)
         return
     for name, item in value.items() if isinstance(value, dict) else enumerate(value):
         if not KEY.fullmatch(str(name)) and isinstance(name, str):

@@ -58,7 +58,7 @@ def run_config(cfg: DictConfig) -> Path:
     folder = Path("runs") / cfg.name / run_name(cfg)
     folder.mkdir(parents=True, exist_ok=True)
     with _logged(folder / "train.log"):
-        train_run(cfg, folder, end=lambda wandb: show_files(folder, wandb))
+        train_run(cfg, folder, end=lambda copy: show_files(folder, copy))
     return folder
 
 

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from typing import Annotated, Any
 
@@ -12,20 +12,23 @@ from omegaconf.errors import OmegaConfBaseException
 from pets_seg.config.groups import GROUPS, NAME
 from pets_seg.config.hints import first_line, sweep_hint, unknown_key
 from pets_seg.config.options import own_option
-from pets_seg.config.parts import check_part
+from pets_seg.config.parts import check_part, locate
 from pets_seg.config.rules import Range, check_value, shown
 from pets_seg.config.schema import Root, rules
 from pets_seg.errors import InputError, nearest
 
 # How the sum of a loss refers to one of its settings.
 REFERENCE = re.compile(r"\$\{(?:loss)?\.+(\w+)\}")
-# Columns of metrics.csv and per_image.csv.
-TAKEN = ("dice", "iou", "loss", "ece", "objective", "pixels", "split", "stem")
+# Columns of metrics.csv and per_image.csv, and names in evaluation.json.
+TAKEN = ("dice", "iou", "loss", "ece", "objective", "pixels", "split", "stem", "images", "epoch", "checkpoint", "data")
 WEIGHT = Annotated[float, Range(0)]
 
 
-def check(cfg: DictConfig) -> None:
-    """Raise InputError for a value out of its range, options that contradict, or a device that is not here."""
+def check(cfg: DictConfig, named: Collection[str] = ()) -> None:
+    """Raise InputError for a value out of its range, options that contradict, or a device that is not here.
+
+    Of the options of the groups in `named` only the class must be there.
+    """
     try:
         plain = OmegaConf.to_container(cfg, resolve=True)
     except (OmegaConfBaseException, RecursionError) as error:
@@ -42,7 +45,9 @@ def check(cfg: DictConfig) -> None:
                 if name in TAKEN:
                     raise InputError(f"metric.{name}: is a figure that every run has; give yours another name")
                 _check_option(f"{group}.{name}", group, {**node, "name": name} if isinstance(node, Mapping) else node)
-        elif group == "loss" and "sum" in cfg.loss:
+        elif group in named:
+            locate(plain[group], group)
+        elif group == "loss" and isinstance(plain[group], Mapping) and "sum" in plain[group]:
             _check_name("loss.name", cfg.loss.get("name"))
             _check_sum(plain["loss"], OmegaConf.to_container(cfg.loss, resolve=False)["sum"])
         elif about.schema or about.passed is not None:

@@ -39,6 +39,8 @@ def unknown_key(key: str) -> str:
         return f"{key}: belongs to {owners}, not to the {group} chosen"
     group = key.partition(".")[0]
     if group in GROUPS and "." in key:
+        if GROUPS[group].several:
+            return f"{key}: no such setting here; choose what it belongs to first: {group}={key.split('.')[1]}"
         siblings = ", ".join(other for other in known if other.startswith(f"{group}.")) or "nothing that can be set so"
         return f"{key}: no such setting{nearest(key, list(known))}; {group} has {siblings}"
     words = [*GROUPS, *known]

@@ -21,6 +21,8 @@ ADDED_LATER: dict[str, Any] = {
     "train.ema": 0.0,
     "train.deterministic": False,
 }
+# Groups whose options of a user's own were there before the rule of `_whole`.
+AS_WRITTEN = ("aug", "optimizer", "train")
 # The class of an optimizer has always entered the name of a run.
 WITH_TARGET = ("optimizer",)
 
@@ -54,13 +56,20 @@ def settings_of(group: str, node: Mapping[str, Any]) -> dict[str, Any]:
     typed = {key: _like(own.get(key), value) for key, value in node.items()}
     if group in WITH_TARGET:
         return typed
+    if group not in AS_WRITTEN:
+        typed = {key: value if isinstance(own.get(key), float) else _whole(value) for key, value in typed.items()}
     implied = {key: value for key, value in own.items() if key.startswith("_")}
     if derived := {key: value for key, value in own.items() if group != "aug" and "${" in str(value)}:
         # What the file says of others may be a stranger's, and is not resolved.
         plain = {key: value for key, value in {**own, **typed}.items() if isinstance(value, int | float)}
         resolved = OmegaConf.to_container(OmegaConf.create({group: {**plain, **derived}}), resolve=True)[group]
         implied |= {key: resolved[key] for key in derived}
-    return {key: value for key, value in typed.items() if key not in implied or value != implied[key]}
+    hidden = ("_partial_", "_convert_") if group not in AS_WRITTEN else ()
+    return {
+        key: value
+        for key, value in typed.items()
+        if key not in hidden and (key not in implied or value != _whole(implied[key]))
+    }
 
 
 def run_name(cfg: DictConfig) -> str:
@@ -72,6 +81,15 @@ def run_name(cfg: DictConfig) -> str:
     config["train"]["precision"] = resolve_precision(config["train"]["precision"], device)
     digest = hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:8]
     return f"{cfg.model.name}-{cfg.aug.name}-{cfg.optimizer.name}-s{cfg.seed}-{digest}"
+
+
+def _whole(value: Any) -> Any:
+    """Return a value as it enters names: 2.0 is 2, and how a part is called is not said."""
+    if isinstance(value, Mapping):
+        return {key: _whole(item) for key, item in value.items() if key not in ("_partial_", "_convert_")}
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _like(own: Any, value: Any) -> Any:

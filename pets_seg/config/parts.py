@@ -3,10 +3,12 @@
 import hashlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from hydra.utils import instantiate
+from omegaconf import OmegaConf
 
 from pets_seg.config.groups import GROUPS
 from pets_seg.config.options import OWN, SPECIAL, known_settings, own_option
@@ -33,6 +35,8 @@ def check_part(group: str, settings: Mapping[str, Any], where: str) -> None:
     ours = rules(GROUPS[group].schema) if GROUPS[group].schema else {}
     limits = rules(GROUPS[group].limits) if GROUPS[group].limits else {}
     for key, value in settings.items():
+        if not isinstance(key, str):
+            raise InputError(f"{where}: has an entry {str(key)[:50]}, which is no name; mend the file of the option")
         if value == "???" or key in SPECIAL or (key in ours and key not in taken):
             continue
         if key not in taken and not anything:
@@ -53,22 +57,23 @@ def build(group: str, settings: Mapping[str, Any], *passed: Any) -> Any:
     """Return what the class or function that `settings` name makes of them and of what is `passed` before them.
 
     A loss or a metric is returned as a function that takes what is passed later. Raises InputError with the reason if
-    it cannot be made.
+    it cannot be made. `settings` are plain values: a reference in one is not followed.
     """
-    arguments = {key: value for key, value in settings.items() if key != "name"}
-    schema = GROUPS[group].schema
-    if schema:
-        taken, anything = arguments_of(locate(settings, group), GROUPS[group].passed)
-        arguments = {k: v for k, v in arguments.items() if k in taken or anything or k not in rules(schema)}
+    if OmegaConf.is_config(settings):
+        settings = OmegaConf.to_container(settings, resolve=True)
+    made = locate(settings, group)
+    taken, _ = arguments_of(made, GROUPS[group].passed)
+    ours = rules(GROUPS[group].schema) if GROUPS[group].schema else {}
     try:
-        made = instantiate({**arguments, "_partial_": True, "_convert_": "all"})
-        return made if group in CALLED_LATER else made(*passed)
+        arguments = {
+            key: instantiate(value, _convert_="all") if any(targets(value)) else value
+            for key, value in settings.items()
+            if key not in SPECIAL and (key in taken or key not in ours)
+        }
+        return partial(made, **arguments) if group in CALLED_LATER else made(*passed, **arguments)
     except InputError:
         raise
-    # Hydra 1.3 hides what the class raises behind an error of its own, 1.4 hands it on.
     except Exception as error:
-        if isinstance(error.__cause__, InputError):
-            raise error.__cause__ from None
         reason = " ".join(str(error.__cause__ or error).split())[:200] or type(error).__name__
         raise InputError(f"{group}={settings.get('name')}: cannot be made ({reason})") from error
 
@@ -83,18 +88,21 @@ def permitted(group: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of an option as a file has them, which may be a stranger's, with what it was made of.
 
     That is the class of the package's own option of this name or, if the command itself names it, the file's. Raises
-    InputError for any other: nothing of it is imported.
+    InputError for any other, for a class among its arguments, and for a reference: nothing of it is imported.
     """
-    name, named = settings.get("name"), set(targets(settings))
+    name, named = settings.get("name"), [*targets(settings)]
     own = own_option(group, name) if isinstance(name, str) else {}
-    if own and named <= {own["_target_"]} and isinstance(settings.get("_target_", ""), str):
-        return {**settings, "_target_": own["_target_"]}
-    if named and named <= _allowed:
-        return dict(settings)
-    raise InputError(
-        f"{group}={str(name)[:50]} is not one of {', '.join(OWN.options(group))}; if it is yours, name it in the "
-        f"command: {group}={str(name)[:50]} hydra.searchpath=[file:///my/conf]"
-    )
+    target = own.get("_target_") if named in ([], [own.get("_target_")]) else None
+    if target is None and named and named[:1] == [settings.get("_target_")] and set(named) <= _allowed:
+        target = named[0]
+    if target is None or (own and settings.get("_target_", target) != target):
+        raise InputError(
+            f"{group}={str(name)[:50]} is not one of {', '.join(OWN.options(group))}; if it is yours, name it in the "
+            f"command: {group}={str(name)[:50]} hydra.searchpath=[file:///my/conf]"
+        )
+    if "${" in str(settings):
+        raise InputError(f"{group}={name}: holds a reference (${{...}}), which no run writes")
+    return {**settings, "_target_": target}
 
 
 def targets(node: Any) -> Iterator[str]:
@@ -117,15 +125,52 @@ def _surplus(where: str, key: str, target: str, known: list[str]) -> str:
     return f"{where}.{key}: {target} takes no such argument{nearest(key, known)}; it takes {', '.join(known) or 'none'}"
 
 
-def source_digests(config: Mapping[str, Any]) -> dict[str, str]:
-    """Return a digest of the source file of each class that `config` names, by its name; a library's has none."""
-    found = {}
-    for target in targets(config):
-        if target.partition(".")[0] not in LIBRARIES:
-            file = inspect.getsourcefile(inspect.unwrap(locate({"_target_": target}, target)))
-            if file:
-                found[target] = hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16]
-    return found
+def source_digests(config: Any) -> dict[str, str]:
+    """Return, for each class that `config` names and that is no library's, a digest of the code that it was read from.
+
+    It covers the file of the class and what that imports from its own folder.
+    """
+    found = {target: _digest(target) for target in targets(config) if target.partition(".")[0] not in LIBRARIES}
+    return {target: digest for target, digest in found.items() if digest}
+
+
+@cache
+def _digest(target: str) -> str:
+    # Kept as it was when it was imported: a file that changes later changes nothing in this process.
+    named = locate({"_target_": target}, target)
+    start = inspect.getmodule(named) or inspect.getmodule(type(named))
+    if start is None or not getattr(start, "__file__", None):
+        return ""
+    folder = Path(start.__file__).resolve().parents[start.__name__.count(".")]
+    files: dict[Path, bytes] = {}
+    waiting = [start]
+    while waiting:
+        module = waiting.pop()
+        path = Path(getattr(module, "__file__", None) or "").resolve()
+        if path in files or path.suffix != ".py" or not path.is_relative_to(folder) or "site-packages" in path.parts:
+            continue
+        files[path] = path.read_bytes()
+        waiting += [found for value in vars(module).values() if (found := inspect.getmodule(value)) is not None]
+    content = b"\0".join(str(path.relative_to(folder)).encode() + b"\0" + files[path] for path in sorted(files))
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def check_sources(where: Path, then: Any, now: Mapping[str, str]) -> None:
+    """Raise InputError if the code that a run was made of, as far as `then` says, is not what it is `now`."""
+    for target, digest in now.items():
+        if isinstance(then, Mapping) and then.get(target, digest) != digest:
+            raise InputError(
+                f"{where}: {target}, or what it imports beside it, has changed since this run was made; "
+                "existing=restart trains it again"
+            )
+
+
+def _surplus(where: str, key: str, target: str, known: list[str]) -> str:
+    """Return why a part has no such argument: it is another option's, or mistyped."""
+    if owners := known_settings().get(f"{where}.{key}"):
+        named = " or ".join(f"{where}={owner}" for owner in owners)
+        return f"{where}.{key}: belongs to {named}, not to the {where} chosen"
+    return f"{where}.{key}: {target} takes no such argument{nearest(key, known)}; it takes {', '.join(known) or 'none'}"
 
 
 def locate(settings: Mapping[str, Any], where: str) -> Callable[..., Any]:

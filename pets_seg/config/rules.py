@@ -40,12 +40,10 @@ def check_value(key: str, value: Any, annotation: Any) -> None:
     Understood are int, float, bool, str, None, Literal, list, tuple, dict, unions of them, and Annotated with a Range;
     any other annotation takes every value.
     """
-    fitting = [part for part in _alternatives(annotation) if _fits(value, part)]
-    if not fitting:
-        raise InputError(f"{key}={shown(value)}: expected {describe(annotation)}")
-    problems = [_problem(value, part) for part in fitting]
-    if all(problems):
-        raise InputError(f"{key}={shown(value)}: {problems[0]}")
+    if reason := _reason(value, annotation):
+        number = isinstance(value, int | float) and not isinstance(value, bool) and "a word" in reason
+        hint = f"; as a word it is written {key}='\"{value}\"'" if number else ""
+        raise InputError(f"{key}={shown(value)}: {reason}{hint}")
 
 
 def shown(value: Any) -> str:
@@ -71,7 +69,10 @@ def arguments_of(target: Callable[..., Any], passed: int) -> tuple[dict[str, ins
 
     The annotations are resolved; one that cannot be is Any. What begins with _ is not for options.
     """
-    parameters = list(inspect.signature(target).parameters.values())[passed:]
+    parameters = list(inspect.signature(target).parameters.values())
+    # What the package passes takes the first of them; *arguments takes all that is left.
+    by_place = [item for item in parameters if item.kind in (item.POSITIONAL_ONLY, item.POSITIONAL_OR_KEYWORD)]
+    parameters = [item for item in parameters if item not in by_place[:passed]]
     try:
         hints = get_type_hints(target.__init__ if isinstance(target, type) else target, include_extras=True)
     # It may name what is imported for type checkers only.
@@ -83,10 +84,23 @@ def arguments_of(target: Callable[..., Any], passed: int) -> tuple[dict[str, ins
     return {item.name: item.replace(annotation=hints.get(item.name, Any)) for item in named}, anything
 
 
+def _reason(value: Any, annotation: Any) -> str:
+    """Return why a value is not what an annotation says, or nothing."""
+    fitting = [part for part in _alternatives(annotation) if _fits(value, part)]
+    problems = [_problem(value, part) for part in fitting]
+    if not fitting:
+        return f"expected {describe(annotation)}"
+    return problems[0] if all(problems) else ""
+
+
 def _alternatives(annotation: Any) -> Sequence[Any]:
+    if get_origin(annotation) is Annotated:
+        inner, *extras = get_args(annotation)
+        parts = _alternatives(inner)
+        return [part if part in (type(None), Any) else Annotated[part, *extras] for part in parts]
     if get_origin(annotation) not in (Union, types.UnionType):
         return [annotation]
-    parts = get_args(annotation)
+    parts = [part for whole in get_args(annotation) for part in _alternatives(whole)]
     # Of a number or a tensor, a file can only give the number.
     known = [part for part in parts if _bare(part)[0] in (*KINDS, *LISTS, dict, Literal)]
     return known if any(part is not type(None) for part in known) else [Any]
@@ -138,11 +152,13 @@ def _problem(value: Any, annotation: Any) -> str:
     if kind in LISTS:
         if kind is tuple and ... not in inner and len(value) != len(inner or value):
             return f"must hold {len(inner)} values"
-        problems = (_problem(item, part) for item, wanted in _items(value, inner) for part in _alternatives(wanted))
+        # A range beside a list is that of its items.
+        problems = (
+            _reason(item, Annotated[wanted, *ranges] if ranges else wanted) for item, wanted in _items(value, inner)
+        )
         return next(filter(None, problems), "")
-    if any(not limit.holds(value) for limit in ranges):
-        return f"must be {ranges[0]}"
-    return ""
+    broken = [limit for limit in ranges if not limit.holds(value)]
+    return f"must be {broken[0]}" if broken else ""
 
 
 def _items(values: Sequence[Any], inner: tuple[Any, ...]) -> list[tuple[Any, Any]]:

@@ -14,9 +14,9 @@ COUNT = Range(1, 1_000_000)
 SEED = Range(0, 2**31 - 1)
 
 
-def setting(limit: Any = None, default: Any = MISSING) -> Any:
+def setting(limit: Any) -> Any:
     """Declare a setting: a Range of numbers, or the Literal of its words, beside its type."""
-    return field(default=default, metadata={"limit": limit})
+    return field(default=MISSING, metadata={"limit": limit})
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Optimizer:
 
     lr: float = setting(Range(0))
     weight_decay: float = setting(Range(0))
-    betas: tuple[Annotated[float, Range(0, 1)], Annotated[float, Range(0, 1)]] = MISSING
+    betas: list[Annotated[float, Range(0, 1)]] = MISSING
     momentum: float = setting(Range(0, 0.9999))
 
 

@@ -54,19 +54,33 @@ def read_source(data: Mapping[str, Any]) -> Source:
     Raises InputError if that is no source, or if a split would be empty.
     """
     name, source = data["name"], build("data", data)
-    if not isinstance(source, Source) or not source.splits.keys() >= set(SPLITS):
-        raise InputError(
-            f"data={name}: {data['_target_']} must return a pets_seg.data.Source with splits {', '.join(SPLITS)}"
-        )
-    for value, meaning in (source.mask_values or {}).items():
-        if type(value) is not int or not 0 <= value <= 65535 or meaning not in (0, 1, IGNORED):
-            raise InputError(
-                f"data={name}: mask_values has {value}: {meaning}; a value from 0 to 65535 means 0, 1 or {IGNORED}"
-            )
+    _check_source(f"data={name}: {data['_target_']}", source)
     for split in SPLITS:
         if not source.splits[split]:
             raise InputError(f"data={name}: no image for split={split}{_advice(source.splits)}")
     return source
+
+
+def _check_source(what: str, source: Any) -> None:
+    if not isinstance(source, Source) or not isinstance(source.splits, Mapping):
+        raise InputError(f"{what}: must return a pets_seg.data.Source")
+    split_of_stem: dict[str, str] = {}
+    for split in SPLITS:
+        pairs = source.splits.get(split)
+        if not isinstance(pairs, list) or not all(isinstance(pair, Pair) for pair in pairs):
+            raise InputError(f"{what}: splits must have a list of pets_seg.data.Pair for {split}")
+        for pair in pairs:
+            # One that is known to be bad is named with the others that are.
+            if not pair.problem and (other := split_of_stem.setdefault(pair.stem, split)) != split:
+                raise InputError(f"{what}: {printable(pair.stem)} is in {other} and in {split}; a stem is in one split")
+    values = source.mask_values
+    if values is not None and not (isinstance(values, Mapping) and values):
+        raise InputError(f"{what}: mask_values must say what values mean, or be None")
+    for value, meaning in (values or {}).items():
+        if type(value) is not int or not 0 <= value <= 65535 or meaning not in (0, 1, IGNORED):
+            raise InputError(
+                f"{what}: mask_values has {value}: {meaning}; a value from 0 to 65535 means 0, 1 or {IGNORED}"
+            )
 
 
 def _advice(splits: Splits) -> str:

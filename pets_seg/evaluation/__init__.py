@@ -1,1 +1,1 @@
-"""The metric, and what a network scores by it."""
+"""Metrics, and what a network scores and predicts by its weights."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from pets_seg.config.checks import check_option
-from pets_seg.config.parts import permitted
+from pets_seg.config.parts import check_sources, permitted, source_digests
 from pets_seg.config.schema import IGNORED
 from pets_seg.data import Normalise
 from pets_seg.data.batches import mask_of_trimap
@@ -19,6 +19,7 @@ from pets_seg.evaluation.metrics import hard_mask
 from pets_seg.models import memory_format
 from pets_seg.models.checkpoint import load_network, read_about
 from pets_seg.run_folder.config_file import read_config
+from pets_seg.run_folder.reading import read_json
 
 
 def recorded_data(config: Path) -> dict[str, Any]:
@@ -47,6 +48,8 @@ def predict_test(run: Path, stems: Sequence[str]) -> tuple[np.ndarray, np.ndarra
     if not weights.is_file():
         raise InputError(f"{run} has no checkpoints/best.safetensors")
     about = read_about(weights)
+    status = read_json(run / "status.json")
+    check_sources(run, status.get("sources"), source_digests(about["model"]))
     source = read_source(recorded_data(run / "config.yaml"))
     pairs = {pair.stem: pair for pair in source.splits["test"]}
     if missing := [stem for stem in stems if stem not in pairs]:

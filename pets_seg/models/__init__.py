@@ -2,7 +2,7 @@
 
 A network may say what it can do beside that: an attribute `checkpoint_activations`, which training sets; a method
 `memory_format(device)`, the layout in which it is fastest; and, where its setting `pretrained` is true, an attribute
-`pretrained` and a method `load_pretrained()`, called once before a run begins.
+`pretrained` and a method `load_pretrained()`, called when a run is checked and when it begins.
 """
 
 from collections.abc import Mapping
@@ -21,6 +21,22 @@ def build_model(settings: Mapping[str, Any]) -> nn.Module:
     if not isinstance(network, nn.Module):
         raise InputError(f"model={settings['name']}: {settings['_target_']} does not make a torch.nn.Module")
     return network
+
+
+def on_meta(settings: Mapping[str, Any]) -> nn.Module:
+    """Return the network of settings as it would be, with tensors that hold nothing."""
+    try:
+        with torch.device("meta"):
+            return build_model(settings)
+    # One that looks at its own numbers while it is made can only be made with them.
+    except InputError:
+        return build_apart(settings).to("meta")
+
+
+def build_apart(settings: Mapping[str, Any]) -> nn.Module:
+    """Return a new network on the CPU and leave the random numbers of this process as they were."""
+    with torch.random.fork_rng(devices=[]):
+        return build_model(settings)
 
 
 def memory_format(device: torch.device, network: nn.Module) -> torch.memory_format:

@@ -17,7 +17,7 @@ from pets_seg.config.rules import check_value
 from pets_seg.config.schema import rules
 from pets_seg.errors import InputError
 from pets_seg.machine.files import write_whole
-from pets_seg.models import build_model, memory_format
+from pets_seg.models import build_apart, memory_format, on_meta
 
 # Of the text in a weights file; ours has some 300 characters.
 LONGEST_TEXT = 10_000
@@ -62,9 +62,7 @@ def load_network(path: Path, device: torch.device) -> nn.Module:
     """Return the network of a checkpoint with its weights; InputError if the weights are not those of its network."""
     arguments = read_about(path)["model"]
     # Shapes are compared before there is memory for them.
-    with torch.device("meta"):
-        network = build_model(arguments)
-    expected = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in network.state_dict().items()}
+    expected = {name: (tuple(t.shape), t.dtype) for name, t in on_meta(arguments).state_dict().items()}
     weights = load_file(path)
     found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in weights.items()}
     for name in sorted(expected.keys() | found.keys()):
@@ -73,7 +71,8 @@ def load_network(path: Path, device: torch.device) -> nn.Module:
             raise InputError(
                 f"checkpoint={path}: its weights are not those of {arguments}: {name} is {has}, should be {wants}"
             )
-    network = network.to_empty(device="cpu")
+    # Made anew, for a network may hold more than its weights.
+    network = build_apart(arguments)
     network.load_state_dict(weights)
     # The layout decides which kernels run: an evaluation must have the one of the run to give its figures.
     return network.to(device, memory_format=memory_format(device, network))

@@ -4,6 +4,7 @@ import math
 import os
 import re
 import socket
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -80,6 +81,12 @@ class Run:
         found = re.findall(r"^val_(.+)_at_best$", "\n".join(self.summary), re.MULTILINE)
         return [name for name in found if name != "loss" and f"test_{name}" in self.summary]
 
+    def metric_record(self, name: str) -> dict[str, Any]:
+        """Return what status.json keeps of a metric; nothing if that is not known."""
+        records = self.status.get("metrics")
+        record = records.get(name) if isinstance(records, dict) else None
+        return record if isinstance(record, dict) else {}
+
     def number(self, key: str) -> float:
         """Return a number of the summary, NaN if it has none of this name."""
         value = self.summary.get(key)
@@ -118,8 +125,25 @@ def read_runs(folders: Sequence[Path]) -> tuple[list[Run], list[LeftOut]]:
             left_out.append(_left_out(other.folder, f"is the same run as {kept.folder}"))
             run = kept
         runs[run.name] = run
+    left_out += _leave_out_other_metrics(list(runs.values()))
     damaged = [_left_out(run.folder, damage) for run in runs.values() for damage in run.damage]
     return list(runs.values()), left_out + damaged
+
+
+def _leave_out_other_metrics(runs: Sequence[Run]) -> list[LeftOut]:
+    """Take from the runs what they have in a metric of other settings or code than most; return what that was."""
+    left_out = []
+    for name in dict.fromkeys(name for run in runs for name in run.metrics_beside):
+        records = {run.name: str(run.metric_record(name).get("digest")) for run in runs if name in run.metrics_beside}
+        [(usual, _), *others] = Counter(records.values()).most_common()
+        for run in runs if others else ():
+            if records.get(run.name, usual) != usual:
+                for key in (f"val_{name}_at_best", f"test_{name}"):
+                    run.summary.pop(key, None)
+                vars(run).pop("metrics_beside", None)
+                why = "has other settings or other code here than in most of the runs"
+                left_out.append(_left_out(run.folder, f"metric {name} {why}"))
+    return left_out
 
 
 def _left_out(folder: Path, why: str) -> LeftOut:

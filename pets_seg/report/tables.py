@@ -71,7 +71,7 @@ def main_table(study: Study) -> Table:
     """Return the groups with their scores, and what sets them apart from the baseline."""
     header = ["group", "seeds", "test Dice", "95 % CI", "difference, points (95 % CI)", "p", "p (Holm)"]
     beside = metrics_beside(study.groups)
-    header += ["val Dice", "test IoU", "test loss", *(f"test {name}" for name in beside)]
+    header += ["val Dice", "test IoU", "test loss", *(_headed(study, name) for name in beside)]
     rows = []
     for group in finished(study):
         dice = spread(group, "test_dice")
@@ -90,6 +90,11 @@ def main_table(study: Study) -> Table:
         "val Dice is that of the best epoch, which was chosen by it."
     )
     return Table("Scores", header, rows, note)
+
+
+def _headed(study: Study, name: str) -> str:
+    lower = any(run.metric_record(name).get("lower_is_better") for run in study.runs)
+    return f"test {name} (lower is better)" if lower else f"test {name}"
 
 
 def course_table(study: Study) -> Table:

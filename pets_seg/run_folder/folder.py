@@ -89,8 +89,7 @@ class RunFolder:
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json; JSON knows no NaN, so that a loss that was not finite becomes null."""
-        finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in summary.items()}
-        _write_json(self.path / "summary.json", finite)
+        _write_json(self.path / "summary.json", _finite(summary))
 
     def read_summary(self) -> dict[str, Any]:
         """Return summary.json, or nothing if there is none."""
@@ -108,7 +107,7 @@ class RunFolder:
         """Write evaluations/<name>/ with evaluation.json and per_image.csv, and return that folder."""
         folder = self.path / "evaluations" / name
         _write_csv(folder / "per_image.csv", rows)
-        _write_json(folder / "evaluation.json", evaluation)
+        _write_json(folder / "evaluation.json", _finite(evaluation))
         return folder
 
 
@@ -161,6 +160,10 @@ def _read_csv(path: Path) -> list[dict[str, Any]]:
             return list(csv.DictReader(file))
     except (OSError, ValueError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read ({error}); existing=restart trains the run again") from error
+
+
+def _finite(figures: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in figures.items()}
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

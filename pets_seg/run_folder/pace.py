@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from pets_seg.config.identity import settings_of
 from pets_seg.run_folder.config_file import load_plain
 
 # The newest runs are read, and of those alike the newest are averaged: a machine's pace changes with what else it does.
@@ -131,7 +132,10 @@ def _pace(aug: Any, alike: Sequence[tuple[Any, Pace]]) -> Pace | None:
 
 def _costs(config: Mapping[str, Any]) -> str:
     """Return what two configurations share just when their images take equally long, but for augmentation."""
-    parts = [config.get("model"), config.get("optimizer", {}).get("name"), config.get("data", {}).get("size")]
+    model = config.get("model")
+    # Older versions did not write what an option of their own names.
+    model = settings_of("model", model) if isinstance(model, Mapping) else model
+    parts = [model, config.get("optimizer", {}).get("name"), config.get("data", {}).get("size")]
     parts.append(_copies(config))
     return json.dumps([*parts, *(config.get("train", {}).get(key) for key in SETTINGS)], sort_keys=True, default=str)
 

@@ -1,1 +1,1 @@
-"""The run folder, which is the truth, and W&B, which gets a copy."""
+"""Copies of a run's figures for others: W&B, or a tracker of a user's own."""

@@ -15,7 +15,8 @@ class Tracker:
 
     It is made of the configuration as plain values, the run folder and its own settings. It has `log(row)`, called
     after each epoch with its row of metrics.csv (for all rows again when a run is continued), and `finish(summary,
-    failed)`. It may have `log_pictures`, `wants_pictures`, `where`, and on its class `check` and `finished_already`;
+    failed)`. It may have `log_pictures`, `wants_pictures`, `where`, and on its class `label`, `check` and
+    `finished_already`;
     `pets_seg.tracking.wandb_sink` has them all.
     """
 
@@ -39,9 +40,9 @@ class Tracker:
         """Hand on the summary; nothing follows."""
         self._call("finish", summary, failed)
 
-    def where(self) -> str | None:
-        """Return, after `finish`, where the copy is, if the tracker says so."""
-        return self._call("where") if hasattr(self.part, "where") else None
+    def where(self) -> dict[str, str]:
+        """Return, after `finish`, where the copy is, by what the tracker is called; nothing if it does not say."""
+        return _named(type(self.part), self._call("where") if hasattr(self.part, "where") else None)
 
     def _call(self, method: str, *arguments: Any) -> Any:
         if self.part is None:
@@ -68,9 +69,17 @@ def check_tracker(settings: Mapping[str, Any], sweep: bool) -> None:
     _ask(settings, "check", sweep)
 
 
-def finished_already(settings: Mapping[str, Any], folder: Path) -> str | None:
+def finished_already(settings: Mapping[str, Any], folder: Path) -> dict[str, str]:
     """Let a tracker take what a run that is finished already holds, if it wants to; return where its copy is."""
-    return _ask(settings, "finished_already", folder)
+    try:
+        return _named(locate(settings, "tracker"), _ask(settings, "finished_already", folder))
+    except Exception as error:
+        _tell(settings["name"], error)
+        return {}
+
+
+def _named(tracker: Any, where: str | None) -> dict[str, str]:
+    return {getattr(tracker, "label", tracker.__name__): where} if where else {}
 
 
 def _ask(settings: Mapping[str, Any], method: str, argument: Any) -> Any:

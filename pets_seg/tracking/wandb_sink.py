@@ -45,6 +45,8 @@ class WandbSink:
     time costs seconds and a warning; the whole run is then in offline files.
     """
 
+    label = "W&B"
+
     def __init__(
         self,
         config: Mapping[str, Any],
@@ -63,7 +65,7 @@ class WandbSink:
             self._try(self._start)
 
     @staticmethod
-    def check(sweep: bool, mode: str, project: str | None) -> None:
+    def check(sweep: bool, mode: str = "auto", project: str | None = None) -> None:
         """Raise InputError for a setting, or one of W&B's variables, that W&B refuses or that does not fit a sweep."""
         if sweep:
             check_one_trial(mode)
@@ -71,7 +73,7 @@ class WandbSink:
             check_variables(mode, project)
 
     @classmethod
-    def finished_already(cls, folder: Path, mode: str, project: str | None) -> str | None:
+    def finished_already(cls, folder: Path, mode: str = "auto", project: str | None = None) -> str | None:
         """Tell the sweep of which this process is a trial what a run that was trained before came to."""
         return copy_to_wandb(folder, mode, project).where() if in_trial() else None
 

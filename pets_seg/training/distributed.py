@@ -50,8 +50,9 @@ def wrap_in_ddp(network: nn.Module, device: torch.device) -> nn.Module:
 
     The losses of the processes, times their number, must add up to the loss of the batch.
     """
-    for module in network.modules():
-        if type(module) is nn.BatchNorm2d:
+    for name, module in network.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            _check_norm(name, module)
             # The parameters, which the optimizer holds already, stay what they are.
             module.__class__ = SynchronisedBatchNorm
     ids = [device.index] if device.type == "cuda" else None
@@ -59,6 +60,15 @@ def wrap_in_ddp(network: nn.Module, device: torch.device) -> nn.Module:
     # Batch norm's statistics are the same everywhere: they need no broadcast before each step.
     wrapped.broadcast_buffers = False
     return wrapped
+
+
+def _check_norm(name: str, module: nn.Module) -> None:
+    usual = module.affine and module.track_running_stats and module.momentum is not None
+    if type(module) is not nn.BatchNorm2d or not usual:
+        raise RunError(
+            f"{name}, a {type(module).__name__}: in several processes batch norm must be a BatchNorm2d with weights, "
+            "running statistics and a momentum; train in one process"
+        )
 
 
 class SynchronisedBatchNorm(nn.BatchNorm2d):

@@ -1,4 +1,4 @@
-"""The device that a run computes on, and the number format that its network computes in."""
+"""How PyTorch is set up for a device, and the number format that a network computes in."""
 
 import contextlib
 import ctypes

@@ -90,7 +90,8 @@ class Progress:
 
 def quicker(config: Mapping[str, Any], device: str) -> str:
     """Return the advice for a long run: the setting that shortens it most."""
-    if config["model"].get("width", 0) > 16 and device == "cpu":
+    channels = config["model"].get("width")
+    if type(channels) is int and channels > 16 and device == "cpu":
         return "model.width=16 is several times quicker on a CPU"
     if config["data"]["size"] > 128:
         return "data.size=128 is several times quicker"

@@ -14,7 +14,7 @@ from pets_seg.training.memory import peak_memory_mb
 from pets_seg.training.pictures import pictures
 from pets_seg.training.precision import autocast
 from pets_seg.training.setup import Setup
-from pets_seg.training.summary import summarise
+from pets_seg.training.summary import metric_summary, summarise
 
 
 def epoch_row(
@@ -63,7 +63,8 @@ def test_best(run: Setup, folder: RunFolder, tracker: Tracker, poll: Callable[[]
         name: evaluate(best, batches, run.normalise, context, run.metrics, run.world, poll)
         for name, (_, batches) in splits.items()
     }
-    summary = summarise(run.state.rows, scores["test"].means(), run.metrics)
+    summary = summarise(run.state.rows, scores["test"].means())
+    summary |= metric_summary(run.metrics, scores["valid"].means(), scores["test"].means())
     summary |= {
         "parameters": count_parameters(run.state.network),
         "macs": count_macs(run.state.network, run.config["data"]["size"]),

@@ -70,4 +70,4 @@ def _write(
         row |= best if int(row["epoch"]) == best["epoch"] else dict.fromkeys(list(best)[1:], "")
     folder.write_per_image([row | columns[row["split"], row["stem"]] for row in images])
     folder.write_metrics(epochs)
-    folder.write_summary(summary | metric_summary(names, best, means["test"]))
+    folder.write_summary(summary | metric_summary(names, means["valid"], means["test"]))

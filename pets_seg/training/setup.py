@@ -13,7 +13,7 @@ from pets_seg.config.identity import made_of, settings_of
 from pets_seg.config.parts import source_digests
 from pets_seg.data import Batches, Dataset, Normalise
 from pets_seg.data.batches import epoch_batches
-from pets_seg.evaluation.metrics import Metric, build_metrics
+from pets_seg.evaluation.metrics import Metric, build_metrics, metric_records
 from pets_seg.machine.seeding import seed_all
 from pets_seg.machine.world import World
 from pets_seg.models import build_model, memory_format
@@ -102,6 +102,7 @@ def set_up(config: Mapping[str, Any], dataset: Dataset, device: torch.device, wo
         WeightAverage(network, train["ema"]) if train["ema"] else None,
         RunningLoss(device, world),
         sources=source_digests(made_of(config)),
+        metrics=metric_records(config.get("metric")),
     )
     return Setup(
         config,

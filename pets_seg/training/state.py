@@ -1,6 +1,5 @@
 """All that training changes, and so all that exact resuming needs."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from pets_seg.config.parts import check_sources
 from pets_seg.errors import InputError
 from pets_seg.machine.seeding import random_states, restore_random_states
 from pets_seg.training.checkpoint import load_state, save_state
@@ -41,6 +41,8 @@ class State:
     best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
     # Digests of source files that are not the package's (`parts.source_digests`).
     sources: dict[str, str] = field(default_factory=dict)
+    # What makes each metric beside Dice and IoU what it is (`metrics.metric_records`).
+    metrics: dict[str, Any] = field(default_factory=dict)
 
     @property
     def validated(self) -> nn.Module:
@@ -88,6 +90,7 @@ class State:
                 "losses": losses,
                 "random": random_states(),
                 "sources": self.sources,
+                "metrics": self.metrics,
                 **{name: getattr(self, name) for name in PLAIN},
             },
         )
@@ -115,6 +118,11 @@ class State:
             if self.rows and not _alike(self.best_weights, self.network.state_dict()):
                 raise ValueError("the best weights are another network's")
             restore_random_states(state["random"])
+            # Figures of another metric of the same name say nothing of this one.
+            then = state.get("metrics", {})
+            for name in [name for name, record in self.metrics.items() if then.get(name) != record]:
+                for row in self.rows:
+                    row.pop(f"val/{name}", None)
         # A file that was tampered with can be wrong in any of its parts.
         except (RuntimeError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
             reason = " ".join(str(error).split())[:200]
@@ -122,16 +130,6 @@ class State:
                 f"{path}: does not fit this run ({reason}); existing=restart trains it from the beginning"
             ) from error
         return True
-
-
-def check_sources(path: Path, then: Any, now: Mapping[str, str]) -> None:
-    """Raise InputError if the code that a run was made of, as far as `then` says, is not what it is now."""
-    for target, digest in now.items():
-        if isinstance(then, Mapping) and then.get(target, digest) != digest:
-            raise InputError(
-                f"{path}: {target} has changed since this run was made (its source file is another); "
-                "existing=restart trains it again"
-            )
 
 
 def _alike(weights: dict[str, torch.Tensor], others: dict[str, torch.Tensor]) -> bool:

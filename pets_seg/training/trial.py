@@ -9,7 +9,7 @@ import torch
 
 from pets_seg.errors import InputError
 from pets_seg.evaluation.metrics import Metric, build_metrics
-from pets_seg.models import build_model
+from pets_seg.models import build_apart, on_meta
 from pets_seg.training.objective import Loss, build_objective
 from pets_seg.training.optimizers import build_optimizer, build_scheduler
 
@@ -24,8 +24,23 @@ def try_parts(config: Mapping[str, Any]) -> None:
         _try_function(f"loss={config['loss']['name']}", loss, by_pixel=True)
     for name, metric in build_metrics(config.get("metric")).items():
         _try_function(f"metric={name}", metric, by_pixel=False)
-    optimizer = build_optimizer(config["optimizer"], torch.nn.Linear(1, 1))
-    build_scheduler(config["scheduler"], optimizer, steps=100)
+    _try_updates(config)
+
+
+def _try_updates(config: Mapping[str, Any]) -> None:
+    layer = torch.nn.Linear(1, 1)
+    optimizer = build_optimizer(config["optimizer"], layer)
+    scheduler = build_scheduler(config["scheduler"], optimizer, steps=100)
+    try:
+        layer(torch.ones(1, 1)).sum().backward()
+        optimizer.step()
+        scheduler.step()
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"optimizer={config['optimizer']['name']} scheduler={config['scheduler']['name']}: cannot take a step "
+            f"({reason})"
+        ) from error
 
 
 @cache
@@ -35,8 +50,8 @@ def _try_network(settings: str) -> None:
         _check_abilities(model, data, train)
     images = -(-train["batch_size"] // train["accumulate"])
     shape = (min(images, 2), 3, data["size"], data["size"])
+    network = on_meta(model)
     with torch.device("meta"):
-        network = build_model(model)
         try:
             logits = network.train()(torch.empty(shape))
         # An operation may have no rule for tensors that hold nothing: what it gives shows in the first step.
@@ -61,7 +76,7 @@ def _check_abilities(model: Mapping[str, Any], data: Mapping[str, Any], train: M
     """Check what a network says of itself; it is made as it will be, with its weights fetched."""
     if model.get("pretrained") and data["normalisation"] != "imagenet":
         raise InputError("model.pretrained=true data.normalisation=raw: ImageNet weights need normalisation=imagenet")
-    network = build_model(model)
+    network = build_apart(model)
     if train["checkpoint_activations"] and not hasattr(network, "checkpoint_activations"):
         raise InputError(
             f"train.checkpoint_activations=true: model={model['name']} has no attribute checkpoint_activations"

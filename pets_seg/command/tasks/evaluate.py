@@ -11,7 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from pets_seg.config.checks import check
-from pets_seg.config.parts import allow
+from pets_seg.config.parts import allow, check_sources, source_digests
 from pets_seg.data import Batches, Normalise, ensure_decoded, open_dataset
 from pets_seg.errors import InputError
 from pets_seg.evaluation.evaluate import evaluate
@@ -29,10 +29,12 @@ log = logging.getLogger("pets_seg")
 
 def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     """Raise InputError for a setting out of its range, a bad checkpoint, or images that are not there."""
-    check(cfg)
+    # What a network or source is given beside the checkpoint is that of the run.
+    check(cfg, named=("model",))
     allow(OmegaConf.to_container(cfg, resolve=True))
-    _, weights = find_checkpoint(cfg.checkpoint)
+    folder, weights = find_checkpoint(cfg.checkpoint)
     about = read_about(weights)
+    check_sources(folder.path, folder.read_status().get("sources"), source_digests(about["model"]))
     if "model" in (keys := _keys(overrides)) and cfg.model._target_ != about["model"]["_target_"]:
         raise InputError(f"model={cfg.model.name}: the network of the run is {about['model']['name']}; leave model out")
     ensure_decoded(_data(cfg, keys, about, weights))
@@ -40,6 +42,7 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
 
 def run(cfg: DictConfig) -> float:
     """Print the figures of a split in one line, write them to the run's evaluations/, and return the Dice."""
+    allow(OmegaConf.to_container(cfg, resolve=True))
     keys = _keys(OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False))
     folder, weights = find_checkpoint(cfg.checkpoint)
     about = read_about(weights)

@@ -14,7 +14,6 @@ from pets_seg.command.arguments import typed
 from pets_seg.config.checks import check
 from pets_seg.config.options import own_option
 from pets_seg.config.parts import allow
-from pets_seg.data.decode import BadFileError
 from pets_seg.errors import InputError, escaped
 from pets_seg.evaluation.prediction import predict_test
 from pets_seg.machine.files import write_text
@@ -35,7 +34,8 @@ log = logging.getLogger("pets_seg")
 
 def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     """Raise InputError for a setting out of its range, or folders that are not there or cannot be written."""
-    check(cfg)
+    # Those of the runs are used; here they are only named.
+    check(cfg, named=("model", "data"))
     config = OmegaConf.to_container(cfg, resolve=True)
     allow(config)
     for group in {word.partition("=")[0] for word in overrides} & {"model", "data"}:
@@ -169,7 +169,9 @@ def draw_examples(study: Study) -> tuple[list[Example], str]:
         return [], "the groups have no test image in common"
     try:
         predicted = [predict_test(run.folder, [stem for _, stem in chosen]) for run in runs]
-    except (InputError, BadFileError, OSError) as error:
+    # A network of a user's own may raise anything; the report is made without pictures.
+    except Exception as error:
+        log.debug("traceback", exc_info=True)
         return [], " ".join(str(error).split())
     images, truths, _ = predicted[0]
     examples = []

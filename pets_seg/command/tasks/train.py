@@ -21,7 +21,7 @@ from pets_seg.command.replay import check_same_parts
 from pets_seg.command.schedule import Schedule
 from pets_seg.config.checks import check
 from pets_seg.config.identity import made_of
-from pets_seg.config.parts import allow, source_digests
+from pets_seg.config.parts import allow, check_sources, source_digests
 from pets_seg.data import ensure_decoded, open_dataset
 from pets_seg.errors import InputError, RunError
 from pets_seg.evaluation.metrics import metric_records
@@ -36,7 +36,6 @@ from pets_seg.training.distributed import joined, lost_process
 from pets_seg.training.interruption import Interruption
 from pets_seg.training.loop import train
 from pets_seg.training.rescore import add_metrics
-from pets_seg.training.state import check_sources
 from pets_seg.training.trial import try_parts
 
 # What is shown of a run; a summary without it is made again.
@@ -56,6 +55,9 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
         check_same_parts(cfg)
     check_operations(cfg.aug.operations, cfg.data.size)
     try_parts(config)
+    # They are those of the code that is in memory now, whatever becomes of its files.
+    source_digests(made_of(config))
+    metric_records(config["metric"])
     ensure_decoded(config["data"])
 
 
@@ -67,8 +69,8 @@ def run(cfg: DictConfig) -> float:
         _use_threads_of(cfg.replay)
     if hydra.mode != RunMode.RUN:
         # A sweep ends with a page of all its runs.
-        return train_run(cfg, path, end=lambda wandb: None)
-    dice = train_run(cfg, path, end=lambda wandb: show_files(path, wandb))
+        return train_run(cfg, path, end=lambda copy: None)
+    dice = train_run(cfg, path, end=lambda copy: show_files(path, copy))
     if this_world().first:
         # A user's own options are found again by what Hydra was told; how it is not a sweep does not belong there.
         told = [word for word in hydra.overrides.hydra if word.startswith(("hydra.searchpath=", "hydra.run."))]
@@ -104,15 +106,17 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def train_run(cfg: DictConfig, path: Path, end: Callable[[str | None], None]) -> float:
+def train_run(cfg: DictConfig, path: Path, end: Callable[[dict[str, str]], None]) -> float:
     """Train a run into the folder `path`, unless it is finished there; return its best validation Dice.
 
-    `end` is called once its figures are shown, before another process may have the folder, and told where W&B's copy
-    is.
+    `end` is called once its figures are shown, before another process may have the folder, and told where the tracker's
+    copy is.
     """
     folder = RunFolder(path)
     check(cfg)
     config, device = resolved(cfg)
+    # Other launchers run jobs in processes that prepared nothing.
+    allow(config)
     with joined(device) as world, Interruption(world) as stop:
         if not world.first:
             return _follow(config, device, folder, stop, world)
@@ -120,7 +124,7 @@ def train_run(cfg: DictConfig, path: Path, end: Callable[[str | None], None]) ->
         try:
             with locked(folder.path):
                 folder.tidy()
-                summary, where = _finished(config, folder), None
+                summary, where = _finished(config, folder), {}
                 if summary:
                     add_metrics(config, lambda: open_dataset(config["data"]), folder, device)
                     summary, where = folder.read_summary(), finished_already(config["tracker"], path)
@@ -159,16 +163,17 @@ def _finished(config: dict[str, Any], folder: RunFolder) -> dict[str, Any] | Non
     status, summary = folder.read_status(), folder.read_summary()
     if status:
         _tell_commit(status)
-        check_sources(folder.path, status.get("sources"), source_digests(made_of(config)))
     if status.get("state") != "finished" or not summary.keys() >= SHOWN:
         return None
+    # Of one that is to be continued, last.pt knows it.
+    check_sources(folder.path, status.get("sources"), source_digests(made_of(config)))
     log.info(f"{from_here(folder.path)}: finished already (existing=restart trains it again)")
     return summary
 
 
 def _train(
     config: dict[str, Any], device: torch.device, folder: RunFolder, stop: Interruption, world: World
-) -> tuple[dict[str, Any], str | None]:
+) -> tuple[dict[str, Any], dict[str, str]]:
     """Train the run and return its summary, and where the tracker's copy is."""
     tracker = Tracker()
     try:
