@@ -18,7 +18,7 @@ SERVER.set_forkserver_preload(
     [
         "pets_seg.run",
         *(f"pets_seg.command.tasks.{name}" for name in ("train", "evaluate", "preview", "report")),
-        "pets_seg.report.figures.result",
+        "pets_seg.report.plotting.result",
         "kornia.augmentation",
         # Every optimizer imports it, which takes seconds.
         "torch._dynamo",

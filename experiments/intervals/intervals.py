@@ -15,7 +15,7 @@ from itertools import product
 import numpy as np
 from scipy import stats
 
-from pets_seg.report.statistics import estimate
+from pets_seg.report.study.statistics import estimate
 
 # Standard deviations of the three parts, as Dice; those of the quickstart were 0.006 to 0.008, 0 to 0.03, 0.07 to 0.08.
 SIZES = {

@@ -10,7 +10,7 @@ from pets_seg.command.messages import one_line
 from pets_seg.errors import InputError
 from pets_seg.machine.files import write_whole
 from pets_seg.machine.terminal import duration, link, python
-from pets_seg.report.units import unit_of
+from pets_seg.report.study.units import unit_of
 from pets_seg.tracking.wandb_names import in_trial
 
 DPI = 150
@@ -75,10 +75,10 @@ def write_picture(folder: Path) -> Path | None:
     What is read for it also shows a network that predicts one class everywhere, which is logged too.
     """
     from pets_seg.evaluation.prediction import predict_test
-    from pets_seg.report.constant import CONSTANT
-    from pets_seg.report.examples import Example
-    from pets_seg.report.figures.result import choose_stems, draw_result
-    from pets_seg.report.runs import read_run
+    from pets_seg.report.plotting.result import choose_stems, draw_result
+    from pets_seg.report.study.constant import CONSTANT
+    from pets_seg.report.study.examples import Example
+    from pets_seg.report.study.runs import read_run
 
     path = folder / "result.png"
     try:

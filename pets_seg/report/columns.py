@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pets_seg.machine.terminal import duration
-from pets_seg.report.study import MARKS, Reached, Study, reached, spread
+from pets_seg.report.study.study import MARKS, Reached, Study, reached, spread
 from pets_seg.report.tables import difference, finished, plus_minus, short
 
 # The first column is broken into lines rather than made narrower.

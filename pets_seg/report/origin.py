@@ -8,7 +8,7 @@ from typing import Any
 
 from pets_seg.errors import escaped
 from pets_seg.machine.terminal import duration
-from pets_seg.report.study import Study
+from pets_seg.report.study.study import Study
 
 METHOD = (
     "Groups are the runs that differ in nothing but the seed. Differences are paired over seeds and test images; the "

@@ -16,19 +16,19 @@ from markupsafe import Markup
 
 from pets_seg.errors import RunError, escaped
 from pets_seg.machine.files import write_text, write_whole
-from pets_seg.report.examples import Example
-from pets_seg.report.figures.calibration import draw_calibration
-from pets_seg.report.figures.cost import draw_cost
-from pets_seg.report.figures.curves import draw_curves
-from pets_seg.report.figures.differences import draw_differences
-from pets_seg.report.figures.drawing import STYLE, Drawing, hover_data
-from pets_seg.report.figures.factors import draw_factors
-from pets_seg.report.figures.images import draw_images
-from pets_seg.report.figures.looks import find_looks
-from pets_seg.report.figures.masks import draw_masks
-from pets_seg.report.figures.svg import inline_svg, plain_svg
-from pets_seg.report.groups import written
-from pets_seg.report.study import Study
+from pets_seg.report.plotting.calibration import draw_calibration
+from pets_seg.report.plotting.cost import draw_cost
+from pets_seg.report.plotting.curves import draw_curves
+from pets_seg.report.plotting.differences import draw_differences
+from pets_seg.report.plotting.drawing import STYLE, Drawing, hover_data
+from pets_seg.report.plotting.factors import draw_factors
+from pets_seg.report.plotting.images import draw_images
+from pets_seg.report.plotting.looks import find_looks
+from pets_seg.report.plotting.masks import draw_masks
+from pets_seg.report.plotting.svg import inline_svg, plain_svg
+from pets_seg.report.study.examples import Example
+from pets_seg.report.study.groups import written
+from pets_seg.report.study.study import Study
 from pets_seg.report.tables import Table
 
 # What a report may have left in figures/.

@@ -2,11 +2,11 @@
 
 import math
 
-from pets_seg.report.compare import Difference, Interaction
-from pets_seg.report.groups import Group, simplicity
-from pets_seg.report.statistics import MOST_SEEDS, Estimate
-from pets_seg.report.study import Study
-from pets_seg.report.verdicts import (
+from pets_seg.report.study.compare import Difference, Interaction
+from pets_seg.report.study.groups import Group, simplicity
+from pets_seg.report.study.statistics import MOST_SEEDS, Estimate
+from pets_seg.report.study.study import Study
+from pets_seg.report.study.verdicts import (
     SIGNIFICANT,
     Verdict,
     compared,
@@ -16,7 +16,7 @@ from pets_seg.report.verdicts import (
     told_apart,
     verdict,
 )
-from pets_seg.report.words import count, listed, points
+from pets_seg.report.study.words import count, listed, points
 
 # More groups than that are told apart in the table; those of which nothing can be said share a sentence.
 MOST_SENTENCES = 6

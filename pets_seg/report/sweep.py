@@ -8,8 +8,8 @@ from pets_seg.machine.terminal import coloured, link, width
 from pets_seg.report.columns import groups_table, jobs_table
 from pets_seg.report.lines import verdict_lines
 from pets_seg.report.sentences import crossed_sentences, remarks
-from pets_seg.report.study import Study
-from pets_seg.report.words import count
+from pets_seg.report.study.study import Study
+from pets_seg.report.study.words import count
 
 MOST_LEFT_OUT = 10
 # Less than that is no terminal that anyone reads.

@@ -9,11 +9,11 @@ import pandas as pd
 
 from pets_seg.errors import escaped
 from pets_seg.machine.files import write_text
-from pets_seg.report.compare import metrics_beside
-from pets_seg.report.groups import Group, differing_settings
-from pets_seg.report.study import MARKS, Reached, Spread, Study, reached, spread
-from pets_seg.report.units import UNITS, unit_of
-from pets_seg.report.words import points
+from pets_seg.report.study.compare import metrics_beside
+from pets_seg.report.study.groups import Group, differing_settings
+from pets_seg.report.study.study import MARKS, Reached, Spread, Study, reached, spread
+from pets_seg.report.study.units import UNITS, unit_of
+from pets_seg.report.study.words import points
 from pets_seg.run_folder.reading import plain
 
 COMPARISON = ("group", "baseline", "metric", "mean", "baseline_mean", "difference", "ci_low", "ci_high", "p", "p_holm")

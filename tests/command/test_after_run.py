@@ -13,8 +13,8 @@ from processes import forked
 from sweeps import make_constant
 
 from pets_seg.command.after_run import show_next, show_result, write_picture
-from pets_seg.report.figures.result import choose_stems
-from pets_seg.report.runs import read_run
+from pets_seg.report.plotting.result import choose_stems
+from pets_seg.report.study.runs import read_run
 from pets_seg.run_folder.folder import RunFolder
 
 

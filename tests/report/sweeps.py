@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from pets_seg.report.examples import Example
-from pets_seg.report.study import Study, read_study
+from pets_seg.report.study.examples import Example
+from pets_seg.report.study.study import Study, read_study
 
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 BINS = 15

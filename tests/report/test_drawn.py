@@ -13,19 +13,19 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 from sweeps import make_examples, write_sweep
 
-from pets_seg.report.figures.calibration import draw_calibration, reliability
-from pets_seg.report.figures.cost import draw_cost, front
-from pets_seg.report.figures.curves import draw_curves
-from pets_seg.report.figures.differences import draw_differences, signed
-from pets_seg.report.figures.drawing import STYLE, Lines, hover_data
-from pets_seg.report.figures.factors import draw_factors
-from pets_seg.report.figures.images import draw_images, image_scores
-from pets_seg.report.figures.looks import INK, find_looks, short_labels
-from pets_seg.report.figures.masks import draw_masks
-from pets_seg.report.figures.svg import plain_svg
-from pets_seg.report.figures.widths import text_width
-from pets_seg.report.groups import Group
-from pets_seg.report.study import Study, read_study, spread
+from pets_seg.report.plotting.calibration import draw_calibration, reliability
+from pets_seg.report.plotting.cost import draw_cost, front
+from pets_seg.report.plotting.curves import draw_curves
+from pets_seg.report.plotting.differences import draw_differences, signed
+from pets_seg.report.plotting.drawing import STYLE, Lines, hover_data
+from pets_seg.report.plotting.factors import draw_factors
+from pets_seg.report.plotting.images import draw_images, image_scores
+from pets_seg.report.plotting.looks import INK, find_looks, short_labels
+from pets_seg.report.plotting.masks import draw_masks
+from pets_seg.report.plotting.svg import plain_svg
+from pets_seg.report.plotting.widths import text_width
+from pets_seg.report.study.groups import Group
+from pets_seg.report.study.study import Study, read_study, spread
 
 
 @pytest.fixture(autouse=True)
@@ -140,7 +140,7 @@ def test_captions_count_the_baselines_and_say_what_is_left_out(crossed: Study, m
     study = read_study(crossed.folders, {"aug": "none"})
     looks = find_looks(study)
     assert [look.colour for look in looks.values()].count(INK) == 2
-    monkeypatch.setattr("pets_seg.report.figures.images.MOST_ROWS", 3)
+    monkeypatch.setattr("pets_seg.report.plotting.images.MOST_ROWS", 3)
     assert "Of 6 groups the 2 baselines and the best are shown." in draw_images(study, looks).caption
     examples = make_examples(study, count=1)
     for group in study.groups[3:]:

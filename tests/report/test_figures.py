@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 from sweeps import write_sweep
 
-from pets_seg.report.examples import Example
-from pets_seg.report.figures.calibration import reliability
-from pets_seg.report.figures.cost import front
-from pets_seg.report.figures.courses import SECONDS, course
-from pets_seg.report.figures.curves import draw_curves
-from pets_seg.report.figures.differences import draw_differences
-from pets_seg.report.figures.drawing import STYLE, Drawing, Lines, apart
-from pets_seg.report.figures.images import draw_images, image_scores
-from pets_seg.report.figures.looks import COLOURS, INK, OTHER, find_looks, short_labels
-from pets_seg.report.figures.masks import MOST_GROUPS, draw_masks
-from pets_seg.report.figures.svg import plain_svg
-from pets_seg.report.figures.widths import shortened, text_width
-from pets_seg.report.groups import Group
-from pets_seg.report.study import Study, read_study, spread
+from pets_seg.report.plotting.calibration import reliability
+from pets_seg.report.plotting.cost import front
+from pets_seg.report.plotting.courses import SECONDS, course
+from pets_seg.report.plotting.curves import draw_curves
+from pets_seg.report.plotting.differences import draw_differences
+from pets_seg.report.plotting.drawing import STYLE, Drawing, Lines, apart
+from pets_seg.report.plotting.images import draw_images, image_scores
+from pets_seg.report.plotting.looks import COLOURS, INK, OTHER, find_looks, short_labels
+from pets_seg.report.plotting.masks import MOST_GROUPS, draw_masks
+from pets_seg.report.plotting.svg import plain_svg
+from pets_seg.report.plotting.widths import shortened, text_width
+from pets_seg.report.study.examples import Example
+from pets_seg.report.study.groups import Group
+from pets_seg.report.study.study import Study, read_study, spread
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from PIL import Image
 from sweeps import make_examples, write_sweep
 
 from pets_seg.report.page import DPI, write_page
-from pets_seg.report.study import Study, read_study
+from pets_seg.report.study.study import Study, read_study
 from pets_seg.report.tables import Table
 
 HOSTILE = ["<script>alert(1)</script>", "</script>", "$x_$", "a & b", "]]>--><b>", "#ffffff", 'id="x', "\u202egrave"]

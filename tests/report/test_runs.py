@@ -13,7 +13,7 @@ from sweeps import SMALL, write_sweep
 from pets_seg.errors import InputError
 from pets_seg.report.origin import origin
 from pets_seg.report.sentences import answer, progress
-from pets_seg.report.study import Study, read_study
+from pets_seg.report.study.study import Study, read_study
 from pets_seg.report.tables import comparison_frame, cost_table, course_table, main_table, write_tables
 
 HOW = ["no status", "half a status", "a state that is none", "no config", "a config of aliases", "a seed that is none"]

@@ -5,7 +5,7 @@ from pathlib import Path
 from sweeps import SMALL, sweep, write_sweep
 
 from pets_seg.report.sentences import answer
-from pets_seg.report.study import read_study
+from pets_seg.report.study.study import read_study
 
 PAIRS = ("elastic or crop", "crop or elastic")
 

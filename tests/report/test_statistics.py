@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from intervals import SIZES, draw, false_alarms
 from scipy import stats
 
-from pets_seg.report.statistics import MOST_SEEDS, estimate, holm, over_seeds, seeds_needed
+from pets_seg.report.study.statistics import MOST_SEEDS, estimate, holm, over_seeds, seeds_needed
 
 
 def differences(seeds: int, images: int, size: str, effect: float = 0.0, seed: int = 0) -> np.ndarray:

@@ -12,8 +12,8 @@ from sweeps import SMALL, sweep, write_sweep
 
 from pets_seg.errors import InputError
 from pets_seg.report.sentences import answer, remarks
-from pets_seg.report.statistics import holm
-from pets_seg.report.study import reached, read_study, spread
+from pets_seg.report.study.statistics import holm
+from pets_seg.report.study.study import reached, read_study, spread
 from pets_seg.report.tables import comparison_frame, course_table, main_table, markdown, runs_frame
 
 COLUMNS = "group baseline metric mean baseline_mean difference ci_low ci_high p p_holm seeds images"

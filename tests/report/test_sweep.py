@@ -10,7 +10,7 @@ from sweeps import SMALL, sweep, write_sweep
 
 from pets_seg.report.columns import Column, fitted, groups_table
 from pets_seg.report.sentences import answer
-from pets_seg.report.study import read_study
+from pets_seg.report.study.study import read_study
 from pets_seg.report.sweep import show_comparison, show_sweep
 from pets_seg.report.tables import cost_table, write_tables
 

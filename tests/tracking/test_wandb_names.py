@@ -16,7 +16,7 @@ from wandb_server import ENTITY, KEY, WandbServer
 
 from pets_seg.command.tasks import report
 from pets_seg.errors import InputError
-from pets_seg.report.study import read_study
+from pets_seg.report.study.study import read_study
 from pets_seg.tracking import wandb_account
 from pets_seg.tracking.wandb_account import check_variables, wanted_mode
 from pets_seg.tracking.wandb_names import record, sweep_place

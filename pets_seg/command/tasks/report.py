@@ -17,12 +17,12 @@ from pets_seg.config.parts import allow
 from pets_seg.errors import InputError, escaped
 from pets_seg.evaluation.prediction import predict_test
 from pets_seg.machine.files import write_text
-from pets_seg.report.compare import common_seeds
-from pets_seg.report.examples import Example, choose_groups, choose_images
 from pets_seg.report.origin import origin
-from pets_seg.report.runs import Run
 from pets_seg.report.sentences import answer, progress, remarks
-from pets_seg.report.study import Study, read_study
+from pets_seg.report.study.compare import common_seeds
+from pets_seg.report.study.examples import Example, choose_groups, choose_images
+from pets_seg.report.study.runs import Run
+from pets_seg.report.study.study import Study, read_study
 from pets_seg.report.sweep import show_comparison, show_sweep
 from pets_seg.report.tables import cost_table, course_table, main_table, markdown, write_tables
 from pets_seg.report.wandb_report import check_account, save_report

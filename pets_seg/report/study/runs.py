@@ -16,7 +16,7 @@ import pandas as pd
 from pets_seg.config.groups import COMPARED, IDENTITY
 from pets_seg.config.identity import ADDED_LATER, identity
 from pets_seg.errors import InputError, escaped
-from pets_seg.report.constant import constant_class
+from pets_seg.report.study.constant import constant_class
 from pets_seg.run_folder.config_file import load_plain
 from pets_seg.run_folder.reading import flat, plain, read_csv, read_json
 

@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from pets_seg.errors import escaped
-from pets_seg.report.compare import Difference
-from pets_seg.report.figures.drawing import WIDTH, Drawing, Points
-from pets_seg.report.figures.looks import INK, MUTED, OTHER, Look, counted_seeds, short_labels
-from pets_seg.report.figures.widths import LABEL, LONGEST, SMALL, shortened, widest
-from pets_seg.report.study import Study
-from pets_seg.report.verdicts import Verdict, verdict
+from pets_seg.report.plotting.drawing import WIDTH, Drawing, Points
+from pets_seg.report.plotting.looks import INK, MUTED, OTHER, Look, counted_seeds, short_labels
+from pets_seg.report.plotting.widths import LABEL, LONGEST, SMALL, shortened, widest
+from pets_seg.report.study.compare import Difference
+from pets_seg.report.study.study import Study
+from pets_seg.report.study.verdicts import Verdict, verdict
 
 POINTS = 100
 MINUS = "\N{MINUS SIGN}"

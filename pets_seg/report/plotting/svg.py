@@ -9,8 +9,8 @@ from markupsafe import Markup, escape
 from PIL import Image
 
 from pets_seg.errors import escaped
-from pets_seg.report.figures.drawing import WIDTH, Drawing
-from pets_seg.report.figures.looks import VARIABLES
+from pets_seg.report.plotting.drawing import WIDTH, Drawing
+from pets_seg.report.plotting.looks import VARIABLES
 
 PICTURE_DPI = 200
 PAGE_COLOURS = {colour: f"var(--{name})" for colour, name in ({"#ffffff": "face"} | VARIABLES).items()}

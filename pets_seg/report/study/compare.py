@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pets_seg.report.groups import Group, comparable, written
-from pets_seg.report.statistics import Estimate, estimate, holm, seeds_needed
+from pets_seg.report.study.groups import Group, comparable, written
+from pets_seg.report.study.statistics import Estimate, estimate, holm, seeds_needed
 
 # What is compared: the metric, its split and column in per_image.csv, its name in summary.json.
 METRICS = {

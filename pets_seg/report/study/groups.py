@@ -7,7 +7,7 @@ from typing import Any
 
 from pets_seg.config.groups import COMPARED
 from pets_seg.errors import InputError, escaped
-from pets_seg.report.runs import LeftOut, Run
+from pets_seg.report.study.runs import LeftOut, Run
 
 # Options that do the least, the least first; the others come after them.
 SIMPLE = {

@@ -5,12 +5,12 @@ from enum import Enum
 
 import numpy as np
 
-from pets_seg.report.compare import Difference, common_seeds
-from pets_seg.report.constant import CONSTANT
-from pets_seg.report.groups import Group
-from pets_seg.report.statistics import Estimate
-from pets_seg.report.study import Study
-from pets_seg.report.words import listed
+from pets_seg.report.study.compare import Difference, common_seeds
+from pets_seg.report.study.constant import CONSTANT
+from pets_seg.report.study.groups import Group
+from pets_seg.report.study.statistics import Estimate
+from pets_seg.report.study.study import Study
+from pets_seg.report.study.words import listed
 
 SIGNIFICANT = 0.05
 # More seeds are counted, not listed.

@@ -8,11 +8,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from pets_seg.errors import escaped
-from pets_seg.report.figures.drawing import WIDTH, Drawing, Points
-from pets_seg.report.figures.looks import counted_seeds
-from pets_seg.report.figures.widths import LABEL, SMALL, shortened, text_width, widest
-from pets_seg.report.groups import written
-from pets_seg.report.study import Spread, Study, spread
+from pets_seg.report.plotting.drawing import WIDTH, Drawing, Points
+from pets_seg.report.plotting.looks import counted_seeds
+from pets_seg.report.plotting.widths import LABEL, SMALL, shortened, text_width, widest
+from pets_seg.report.study.groups import written
+from pets_seg.report.study.study import Spread, Study, spread
 
 # Cells that are wide enough for their numbers.
 MOST_COLUMNS = 8

@@ -7,9 +7,9 @@ from itertools import cycle
 
 from pets_seg.config.groups import COMPARED
 from pets_seg.errors import escaped
-from pets_seg.report.figures.widths import LABEL, LONGEST, shortened, widest
-from pets_seg.report.groups import Group, written
-from pets_seg.report.study import Study, spread
+from pets_seg.report.plotting.widths import LABEL, LONGEST, shortened, widest
+from pets_seg.report.study.groups import Group, written
+from pets_seg.report.study.study import Study, spread
 
 INK, MUTED, GRID, OTHER = "#24292f", "#68717b", "#e3e6ea", "#a3abb5"
 # Okabe and Ito's colours, which all kinds of colour blindness leave apart, without the yellow that white swallows.

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pets_seg.report.figures.looks import GRID, INK, MUTED, VARIABLES
-from pets_seg.report.figures.widths import SMALL
+from pets_seg.report.plotting.looks import GRID, INK, MUTED, VARIABLES
+from pets_seg.report.plotting.widths import SMALL
 
 # Of the text of a paper with two columns.
 WIDTH = 7.2

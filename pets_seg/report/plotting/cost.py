@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from pets_seg.report.figures.drawing import WIDTH, Drawing, Points, end_labels, grid
-from pets_seg.report.figures.looks import MUTED, Look, ranked
-from pets_seg.report.figures.widths import widest
-from pets_seg.report.study import Spread, Study, spread
-from pets_seg.report.units import unit_of
+from pets_seg.report.plotting.drawing import WIDTH, Drawing, Points, end_labels, grid
+from pets_seg.report.plotting.looks import MUTED, Look, ranked
+from pets_seg.report.plotting.widths import widest
+from pets_seg.report.study.study import Spread, Study, spread
+from pets_seg.report.study.units import unit_of
 
 COSTS = {"train_seconds": "time to train", "parameters": "parameters", "peak_memory_mb": "peak memory"}
 # Nearer than this, as a share of the largest, costs are the same: the clock and the allocator are no finer.

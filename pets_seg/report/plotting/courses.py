@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pets_seg.report.groups import Group
+from pets_seg.report.study.groups import Group
 
 SECONDS = "seconds so far"
 # Larger values are damage, and their squares are beyond a float.

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pets_seg.report.compare import common_seeds
-from pets_seg.report.groups import Group
-from pets_seg.report.runs import Run
-from pets_seg.report.study import Study, spread
+from pets_seg.report.study.compare import common_seeds
+from pets_seg.report.study.groups import Group
+from pets_seg.report.study.runs import Run
+from pets_seg.report.study.study import Study, spread
 
 MOST_GROUPS = 6
 # Of each kind.

@@ -7,12 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pets_seg.report.figures.courses import Course, course
-from pets_seg.report.figures.drawing import WIDTH, Drawing, Lines, Points, end_labels, grid, thinned
-from pets_seg.report.figures.looks import MUTED, Look, ranked
-from pets_seg.report.figures.widths import widest
-from pets_seg.report.groups import Group
-from pets_seg.report.study import Study
+from pets_seg.report.plotting.courses import Course, course
+from pets_seg.report.plotting.drawing import WIDTH, Drawing, Lines, Points, end_labels, grid, thinned
+from pets_seg.report.plotting.looks import MUTED, Look, ranked
+from pets_seg.report.plotting.widths import widest
+from pets_seg.report.study.groups import Group
+from pets_seg.report.study.study import Study
 
 ERROR = "val/ece"
 LOSS = "val/loss"

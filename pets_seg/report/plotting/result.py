@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pets_seg.errors import escaped
-from pets_seg.report.examples import Example
-from pets_seg.report.figures.drawing import STYLE
-from pets_seg.report.figures.looks import COLOURS, MUTED
-from pets_seg.report.figures.masks import PREDICTED, TRUTH, UNCOUNTED, draw_legend, draw_outline
-from pets_seg.report.figures.widths import shortened
-from pets_seg.report.runs import Run
+from pets_seg.report.plotting.drawing import STYLE
+from pets_seg.report.plotting.looks import COLOURS, MUTED
+from pets_seg.report.plotting.masks import PREDICTED, TRUTH, UNCOUNTED, draw_legend, draw_outline
+from pets_seg.report.plotting.widths import shortened
+from pets_seg.report.study.examples import Example
+from pets_seg.report.study.runs import Run
 
 COLUMNS, ROWS = 3, 2
 # In inches.

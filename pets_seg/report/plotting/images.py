@@ -4,11 +4,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pets_seg.report.figures.drawing import WIDTH, Drawing, Points
-from pets_seg.report.figures.looks import INK, MUTED, OTHER, Look, chosen, ranked
-from pets_seg.report.figures.widths import LABEL, SMALL, widest
-from pets_seg.report.groups import Group
-from pets_seg.report.study import Study
+from pets_seg.report.plotting.drawing import WIDTH, Drawing, Points
+from pets_seg.report.plotting.looks import INK, MUTED, OTHER, Look, chosen, ranked
+from pets_seg.report.plotting.widths import LABEL, SMALL, widest
+from pets_seg.report.study.groups import Group
+from pets_seg.report.study.study import Study
 
 MOST_ROWS = 16
 ROW = 0.42

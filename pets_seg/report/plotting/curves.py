@@ -11,12 +11,12 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from pets_seg.report.figures.courses import SECONDS, Course, course
-from pets_seg.report.figures.drawing import WIDTH, Drawing, Lines, end_labels, grid, thinned
-from pets_seg.report.figures.looks import MUTED, OTHER, Look, chosen
-from pets_seg.report.figures.widths import SMALL, widest
-from pets_seg.report.study import Study
-from pets_seg.report.units import unit_of
+from pets_seg.report.plotting.courses import SECONDS, Course, course
+from pets_seg.report.plotting.drawing import WIDTH, Drawing, Lines, end_labels, grid, thinned
+from pets_seg.report.plotting.looks import MUTED, OTHER, Look, chosen
+from pets_seg.report.plotting.widths import SMALL, widest
+from pets_seg.report.study.study import Study
+from pets_seg.report.study.units import unit_of
 
 PANELS = {"val/dice": "validation Dice", "val/loss": "validation loss", "train/loss": "training loss"}
 # With more runs in colour their lines hide the means, and the page grows heavy.

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pets_seg.report.compare import METRICS, Difference, Interaction, compare, interactions
-from pets_seg.report.groups import Group, find_baselines, group_runs
-from pets_seg.report.runs import LeftOut, Run, read_runs
-from pets_seg.report.statistics import over_seeds
+from pets_seg.report.study.compare import METRICS, Difference, Interaction, compare, interactions
+from pets_seg.report.study.groups import Group, find_baselines, group_runs
+from pets_seg.report.study.runs import LeftOut, Run, read_runs
+from pets_seg.report.study.statistics import over_seeds
 
 MARKS = (0.80, 0.85, 0.90)
 

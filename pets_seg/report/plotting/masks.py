@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pets_seg.errors import escaped
-from pets_seg.report.examples import Example
-from pets_seg.report.figures.drawing import WIDTH, Drawing
-from pets_seg.report.figures.looks import MUTED, Look, chosen, ranked
-from pets_seg.report.figures.widths import SMALL, shortened, text_width
-from pets_seg.report.study import Study
+from pets_seg.report.plotting.drawing import WIDTH, Drawing
+from pets_seg.report.plotting.looks import MUTED, Look, chosen, ranked
+from pets_seg.report.plotting.widths import SMALL, shortened, text_width
+from pets_seg.report.study.examples import Example
+from pets_seg.report.study.study import Study
 
 MOST_GROUPS = 6
 # On photographs: apart from each other for all kinds of colour blindness, and from fur, grass and carpet.
