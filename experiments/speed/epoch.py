@@ -10,6 +10,7 @@ from hydra import compose, initialize_config_module
 from omegaconf import DictConfig
 from timing import Rows, once
 
+from pets_seg.config.checks import check
 from pets_seg.data import open_dataset
 from pets_seg.losses.cross_entropy import cross_entropy
 from pets_seg.machine.device import resolve_precision, resolved
@@ -57,7 +58,7 @@ def real_epochs(cfg: DictConfig) -> tuple[float, float]:
     """Return the time of an epoch in ms an image, the first left out: its training part, and all of it."""
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder))
-        config, device = resolved(cfg)
+        config, device = resolved(check(cfg))
         train(config, open_dataset(config["data"]), run, device)
         lines = [line.split(",") for line in (run.path / "metrics.csv").read_text().splitlines()]
     epochs = [dict(zip(lines[0], map(float, line), strict=True)) for line in lines[1:]]

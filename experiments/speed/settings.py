@@ -16,6 +16,7 @@ import torch
 from hydra import compose, initialize_config_module
 from timing import Rows
 
+from pets_seg.config.checks import check
 from pets_seg.config.register import register
 from pets_seg.data.cache import Dataset, Split
 from pets_seg.machine.device import resolved
@@ -79,7 +80,7 @@ def measure(overrides: list[str], steps: int) -> dict[str, float]:
     splits = [Split([str(i) for i in range(n)], torch.arange(n), images, trimaps) for n in (count, 2, 2)]
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder))
-        config, device = resolved(cfg)
+        config, device = resolved(check(cfg))
         summary = train(config, Dataset(*splits), run, device)
         heads, *lines = [line.split(",") for line in (run.path / "metrics.csv").read_text().splitlines()]
     first, *later = (float(line[heads.index("images_per_second")]) for line in lines)

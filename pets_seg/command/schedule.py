@@ -77,14 +77,13 @@ def plan(jobs: Sequence[DictConfig]) -> Schedule:
     import torch
 
     from pets_seg.data import count_images
-    from pets_seg.machine.device import describe_device, resolve_device, resolve_precision
+    from pets_seg.machine.device import describe_device, resolved
 
     counts: dict[str, dict[str, int]] = {}
     work = []
     for job in jobs:
-        device = resolve_device(job.train.device)
-        config = OmegaConf.to_container(OmegaConf.masked_copy(job, [*IDENTITY, "existing"]), resolve=True)
-        config["train"]["precision"] = resolve_precision(job.train.precision, device)
+        part = OmegaConf.masked_copy(job, [*IDENTITY, "existing"])
+        config, device = resolved(OmegaConf.to_container(part, resolve=True))
         if (data := str(config["data"])) not in counts:
             counts[data] = count_images(config["data"])
         folder = Path(job.hydra.sweep.dir) / job.hydra.sweep.subdir

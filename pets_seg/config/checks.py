@@ -24,10 +24,11 @@ TAKEN = ("dice", "iou", "loss", "ece", "objective", "pixels", "split", "stem", "
 WEIGHT = Annotated[float, Range(0)]
 
 
-def check(cfg: DictConfig, named: Collection[str] = ()) -> None:
-    """Raise InputError for a value out of its range, options that contradict, or a device that is not here.
+def check(cfg: DictConfig, named: Collection[str] = ()) -> dict[str, Any]:
+    """Return a configuration as plain values.
 
-    Of the options of the groups in `named` only the class must be there.
+    Raises InputError for a value out of its range, options that contradict, or a device that is not here. Of the
+    options of the groups in `named` only the class must be there.
     """
     try:
         plain = OmegaConf.to_container(cfg, resolve=True)
@@ -52,7 +53,8 @@ def check(cfg: DictConfig, named: Collection[str] = ()) -> None:
             _check_sum(plain["loss"], OmegaConf.to_container(cfg.loss, resolve=False)["sum"])
         elif about.schema or about.passed is not None:
             _check_option(group, group, plain.get(group))
-    _check_together(cfg)
+    _check_together(plain)
+    return plain
 
 
 def check_option(group: str, node: Mapping[str, Any]) -> None:
@@ -128,15 +130,15 @@ def _check_sum(node: Mapping[str, Any], written: Any) -> None:
         raise InputError(f"loss={node['name']}: all weights are 0, nothing to minimise; give one of them a weight")
 
 
-def _check_together(cfg: DictConfig) -> None:
+def _check_together(config: Mapping[str, Any]) -> None:
     from pets_seg.machine.device import resolve_device, resolve_precision
 
-    device = resolve_device(cfg.train.device)
-    resolve_precision(cfg.train.precision, device)
-    if cfg.train.accumulate > cfg.train.batch_size:
+    train = config["train"]
+    resolve_precision(train["precision"], resolve_device(train["device"]))
+    if train["accumulate"] > train["batch_size"]:
         raise InputError(
-            f"train.accumulate={cfg.train.accumulate}: train.batch_size={cfg.train.batch_size} has not as many images"
+            f"train.accumulate={train['accumulate']}: train.batch_size={train['batch_size']} has not as many images"
         )
-    cache_dir = cfg.data.get("cache_dir")
+    cache_dir = config["data"].get("cache_dir")
     if cache_dir and os.path.isfile(cache_dir):
         raise InputError(f"data.cache_dir={cache_dir}: is a file; name a folder")

@@ -74,11 +74,9 @@ def settings_of(group: str, node: Mapping[str, Any]) -> dict[str, Any]:
 
 def run_name(cfg: DictConfig) -> str:
     """Return `<model>-<aug>-<optimizer>-s<seed>-<hash>`, the hash covering the `identity` with precision resolved."""
-    from pets_seg.machine.device import resolve_device, resolve_precision
+    from pets_seg.machine.device import resolved
 
-    config = OmegaConf.to_container(OmegaConf.masked_copy(cfg, IDENTITY), resolve=True)
-    device = resolve_device(config["train"]["device"])
-    config["train"]["precision"] = resolve_precision(config["train"]["precision"], device)
+    config, _ = resolved(OmegaConf.to_container(OmegaConf.masked_copy(cfg, IDENTITY), resolve=True))
     digest = hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:8]
     return f"{cfg.model.name}-{cfg.aug.name}-{cfg.optimizer.name}-s{cfg.seed}-{digest}"
 

@@ -23,16 +23,18 @@ def mask_of_trimap(boundary: str, device: torch.device | None = None) -> torch.T
 class Normalise:
     """Image in [0, 1] to network input: ImageNet's mean and standard deviation, or raw 0 to 255."""
 
-    def __init__(self, kind: str, device: torch.device, layout: torch.memory_format = torch.contiguous_format) -> None:
+    def __init__(
+        self, kind: str, device: torch.device, memory_format: torch.memory_format = torch.contiguous_format
+    ) -> None:
         self.raw = kind == "raw"
-        self.layout = layout
+        self.memory_format = memory_format
         mean, std = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
         # A product and a sum are one pass over the pixels, a difference and a quotient two.
         self.factor, self.shift = 1 / std, -mean / std
 
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
-        """Return a (B,3,H,W) float image, normalised, in the layout of the network."""
-        out = torch.empty_like(image, memory_format=self.layout)
+        """Return a (B,3,H,W) float image, normalised, in the memory format of the network."""
+        out = torch.empty_like(image, memory_format=self.memory_format)
         if self.raw:
             return torch.mul(image, 255, out=out)
         return torch.addcmul(self.shift, image, self.factor, out=out)

@@ -1,10 +1,10 @@
 """The device that a run computes on, and the number format that fits it."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
 
 from pets_seg.errors import InputError
 from pets_seg.machine.world import this_world
@@ -40,12 +40,11 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
-def resolved(cfg: DictConfig) -> tuple[dict[str, Any], torch.device]:
-    """Return a configuration as plain values, its precision that of its device, and that device."""
-    device = resolve_device(cfg.train.device)
-    config = OmegaConf.to_container(cfg, resolve=True)
-    config["train"]["precision"] = resolve_precision(cfg.train.precision, device)
-    return config, device
+def resolved(config: Mapping[str, Any]) -> tuple[dict[str, Any], torch.device]:
+    """Return a configuration of plain values with the precision that its device has for it, and that device."""
+    train = config["train"]
+    device = resolve_device(train["device"])
+    return {**config, "train": {**train, "precision": resolve_precision(train["precision"], device)}}, device
 
 
 def describe_device(device: torch.device) -> str:

@@ -1,7 +1,7 @@
 """The networks: image (B,3,H,W) to logits (B,2,H,W), for any H and W from 32.
 
 A network may say what it can do beside that: an attribute `checkpoint_activations`, which training sets; a method
-`memory_format(device)`, the layout in which it is fastest; and, where its setting `pretrained` is true, an attribute
+`memory_format(device)`, in which it is fastest; and, where its setting `pretrained` is true, an attribute
 `pretrained` and a method `load_pretrained()`, called when a run is checked and when it begins.
 """
 
@@ -40,7 +40,7 @@ def build_apart(settings: Mapping[str, Any]) -> nn.Module:
 
 
 def memory_format(device: torch.device, network: nn.Module) -> torch.memory_format:
-    """Return the layout of network and input in which its convolutions are fastest.
+    """Return the memory format of network and input in which its convolutions are fastest.
 
     That is channels_last, on tensor cores and on CPUs, unless the network itself says otherwise.
     """

@@ -74,7 +74,7 @@ def load_network(path: Path, device: torch.device) -> nn.Module:
     # Made anew, for a network may hold more than its weights.
     network = build_apart(arguments)
     network.load_state_dict(weights)
-    # The layout decides which kernels run: an evaluation must have the one of the run to give its figures.
+    # The memory format decides which kernels run: an evaluation must have the one of the run to give its figures.
     return network.to(device, memory_format=memory_format(device, network))
 
 

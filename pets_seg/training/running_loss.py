@@ -21,9 +21,9 @@ class RunningLoss:
         self.copied: tuple[torch.Tensor, int, torch.cuda.Event] | None = None
         self.seen = 0.0
 
-    def add(self, loss: torch.Tensor, entropy: torch.Tensor, images: int) -> None:
+    def add(self, loss: torch.Tensor, cross_entropy: torch.Tensor, images: int) -> None:
         """Add the means of a batch of `images`, or this process's share of them."""
-        self.sums += torch.stack((loss.detach(), entropy.detach())).float() * images
+        self.sums += torch.stack((loss.detach(), cross_entropy.detach())).float() * images
         self.images += images
 
     def look(self) -> float:
@@ -47,8 +47,8 @@ class RunningLoss:
 
     def means(self) -> tuple[float, float]:
         """Return the means over the images of the epoch: objective, cross-entropy. Waits for the device."""
-        loss, entropy = (self.world.sum(self.sums.clone()) / self.images).tolist()
-        return loss, entropy
+        loss, cross_entropy = (self.world.sum(self.sums.clone()) / self.images).tolist()
+        return loss, cross_entropy
 
     def state_dict(self) -> dict[str, Any]:
         """Return what `load_state_dict` needs to go on, in any number of processes."""

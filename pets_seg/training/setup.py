@@ -88,8 +88,8 @@ def set_up(config: Mapping[str, Any], dataset: Dataset, device: torch.device, wo
     if getattr(network, "pretrained", False):
         network.load_pretrained()
     network = network.to(device)
-    layout = memory_format(device, network)
-    network = network.to(memory_format=layout)
+    fastest = memory_format(device, network)
+    network = network.to(memory_format=fastest)
     if train["checkpoint_activations"]:
         network.checkpoint_activations = True
     steps = len(epoch_batches(len(dataset.train), train["batch_size"], config["seed"], 0))
@@ -114,7 +114,7 @@ def set_up(config: Mapping[str, Any], dataset: Dataset, device: torch.device, wo
         build_objective(config["loss"]),
         build_metrics(config.get("metric")),
         Augment(config["aug"]["operations"], config["aug"].get("keep_original", False)),
-        Normalise(data["normalisation"], device, layout),
+        Normalise(data["normalisation"], device, fastest),
         Batches(dataset.train, device, data["boundary"]),
         Batches(dataset.valid, device, data["boundary"]),
         network,

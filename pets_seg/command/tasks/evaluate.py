@@ -30,33 +30,35 @@ log = logging.getLogger("pets_seg")
 def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     """Raise InputError for a setting out of its range, a bad checkpoint, or images that are not there."""
     # What a network or source is given beside the checkpoint is that of the run.
-    check(cfg, named=("model",))
-    allow(OmegaConf.to_container(cfg, resolve=True))
-    folder, weights = find_checkpoint(cfg.checkpoint)
+    config = check(cfg, named=("model",))
+    allow(config)
+    folder, weights = find_checkpoint(config["checkpoint"])
     about = read_about(weights)
     check_sources(folder.path, folder.read_status().get("sources"), source_digests(about["model"]))
-    if "model" in (keys := _keys(overrides)) and cfg.model._target_ != about["model"]["_target_"]:
-        raise InputError(f"model={cfg.model.name}: the network of the run is {about['model']['name']}; leave model out")
-    ensure_decoded(_data(cfg, keys, about, weights))
+    given = config["model"]
+    if "model" in (keys := _keys(overrides)) and given["_target_"] != about["model"]["_target_"]:
+        raise InputError(f"model={given['name']}: the network of the run is {about['model']['name']}; leave model out")
+    ensure_decoded(_data(config, keys, about, weights))
 
 
 def run(cfg: DictConfig) -> float:
     """Print the figures of a split in one line, write them to the run's evaluations/, and return the Dice."""
-    allow(OmegaConf.to_container(cfg, resolve=True))
+    config = check(cfg, named=("model",))
+    allow(config)
     keys = _keys(OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False))
-    folder, weights = find_checkpoint(cfg.checkpoint)
+    folder, weights = find_checkpoint(config["checkpoint"])
     about = read_about(weights)
-    device = resolve_device(cfg.train.device)
+    device = resolve_device(config["train"]["device"])
     use_device(device)
     precision = about["precision"]
     if precision == "fp16" and device.type != "cuda":
         log.warning(f"the run was in fp16, which {device.type} cannot compute; evaluating in fp32")
         precision = "fp32"
-    data = _data(cfg, keys, about, weights)
-    split = getattr(open_dataset(data), cfg.split)
+    data, name = _data(config, keys, about, weights), config["split"]
+    split = getattr(open_dataset(data), name)
 
     network = load_network(weights, device)
-    metrics = build_metrics(OmegaConf.to_container(cfg.metric, resolve=True))
+    metrics = build_metrics(config["metric"])
     scores = evaluate(
         network,
         Batches(split, device, about["boundary"]),
@@ -65,16 +67,16 @@ def run(cfg: DictConfig) -> float:
         metrics,
     )
     means = scores.means()
-    figures = {"split": cfg.split, "images": len(split)}
+    figures = {"split": name, "images": len(split)}
     figures |= {key: means[key] for key in ("dice", "iou", "loss", *metrics)}
-    name = cfg.split
+    rows = per_image_rows(name, split.stems, scores)
     if "data" in keys:
         root = hashlib.sha256(str(data.get("root")).encode()).hexdigest()[:6]
-        name = f"{cfg.split}-{data['name']}-{root}"
+        name = f"{name}-{data['name']}-{root}"
     written = folder.write_evaluation(
         name,
         {**figures, "ece": means["ece"], "checkpoint": weights.name, "epoch": about["epoch"], "data": data},
-        per_image_rows(cfg.split, split.stems, scores),
+        rows,
     )
     print(
         " ".join(
@@ -105,9 +107,9 @@ def _keys(overrides: Sequence[str]) -> set[str]:
     return {override.lstrip("+~").partition("=")[0] for override in overrides}
 
 
-def _data(cfg: DictConfig, keys: set[str], about: dict[str, Any], weights: Path) -> dict[str, Any]:
+def _data(config: dict[str, Any], keys: set[str], about: dict[str, Any], weights: Path) -> dict[str, Any]:
     """Return the `data` settings: the run's, or those given; size and boundary rule are the run's in any case."""
-    given = OmegaConf.to_container(cfg.data, resolve=True)
+    given = config["data"]
     if "data" in keys:
         data = given
     else:

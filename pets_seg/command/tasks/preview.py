@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from pets_seg.augment import Augment, check_operations
 from pets_seg.config.checks import check
@@ -28,27 +28,29 @@ LINE_INCHES = 0.15
 
 def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     """Raise InputError for a setting out of its range, operations that cannot be used, or images that are not there."""
-    check(cfg)
-    check_operations(cfg.aug.operations, cfg.data.size)
-    ensure_decoded(cfg.data)
+    config = check(cfg)
+    check_operations(config["aug"]["operations"], config["data"]["size"])
+    ensure_decoded(config["data"])
 
 
 def run(cfg: DictConfig) -> float:
     """Write runs/<name>/preview/<aug>-s<seed>-<hash>.png, print its path, and return the number of pictures."""
-    train = open_dataset(cfg.data).train
+    config = check(cfg)
+    data, seed, aug = config["data"], config["seed"], config["aug"]
+    train = open_dataset(data).train
     chosen = torch.linspace(0, len(train) - 1, min(IMAGES, len(train))).long()
-    images, masks = Batches(train, torch.device("cpu"), cfg.data.boundary).take(chosen)
-    augment = Augment(cfg.aug.operations, keep_original=True)
+    images, masks = Batches(train, torch.device("cpu"), data["boundary"]).take(chosen)
+    augment = Augment(aug["operations"], keep_original=True)
     rows = [
-        [(image, mask), *draw(augment, image, mask, derive_seed(cfg.seed, index))]
+        [(image, mask), *draw(augment, image, mask, derive_seed(seed, index))]
         for index, (image, mask) in enumerate(zip(images, masks, strict=True))
     ]
-    part = identity(OmegaConf.to_container(cfg, resolve=True))
+    part = identity(config)
     settings = {"aug": part["aug"], "data": part["data"]}
     settings["aug"].pop("keep_original", None)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
-    path = Path("runs") / cfg.name / "preview" / f"{cfg.aug.name}-s{cfg.seed}-{digest}.png"
-    picture = draw_figure(rows, f"aug={cfg.aug.name}", describe(settings["aug"]["operations"]))
+    path = Path("runs") / config["name"] / "preview" / f"{aug['name']}-s{seed}-{digest}.png"
+    picture = draw_figure(rows, f"aug={aug['name']}", describe(settings["aug"]["operations"]))
     write_whole(path, lambda file: picture.savefig(file, format="png", dpi=220))
     print(path)
     return 1.0

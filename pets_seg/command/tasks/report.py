@@ -35,8 +35,7 @@ log = logging.getLogger("pets_seg")
 def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     """Raise InputError for a setting out of its range, or folders that are not there or cannot be written."""
     # Those of the runs are used; here they are only named.
-    check(cfg, named=("model", "data"))
-    config = OmegaConf.to_container(cfg, resolve=True)
+    config = check(cfg, named=("model", "data"))
     allow(config)
     for group in {word.partition("=")[0] for word in overrides} & {"model", "data"}:
         if own_option(group, config[group]["name"]):
@@ -44,12 +43,12 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
                 f"{group}={config[group]['name']}: has no place with task=report, which compares runs; name there only "
                 "what is yours, so that runs which have it can be drawn"
             )
-    folders = _folders(cfg.runs)
+    folders = _folders(config["runs"])
     for folder in folders:
         if not os.path.isdir(folder):
             raise InputError(f"runs={folder}: is not there; give the folder of a sweep, e.g. runs=runs/default")
     check_writable(folders[0])
-    if cfg.report.wandb:
+    if config["report"]["wandb"]:
         check_account()
 
 
@@ -58,7 +57,7 @@ def run(cfg: DictConfig) -> float:
 
     What it says is printed even if its files cannot be written.
     """
-    folders = _folders(cfg.runs)
+    folders = _folders(_plain(cfg.runs))
     study = read_study(folders, _plain(cfg.report.baseline))
     if not study.runs:
         reasons = "; ".join(f"{item.what}: {item.why}" for item in study.left_out[:3])
@@ -193,8 +192,7 @@ def _at_size(mask: np.ndarray, size: int) -> np.ndarray:
     return mask[index][:, index]
 
 
-def _folders(given: Any) -> list[Path]:
-    names = _plain(given)
+def _folders(names: Any) -> list[Path]:
     names = names if isinstance(names, list) else [names] if names is not None else []
     if not names:
         raise InputError("runs: is needed with task=report: give the folder of a sweep, e.g. runs=runs/default")

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from pets_seg.augment import check_operations
 from pets_seg.command.after_run import show_files, show_next, show_result
@@ -46,14 +46,13 @@ log = logging.getLogger("pets_seg")
 
 def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     """Raise InputError for what can be known before the run folder is made; fetch and decode what is needed."""
-    check(cfg)
-    config = OmegaConf.to_container(cfg, resolve=True)
+    config = check(cfg)
     allow(config)
     if this_world().first:
         check_tracker(config["tracker"], False)
     if cfg.replay:
         check_same_parts(cfg)
-    check_operations(cfg.aug.operations, cfg.data.size)
+    check_operations(config["aug"]["operations"], config["data"]["size"])
     try_parts(config)
     # They are those of the code that is in memory now, whatever becomes of its files.
     source_digests(made_of(config))
@@ -113,8 +112,7 @@ def train_run(cfg: DictConfig, path: Path, end: Callable[[dict[str, str]], None]
     copy is.
     """
     folder = RunFolder(path)
-    check(cfg)
-    config, device = resolved(cfg)
+    config, device = resolved(check(cfg))
     # Other launchers run jobs in processes that prepared nothing.
     allow(config)
     with joined(device) as world, Interruption(world) as stop:

@@ -85,3 +85,17 @@ def test_the_recipes_are_as_documented() -> None:
         assert (cfg.optimizer.name, cfg.data.name, cfg.data.size) == ("muon", "oxford_pet", 64)
         assert cfg.name == f"recipe_{cfg.model.name}"
     assert config("experiment=recipe_unet", "optimizer=adamw").optimizer.lr == 2e-3
+
+
+def test_how_a_number_is_written_does_not_change_the_name() -> None:
+    for one, other in (
+        ("loss=focal loss.alpha=1", "loss=focal loss.alpha=1.0"),
+        ("loss=ce_dice loss.dice=2", "loss=ce_dice loss.dice=2.0"),
+        ("optimizer.lr=1", "optimizer.lr=1.0"),
+        ("loss=focal", "loss=focal loss._partial_=false"),
+    ):
+        assert run_name(config(*one.split())) == run_name(config(*other.split()))
+    assert run_name(config("loss=focal", "loss.gamma=1")) != run_name(config("loss=focal", "loss.gamma=1.5"))
+    # What an option names enters where it is not the package's own.
+    other = "model._target_=pets_seg.models.resnet34_unet.ResNet34UNet"
+    assert run_name(config(other)) != run_name(config())
