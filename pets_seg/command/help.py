@@ -6,6 +6,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pets_seg.config.groups import GROUPS
 from pets_seg.config.options import known_settings, places_of
+from pets_seg.config.plain import plain
 from pets_seg.config.register import register_resolver
 from pets_seg.machine import terminal
 
@@ -44,7 +45,7 @@ def help_text(cfg: DictConfig) -> str:
     """Return the help for a composed configuration, no wider than the terminal; it shows the values that it holds."""
     columns = max(NARROWEST, min(terminal.width(), WIDEST))
     places = places_of(cfg)
-    chosen = OmegaConf.to_container(cfg.hydra.runtime.choices)
+    chosen = plain(cfg.hydra.runtime.choices)
     lines = [*_wrapped(HEAD, columns), ""]
     lines += _table([(f"pets_seg {words}", text) for words, text in EXAMPLES.items()], columns, 51)
     lines += ["", *_wrapped(GROUPS_HEAD, columns), ""]

@@ -21,6 +21,7 @@ from pets_seg.command.loading import loading
 from pets_seg.command.messages import exit_code, one_line, traceback_wanted
 from pets_seg.command.reads import TASKS, check_files, check_keys
 from pets_seg.config.identity import run_name
+from pets_seg.config.plain import plain
 from pets_seg.errors import InputError, RunError
 from pets_seg.machine.terminal import python
 from pets_seg.machine.world import begun_by_torchrun, this_world
@@ -96,7 +97,7 @@ class Hooks(Callback):
                 from pets_seg.run_folder.lock import check_writable
                 from pets_seg.tracking.tracker import check_tracker
 
-                check_tracker(OmegaConf.to_container(config.tracker, resolve=True), True)
+                check_tracker(plain(config.tracker), True)
                 if config.report.wandb:
                     check_account()
                 if "${" in (folder := _folder("hydra.sweep.dir", config)):
@@ -162,7 +163,7 @@ def _folder(key: str, config: DictConfig) -> str:
     except InterpolationToMissingValueError:
         # Hydra numbers jobs when it starts them.
         group, _, name = key.rpartition(".")
-        return str(OmegaConf.to_container(OmegaConf.select(config, group), resolve=False)[name])
+        return str(plain(OmegaConf.select(config, group), resolve=False)[name])
 
 
 def _check_folder(key: str, config: DictConfig) -> None:
@@ -203,7 +204,7 @@ def _prepare(config: DictConfig) -> None:
 
 def _given(config: DictConfig) -> list[str]:
     # As they were written: a ${...} in one is to be resolved where its value stands, not here.
-    return OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
+    return plain(config.hydra.overrides.task, resolve=False)
 
 
 def _or_exit(call: Callable[[], Any], code: int | None = None) -> Any:

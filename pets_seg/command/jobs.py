@@ -8,11 +8,12 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from pets_seg.command.messages import one_line
 from pets_seg.command.sweeps import listed
 from pets_seg.config.groups import GROUPS
+from pets_seg.config.plain import plain
 from pets_seg.errors import InputError
 
 # Of one sweep: each is composed and checked before the first one starts.
@@ -33,7 +34,7 @@ def compose_jobs(config: DictConfig) -> list[DictConfig]:
         return [config]
     loader = GlobalHydra.instance().config_loader()
     given = [f"{key}={value}" for key, value in listed(config).items()]
-    given += OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
+    given += plain(config.hydra.overrides.task, resolve=False)
     overrides = OverridesParser.create(config_loader=loader).parse_overrides(given)
     _check_sweep(overrides)
     if (size := config.hydra.sweeper.max_batch_size) is not None and size < 1:

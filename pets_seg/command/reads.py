@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pets_seg.command.sweeps import CONFIG_NAME, listed
 from pets_seg.config.groups import GROUPS
+from pets_seg.config.plain import plain
 from pets_seg.config.schema import Root, rules
 from pets_seg.errors import InputError
 
@@ -48,7 +49,7 @@ SINGLE = "hydra.run.*"
 def check_keys(config: DictConfig, sweep: bool) -> None:
     """Raise InputError for a key of the command line that its task does not read, of which nothing would be heard."""
     for words in config.hydra.overrides.values():
-        check_words(config.task.name, OmegaConf.to_container(words, resolve=False), sweep)
+        check_words(config.task.name, plain(words, resolve=False), sweep)
 
 
 def check_words(task: str, words: Sequence[str], sweep: bool) -> None:

@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from pets_seg.config.groups import IDENTITY, NAME
 from pets_seg.config.identity import ADDED_LATER, settings_of
 from pets_seg.config.options import own_option
 from pets_seg.config.parts import targets
+from pets_seg.config.plain import plain
 from pets_seg.errors import InputError
 from pets_seg.run_folder.config_file import find_config, read_config
 
@@ -44,7 +45,7 @@ def check_same_parts(cfg: DictConfig) -> None:
     for group in IDENTITY:
         if group in ("seed", "aug") or recorded[group]["name"] != cfg[group].name:
             continue
-        then, now = [*targets(recorded[group])], [*targets(OmegaConf.to_container(cfg[group]))]
+        then, now = [*targets(recorded[group])], [*targets(plain(cfg[group]))]
         # Older versions wrote it of optimizers alone.
         if then and then != now:
             raise InputError(

@@ -8,6 +8,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from pets_seg.config.groups import IDENTITY
+from pets_seg.config.plain import plain
 from pets_seg.machine.terminal import duration
 from pets_seg.run_folder.pace import Machine, Paces, Work
 
@@ -83,7 +84,7 @@ def plan(jobs: Sequence[DictConfig]) -> Schedule:
     work = []
     for job in jobs:
         part = OmegaConf.masked_copy(job, [*IDENTITY, "existing"])
-        config, device = resolved(OmegaConf.to_container(part, resolve=True))
+        config, device = resolved(plain(part))
         if (data := str(config["data"])) not in counts:
             counts[data] = count_images(config["data"])
         folder = Path(job.hydra.sweep.dir) / job.hydra.sweep.subdir

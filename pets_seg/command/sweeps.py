@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pets_seg.command.arguments import only_shows
 from pets_seg.config.groups import GROUPS
+from pets_seg.config.plain import plain
 
 CONFIG_PATH, CONFIG_NAME = "pkg://pets_seg.conf", "config"
 
@@ -78,7 +79,7 @@ def _group(override: Override) -> str:
 def listed(config: DictConfig) -> dict[str, str]:
     """Return what a configuration itself sweeps over: values by key, as a command line has them."""
     params = OmegaConf.select(config, "hydra.sweeper.params")
-    return OmegaConf.to_container(params) if params else {}
+    return plain(params) if params else {}
 
 
 def _each_alone(overrides: Sequence[Override], in_files: dict[str, str]) -> list[str]:

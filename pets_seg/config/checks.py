@@ -6,13 +6,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import fields
 from typing import Annotated, Any
 
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from pets_seg.config.groups import GROUPS, NAME
 from pets_seg.config.hints import first_line, sweep_hint, unknown_key
 from pets_seg.config.options import own_option
 from pets_seg.config.parts import check_part, locate
+from pets_seg.config.plain import plain
 from pets_seg.config.rules import Range, check_value, shown
 from pets_seg.config.schema import Root, rules
 from pets_seg.errors import InputError, nearest
@@ -31,30 +32,30 @@ def check(cfg: DictConfig, named: Collection[str] = ()) -> dict[str, Any]:
     options of the groups in `named` only the class must be there.
     """
     try:
-        plain = OmegaConf.to_container(cfg, resolve=True)
+        config = plain(cfg)
     except (OmegaConfBaseException, RecursionError) as error:
         key = getattr(error, "full_key", None) or "${...}"
         raise InputError(
             f"{key}: refers to what cannot be had ({first_line(str(error))}); "
             "name a key of --cfg job, or a variable that is set as ${oc.env:NAME}"
         ) from error
-    _check_name("name", plain["name"])
-    _check_settings(plain, Root, "")
+    _check_name("name", config["name"])
+    _check_settings(config, Root, "")
     for group, about in GROUPS.items():
         if group == "metric":
-            for name, node in (plain.get(group) or {}).items():
+            for name, node in (config.get(group) or {}).items():
                 if name in TAKEN:
                     raise InputError(f"metric.{name}: is a figure that every run has; give yours another name")
                 _check_option(f"{group}.{name}", group, {**node, "name": name} if isinstance(node, Mapping) else node)
         elif group in named:
-            locate(plain[group], group)
-        elif group == "loss" and isinstance(plain[group], Mapping) and "sum" in plain[group]:
+            locate(config[group], group)
+        elif group == "loss" and isinstance(config[group], Mapping) and "sum" in config[group]:
             _check_name("loss.name", cfg.loss.get("name"))
-            _check_sum(plain["loss"], OmegaConf.to_container(cfg.loss, resolve=False)["sum"])
+            _check_sum(config["loss"], plain(cfg.loss, resolve=False)["sum"])
         elif about.schema or about.passed is not None:
-            _check_option(group, group, plain.get(group))
-    _check_together(plain)
-    return plain
+            _check_option(group, group, config.get(group))
+    _check_together(config)
+    return config
 
 
 def check_option(group: str, node: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pets_seg.config.groups import IDENTITY
 from pets_seg.config.options import own_option
+from pets_seg.config.plain import plain
 
 # Keys in the groups of IDENTITY that cannot change a result.
 NO_IDENTITY = ("train.device", "train.save_every_steps", "data.cache_dir", "data.download")
@@ -61,8 +62,8 @@ def settings_of(group: str, node: Mapping[str, Any]) -> dict[str, Any]:
     implied = {key: value for key, value in own.items() if key.startswith("_")}
     if derived := {key: value for key, value in own.items() if group != "aug" and "${" in str(value)}:
         # What the file says of others may be a stranger's, and is not resolved.
-        plain = {key: value for key, value in {**own, **typed}.items() if isinstance(value, int | float)}
-        resolved = OmegaConf.to_container(OmegaConf.create({group: {**plain, **derived}}), resolve=True)[group]
+        numbers = {key: value for key, value in {**own, **typed}.items() if isinstance(value, int | float)}
+        resolved = plain(OmegaConf.create({group: {**numbers, **derived}}))[group]
         implied |= {key: resolved[key] for key in derived}
     hidden = ("_partial_", "_convert_") if group not in AS_WRITTEN else ()
     return {
@@ -76,7 +77,7 @@ def run_name(cfg: DictConfig) -> str:
     """Return `<model>-<aug>-<optimizer>-s<seed>-<hash>`, the hash covering the `identity` with precision resolved."""
     from pets_seg.machine.device import resolved
 
-    config, _ = resolved(OmegaConf.to_container(OmegaConf.masked_copy(cfg, IDENTITY), resolve=True))
+    config, _ = resolved(plain(OmegaConf.masked_copy(cfg, IDENTITY)))
     digest = hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:8]
     return f"{cfg.model.name}-{cfg.aug.name}-{cfg.optimizer.name}-s{cfg.seed}-{digest}"
 

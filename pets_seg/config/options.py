@@ -12,6 +12,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from pets_seg.config.groups import GROUPS
+from pets_seg.config.plain import plain
 from pets_seg.config.schema import Root, rules
 
 PACKAGE = "pets_seg.conf"
@@ -76,7 +77,7 @@ def own_option(group: str, name: str) -> dict[str, Any]:
 
 
 def _content(file: str) -> dict[str, Any]:
-    return OmegaConf.to_container(OmegaConf.create(OWN.text(file)), resolve=False)
+    return plain(OmegaConf.create(OWN.text(file)), resolve=False)
 
 
 def known_settings(places: Places = OWN) -> dict[str, dict[str, str]]:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
 
 from pets_seg.config.groups import GROUPS
 from pets_seg.config.options import OWN, SPECIAL, known_settings, own_option
+from pets_seg.config.plain import plain
 from pets_seg.config.rules import arguments_of, check_value
 from pets_seg.config.schema import rules
 from pets_seg.errors import InputError, nearest
@@ -59,8 +59,7 @@ def build(group: str, settings: Mapping[str, Any], *passed: Any) -> Any:
     A loss or a metric is returned as a function that takes what is passed later. Raises InputError with the reason if
     it cannot be made. `settings` are plain values: a reference in one is not followed.
     """
-    if OmegaConf.is_config(settings):
-        settings = OmegaConf.to_container(settings, resolve=True)
+    settings = plain(settings)
     made = locate(settings, group)
     taken, _ = arguments_of(made, GROUPS[group].passed)
     ours = rules(GROUPS[group].schema) if GROUPS[group].schema else {}
@@ -117,14 +116,6 @@ def targets(node: Any) -> Iterator[str]:
             yield from targets(value)
 
 
-def _surplus(where: str, key: str, target: str, known: list[str]) -> str:
-    """Return why a part has no such argument: it is another option's, or mistyped."""
-    if owners := known_settings().get(f"{where}.{key}"):
-        named = " or ".join(f"{where}={owner}" for owner in owners)
-        return f"{where}.{key}: belongs to {named}, not to the {where} chosen"
-    return f"{where}.{key}: {target} takes no such argument{nearest(key, known)}; it takes {', '.join(known) or 'none'}"
-
-
 def source_digests(config: Any) -> dict[str, str]:
     """Return, for each class that `config` names and that is no library's, a digest of the code that it was read from.
 
@@ -147,7 +138,10 @@ def _digest(target: str) -> str:
     while waiting:
         module = waiting.pop()
         path = Path(getattr(module, "__file__", None) or "").resolve()
-        if path in files or path.suffix != ".py" or not path.is_relative_to(folder) or "site-packages" in path.parts:
+        if path in files or path.suffix != ".py" or not path.is_relative_to(folder):
+            continue
+        # Of an installed library the file of the class will do.
+        if files and "site-packages" in path.parts:
             continue
         files[path] = path.read_bytes()
         waiting += [found for value in vars(module).values() if (found := inspect.getmodule(value)) is not None]

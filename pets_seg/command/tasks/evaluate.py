@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from pets_seg.config.checks import check
 from pets_seg.config.parts import allow, check_sources, source_digests
+from pets_seg.config.plain import plain
 from pets_seg.data import Batches, Normalise, ensure_decoded, open_dataset
 from pets_seg.errors import InputError
 from pets_seg.evaluation.evaluate import evaluate
@@ -45,7 +46,7 @@ def run(cfg: DictConfig) -> float:
     """Print the figures of a split in one line, write them to the run's evaluations/, and return the Dice."""
     config = check(cfg, named=("model",))
     allow(config)
-    keys = _keys(OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False))
+    keys = _keys(plain(HydraConfig.get().overrides.task, resolve=False))
     folder, weights = find_checkpoint(config["checkpoint"])
     about = read_about(weights)
     device = resolve_device(config["train"]["device"])

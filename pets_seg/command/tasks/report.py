@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from pets_seg.command.arguments import typed
 from pets_seg.config.checks import check
 from pets_seg.config.options import own_option
 from pets_seg.config.parts import allow
+from pets_seg.config.plain import plain
 from pets_seg.errors import InputError, escaped
 from pets_seg.evaluation.prediction import predict_test
 from pets_seg.machine.files import write_text
@@ -57,8 +58,8 @@ def run(cfg: DictConfig) -> float:
 
     What it says is printed even if its files cannot be written.
     """
-    folders = _folders(_plain(cfg.runs))
-    study = read_study(folders, _plain(cfg.report.baseline))
+    folders = _folders(plain(cfg.runs))
+    study = read_study(folders, plain(cfg.report.baseline))
     if not study.runs:
         reasons = "; ".join(f"{item.what}: {item.why}" for item in study.left_out[:3])
         problem = f"holds no run that can be read ({reasons})" if reasons else "holds no run"
@@ -76,7 +77,7 @@ def read_sweep(cfg: DictConfig) -> tuple[Study, str]:
     """Read the folder of a sweep; if no group is the baseline asked for, the simplest is taken, and a line says so."""
     folder = Path(cfg.hydra.sweep.dir)
     try:
-        return read_study([folder], _plain(cfg.report.baseline)), ""
+        return read_study([folder], plain(cfg.report.baseline)), ""
     except InputError as error:
         return read_study([folder]), str(error)
 
@@ -200,7 +201,3 @@ def _folders(names: Any) -> list[Path]:
         if not isinstance(name, str | int | float):
             raise InputError(f"runs={str(names)[:100]}: expected a folder, or a list of folders")
     return [Path(os.path.expanduser(str(name))) for name in names]
-
-
-def _plain(value: Any) -> Any:
-    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
