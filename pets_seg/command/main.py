@@ -35,12 +35,7 @@ log = logging.getLogger("pets_seg")
 
 def behaviour() -> dict[str, Any]:
     """Return what `hydra.main` must be told to behave as Hydra 1.3 does, whichever version is installed."""
-    if hydra.__version__.startswith("1.3."):
-        return {"version_base": "1.3"}
-    from hydra.utils import UNSAFE_DISABLE_EXECUTION_CHECKS
-
-    # A user's option may name any class; what a stranger's file may name, `pets_seg.command.replay` decides.
-    return {"execution_whitelist": UNSAFE_DISABLE_EXECUTION_CHECKS}
+    return {"version_base": "1.3"} if hydra.__version__.startswith("1.3.") else {}
 
 
 @hydra.main(config_path=CONFIG_PATH, config_name=CONFIG_NAME, **behaviour())

@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
@@ -20,6 +21,9 @@ from pets_seg.errors import InputError, nearest
 CALLED_LATER = ("loss", "metric")
 # Their versions, and our commit, are in status.json.
 LIBRARIES = ("pets_seg", "torch", "torchvision", "kornia")
+# Hydra 1.4 wants to be told which classes may be built. The options of a command may name any but those that Hydra
+# itself refuses; what a stranger's file may name, `permitted` decides.
+warnings.filterwarnings("ignore", "(?s).*execution.whitelist")
 # What the options of this process's commands name.
 _allowed: set[str] = set()
 
