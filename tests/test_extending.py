@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import only_run, tiny, write_oxford
 from PIL import Image
 
@@ -62,13 +63,12 @@ def test_an_example_runs_as_printed(words: str, oxford: Path, tmp_path: Path, ru
     code, shown = run(*given, *more)
     assert code == 0, shown
     folder = only_run(tmp_path / "work")
-    chosen = (
-        next(word for word in given if word.split("=")[0] in ("model", "loss", "scheduler", "aug", "metric"))
-        if keys & {"model", "loss", "scheduler", "aug", "metric"}
-        else ""
-    )
-    if chosen.startswith(("model", "aug")):
-        assert chosen.partition("=")[2] in folder.name
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    for group, option in (word.split("=", 1) for word in given if word.partition("=")[0] in config):
+        if group == "metric":
+            assert {"val/area", "val/boundary_f1"} <= rows(folder / "metrics.csv")[0].keys()
+        else:
+            assert config[group]["name"] == option
     if "tracker" in keys:
         lines = (folder / "journal.txt").read_text().splitlines()
         assert len(lines) == 3
@@ -141,6 +141,7 @@ def test_a_finished_run_gets_a_new_metric_and_is_compared_in_it(oxford: Path, tm
     assert {"test_dice", "test_area", "test_boundary_f1"} <= compared
     page = (sweep / "report.html").read_text()
     assert "test boundary_f1" in page
+    assert "test area (lower is better)" in page
     # The same again does nothing; a metric trained with gives what scoring again gives.
     code, shown = run("-m", *whole, "aug=none,hflip", "seed=0,1", "metric=[area]")
     assert "scoring" not in shown
@@ -268,7 +269,7 @@ def test_a_metric_added_to_a_run_that_goes_on_is_that_of_its_best_weights(
 ) -> None:
     words = ["hydra.searchpath=[file://conf]", *tiny(oxford)]
     with monkeypatch.context() as broken:
-        broken.setattr("pets_seg.training.loop.test_best", lambda *_: 1 / 0)
+        broken.setattr("pets_seg.training.loop.score_best", lambda *_: 1 / 0)
         assert run(*words)[0] == 1
     code, shown = run(*words, "metric=area")
     assert code == 0, shown

@@ -42,7 +42,7 @@ def check(cfg: DictConfig, named: Collection[str] = ()) -> dict[str, Any]:
     _check_name("name", config["name"])
     _check_settings(config, Root, "")
     for group, about in GROUPS.items():
-        if group == "metric":
+        if about.several:
             for name, node in (config.get(group) or {}).items():
                 if name in TAKEN:
                     raise InputError(f"metric.{name}: is a figure that every run has; give yours another name")

@@ -15,7 +15,8 @@ class Group:
 
     `schema` types the settings that the package itself reads, `limits` arguments of parts by their name. `passed` is
     how many arguments the package gives to the class or function that an option names by `_target_` (None: an option
-    names none). `counts` is whether a run is another one with another option, `several` whether several can be chosen.
+    names none). `counts` is whether a run is another one with another option, `several` whether several can be chosen,
+    and `later` whether its part is a function that is called again and again while a run lasts.
     """
 
     text: str
@@ -24,6 +25,7 @@ class Group:
     passed: int | None = None
     limits: type | None = None
     several: bool = False
+    later: bool = False
 
 
 GROUPS = {
@@ -31,8 +33,8 @@ GROUPS = {
     "aug": Group("augmentation of training images and masks, together", counts=True, schema=Aug),
     "optimizer": Group("how weights are updated", counts=True, passed=1, limits=Optimizer),
     "scheduler": Group("how the learning rate moves over a run", counts=True, passed=2),
-    "loss": Group("what training minimises", counts=True, passed=2),
-    "metric": Group("figures beside Dice, IoU and loss: one, or [several]", passed=2, several=True),
+    "loss": Group("what training minimises", counts=True, passed=2, later=True),
+    "metric": Group("figures beside Dice, IoU and loss: one, or [several]", passed=2, several=True, later=True),
     "data": Group("where images and trimaps come from", counts=True, schema=Data, passed=0),
     "train": Group("epochs, batch size, precision, device", counts=True, schema=Train),
     "tracker": Group("a copy of the figures, for W&B", passed=2),

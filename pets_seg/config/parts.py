@@ -17,8 +17,6 @@ from pets_seg.config.rules import arguments_of, check_value
 from pets_seg.config.schema import rules
 from pets_seg.errors import InputError, nearest
 
-# Groups whose part is called again and again while a run lasts.
-CALLED_LATER = ("loss", "metric")
 # Their versions, and our commit, are in status.json.
 LIBRARIES = ("pets_seg", "torch", "torchvision", "kornia")
 # Hydra 1.4 wants to be told which classes may be built. The options of a command may name any but those that Hydra
@@ -73,7 +71,7 @@ def build(group: str, settings: Mapping[str, Any], *passed: Any) -> Any:
             for key, value in settings.items()
             if key not in SPECIAL and (key in taken or key not in ours)
         }
-        return partial(made, **arguments) if group in CALLED_LATER else made(*passed, **arguments)
+        return partial(made, **arguments) if GROUPS[group].later else made(*passed, **arguments)
     except InputError:
         raise
     except Exception as error:

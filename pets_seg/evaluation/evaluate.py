@@ -65,8 +65,8 @@ def evaluate(
     """Score every image of a split, in evaluation mode; the figures reach the host once, at the end.
 
     `figures` are more of them, by name, from logits and mask: a value an image, (B,), or a value a pixel, (B,H,W).
-    Several processes share the batches of one, and
-    each returns the scores of all images. `poll` is called between batches. The network is left in evaluation mode.
+    Several processes share the batches of one, and each returns the scores of all images. `poll` is called between
+    batches. The network is left in evaluation mode.
     """
     network.eval()
     size = batches.images.shape[-1]

@@ -48,9 +48,9 @@ def predict_test(run: Path, stems: Sequence[str]) -> tuple[np.ndarray, np.ndarra
     if not weights.is_file():
         raise InputError(f"{run} has no checkpoints/best.safetensors")
     about = read_about(weights)
-    status = read_json(run / "status.json")
-    check_sources(run, status.get("sources"), source_digests(about["model"]))
-    source = read_source(recorded_data(run / "config.yaml"))
+    data = recorded_data(run / "config.yaml")
+    check_sources(run, read_json(run / "status.json").get("sources"), source_digests([about["model"], data]))
+    source = read_source(data)
     pairs = {pair.stem: pair for pair in source.splits["test"]}
     if missing := [stem for stem in stems if stem not in pairs]:
         raise InputError(f"the data set has no {missing[0]} among its test images")

@@ -14,7 +14,7 @@ from pets_seg.report.study.groups import Group, differing_settings
 from pets_seg.report.study.study import MARKS, Reached, Spread, Study, reached, spread
 from pets_seg.report.study.units import UNITS, unit_of
 from pets_seg.report.study.words import points
-from pets_seg.run_folder.reading import plain
+from pets_seg.run_folder.reading import tabular
 
 COMPARISON = ("group", "baseline", "metric", "mean", "baseline_mean", "difference", "ci_low", "ci_high", "p", "p_holm")
 COMPARISON += ("seeds", "images")
@@ -43,7 +43,7 @@ def runs_frame(study: Study) -> pd.DataFrame:
     rows = []
     for run in study.runs:
         row: dict[str, Any] = {"run": escaped(run.name), "state": run.state, "error": run.error, "seed": run.seed}
-        row |= run.options | {key: plain(run.settings.get(key)) for key in keys}
+        row |= run.options | {key: tabular(run.settings.get(key)) for key in keys}
         rows.append(row | run.summary)
     return pd.DataFrame(rows)
 

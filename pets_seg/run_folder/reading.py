@@ -49,7 +49,7 @@ def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     return table
 
 
-def plain(value: Any) -> Any:
+def tabular(value: Any) -> Any:
     """Return a value of a JSON file as a table can hold it: a number that is too large or not finite is None."""
     if isinstance(value, bool) or value is None:
         return value

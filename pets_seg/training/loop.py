@@ -17,7 +17,7 @@ from pets_seg.training.finite import stop_unless_finite
 from pets_seg.training.interruption import Interrupted
 from pets_seg.training.precision import autocast
 from pets_seg.training.progress import Progress, quicker
-from pets_seg.training.record import epoch_row, test_best, write_epoch
+from pets_seg.training.record import epoch_row, score_best, write_epoch
 from pets_seg.training.running_loss import RunningLoss
 from pets_seg.training.setup import Setup, set_up, wrap
 from pets_seg.training.step import train_epoch
@@ -73,7 +73,7 @@ def train(
         except Interrupted:
             save()
             raise
-    return test_best(run, folder, tracker, between_batches(run, poll))
+    return score_best(run, folder, tracker, between_batches(run, poll))
 
 
 def resume(run: Setup, folder: RunFolder, tracker: Tracker) -> None:

@@ -33,8 +33,15 @@ class Objective:
         parts are the figures of the batch.
         """
         whole = mask if whole is None else whole
-        ce = cross_entropy(logits, mask).sum() / (whole != IGNORED).sum().clamp(min=1)
-        shares = [ce if loss is cross_entropy else _share(loss(logits, mask), mask, whole) for _, loss in self.terms]
+        counted = (whole != IGNORED).sum().clamp(min=1)
+        ce = cross_entropy(logits, mask).sum() / counted
+
+        def share(values: torch.Tensor) -> torch.Tensor:
+            if values.ndim == 1:
+                return values.sum() / len(whole)
+            return torch.where(mask != IGNORED, values, 0).sum() / counted
+
+        shares = [ce if loss is cross_entropy else share(loss(logits, mask)) for _, loss in self.terms]
         return self._sum(shares), ce
 
     def figures(self) -> dict[str, Loss]:
@@ -66,10 +73,3 @@ def build_loss(settings: Mapping[str, Any]) -> Loss:
     """Return the loss of settings; without arguments of its own the bare function, so that it can be recognised."""
     made = build("loss", settings)
     return made if made.keywords else made.func
-
-
-def _share(values: torch.Tensor, mask: torch.Tensor, whole: torch.Tensor) -> torch.Tensor:
-    if values.ndim == 1:
-        return values.sum() / len(whole)
-    counted = whole != IGNORED
-    return torch.where(mask != IGNORED, values, 0).sum() / counted.sum().clamp(min=1)

@@ -48,7 +48,7 @@ def write_epoch(folder: RunFolder, run: Setup, better: bool) -> None:
     folder.write_metrics(run.state.rows)
 
 
-def test_best(run: Setup, folder: RunFolder, tracker: Tracker, poll: Callable[[], None]) -> dict[str, Any]:
+def score_best(run: Setup, folder: RunFolder, tracker: Tracker, poll: Callable[[], None]) -> dict[str, Any]:
     """Score the best weights on validation and test images, write the results, and return the summary.
 
     `poll` is called between batches.

@@ -1,12 +1,12 @@
 """Another metric for a run that is finished: its best weights are scored again."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
-from pets_seg.data import Batches, Dataset, Normalise
+from pets_seg.data import Batches, Normalise, open_dataset
 from pets_seg.errors import InputError
 from pets_seg.evaluation.evaluate import Scores, evaluate
 from pets_seg.evaluation.metrics import build_metrics, metric_records
@@ -19,20 +19,18 @@ from pets_seg.training.summary import metric_summary
 log = logging.getLogger("pets_seg")
 
 
-def add_metrics(
-    config: Mapping[str, Any], open_data: Callable[[], Dataset], folder: RunFolder, device: torch.device
-) -> None:
-    """Write the metrics of `config` that status.json does not have into the files of a finished run.
+def add_metrics(config: Mapping[str, Any], known: Any, folder: RunFolder, device: torch.device) -> bool:
+    """Write the metrics of `config` that are not `known` into the files of a finished run; return whether it did.
 
-    `open_data` returns its images. In metrics.csv the row of the best epoch gets them; other epochs stay empty.
+    `known` is what status.json has of metrics. In metrics.csv the row of the best epoch gets them; other epochs stay
+    empty.
     """
     records = metric_records(config["metric"])
-    known = folder.read_status().get("metrics")
     known = known if isinstance(known, Mapping) else {}
     names = [name for name, record in records.items() if known.get(name) != record]
     if not names:
-        return
-    dataset = open_data()
+        return False
+    dataset = open_dataset(config["data"])
     log.info(f"scoring the best weights again for {', '.join(names)}")
     use_device(device, config["train"]["deterministic"])
     network = load_network(folder.best, device)
@@ -47,6 +45,7 @@ def add_metrics(
         columns |= {(split, stem): values for stem, values in zip(part.stems, _rows(scores), strict=True)}
     _write(folder, names, columns, means)
     folder.note(metrics={**known, **{name: records[name] for name in names}})
+    return True
 
 
 def _rows(scores: Scores) -> list[dict[str, Any]]:

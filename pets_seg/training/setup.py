@@ -34,7 +34,6 @@ class Setup:
     config: Mapping[str, Any]
     dataset: Dataset
     device: torch.device
-    precision: str
     world: World
     state: State
     objective: Objective
@@ -46,6 +45,13 @@ class Setup:
     # The network as it is called in training: wrapped in DDP, compiled.
     forward: nn.Module
     steps: int
+    # Where sums on the device begin, made once.
+    zero: torch.Tensor
+
+    @property
+    def precision(self) -> str:
+        """The number format that the network computes in: fp32, bf16 or fp16."""
+        return self.config["train"]["precision"]
 
     @property
     def seed(self) -> int:
@@ -108,7 +114,6 @@ def set_up(config: Mapping[str, Any], dataset: Dataset, device: torch.device, wo
         config,
         dataset,
         device,
-        train["precision"],
         world,
         state,
         build_objective(config["loss"]),
@@ -119,6 +124,7 @@ def set_up(config: Mapping[str, Any], dataset: Dataset, device: torch.device, wo
         Batches(dataset.valid, device, data["boundary"]),
         network,
         steps,
+        torch.zeros((), device=device),
     )
 
 

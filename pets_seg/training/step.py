@@ -48,7 +48,7 @@ def train_step(run: Setup, indices: torch.Tensor) -> None:
     """Update the weights once by the images of a batch; nothing waits for the device."""
     state, world = run.state, run.world
     image, mask = run.augment(*run.train.take(indices), derive_seed(run.seed, state.epoch, state.step))
-    loss = cross_entropy = torch.zeros((), device=run.device)
+    loss = cross_entropy = run.zero
     parts = cut(torch.arange(len(mask)), run.images_at_once)
     for part in parts:
         share = world.part(int(part[0]), int(part[-1]) + 1)

@@ -35,11 +35,13 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     allow(config)
     folder, weights = find_checkpoint(config["checkpoint"])
     about = read_about(weights)
-    check_sources(folder.path, folder.read_status().get("sources"), source_digests(about["model"]))
     given = config["model"]
     if "model" in (keys := _keys(overrides)) and given["_target_"] != about["model"]["_target_"]:
         raise InputError(f"model={given['name']}: the network of the run is {about['model']['name']}; leave model out")
-    ensure_decoded(_data(config, keys, about, weights))
+    data = _data(config, keys, about, weights)
+    made_of = [about["model"], {} if "data" in keys else data]
+    check_sources(folder.path, folder.read_status().get("sources"), source_digests(made_of))
+    ensure_decoded(data)
 
 
 def run(cfg: DictConfig) -> float:

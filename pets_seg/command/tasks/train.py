@@ -122,10 +122,8 @@ def train_run(cfg: DictConfig, path: Path, end: Callable[[dict[str, str]], None]
         try:
             with locked(folder.path):
                 folder.tidy()
-                summary, where = _finished(config, folder), {}
-                if summary:
-                    add_metrics(config, lambda: open_dataset(config["data"]), folder, device)
-                    summary, where = folder.read_summary(), finished_already(config["tracker"], path)
+                summary = _finished(config, folder, device)
+                where = finished_already(config["tracker"], path) if summary else {}
                 told = True
                 if world.broadcast(summary is None):
                     summary, where = _train(config, device, folder, stop, world)
@@ -153,8 +151,8 @@ def _follow(config: dict[str, Any], device: torch.device, folder: RunFolder, sto
     return summary["best_val_dice"]
 
 
-def _finished(config: dict[str, Any], folder: RunFolder) -> dict[str, Any] | None:
-    """Return the summary of a run that is finished; None if there is something to train."""
+def _finished(config: dict[str, Any], folder: RunFolder, device: torch.device) -> dict[str, Any] | None:
+    """Return the summary of a run that is finished, with all metrics; None if there is something to train."""
     if config["existing"] == "restart":
         folder.clear()
         return None
@@ -166,7 +164,7 @@ def _finished(config: dict[str, Any], folder: RunFolder) -> dict[str, Any] | Non
     # Of one that is to be continued, last.pt knows it.
     check_sources(folder.path, status.get("sources"), source_digests(made_of(config)))
     log.info(f"{from_here(folder.path)}: finished already (existing=restart trains it again)")
-    return summary
+    return folder.read_summary() if add_metrics(config, status.get("metrics"), folder, device) else summary
 
 
 def _train(

@@ -18,7 +18,7 @@ from pets_seg.config.identity import ADDED_LATER, identity
 from pets_seg.errors import InputError, escaped
 from pets_seg.report.study.constant import constant_class
 from pets_seg.run_folder.config_file import load_plain
-from pets_seg.run_folder.reading import flat, plain, read_csv, read_json
+from pets_seg.run_folder.reading import flat, read_csv, read_json, tabular
 
 STATES = ("running", "finished", "failed", "interrupted")
 # Of a sweep folder, beside its runs.
@@ -194,7 +194,7 @@ def read_run(folder: Path) -> Run:
 
 def _with_results(run: Run) -> Run:
     try:
-        summary = {str(key): plain(value) for key, value in read_json(run.folder / "summary.json").items()}
+        summary = {str(key): tabular(value) for key, value in read_json(run.folder / "summary.json").items()}
     except ValueError as error:
         return replace(run, state="damaged", error=escaped(f"it finished, but {error}"))
     whole = replace(run, summary=summary)
