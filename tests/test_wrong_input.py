@@ -1,6 +1,7 @@
 """Whatever is wrong on the command line: exit code 2, one line with value, rule and fix, no folder.
 
-Wrong files, checkpoints and run folders are in test_wrong_files.py, options of a user's own in test_wrong_options.py.
+Wrong files, checkpoints and run folders are in test_wrong_files.py, options of a user's own in test_wrong_options.py,
+and what nobody writes by mistake in test_absurd_input.py.
 """
 
 from collections.abc import Callable
@@ -17,7 +18,7 @@ WRONG = {
         "model=resnet": "model is one of resnet34_unet, unet",
         "experiment=quikstart": "did you mean quickstart?",
         "task=trian": "did you mean train?",
-        "train.epoch=3": "train.epoch: no such setting (did you mean train.epochs?); train has train.epochs, ",
+        "train.epoch=3": "train.epoch: no such setting (did you mean train.epochs?); --help lists them",
         "optimizer.lrr=1": "did you mean optimizer.lr?",
         "sede=1": "did you mean seed?",
         "+train.foo=1": "train.foo: no such setting",
@@ -37,7 +38,6 @@ WRONG = {
         "metric=boundary": "metric=boundary: no such option (did you mean boundary_f1?)",
         "metric=boundary_f1 metric.boundary_f1.tolerence=0.1": "metric.boundary_f1.tolerence: no such setting",
         "task.name=foo": "task.name=foo: is one of train, evaluate, preview",
-        "model@foo=unet": "model@foo: no such group or setting (did you mean model?)",
         "hydra.run.dri=x": "hydra.run.dri: Hydra has no such setting; --cfg hydra shows those it has",
         "hydra/launcher=foo": "hydra/launcher=foo: no such option; hydra/launcher is one of basic",
         "--cfg job modle=unet": "did you mean model?",
@@ -50,7 +50,7 @@ WRONG = {
         "train.epochs=": "train.epochs=: expected a whole number",
         "train.epochs=null": "train.epochs=null: expected a whole number",
         "train.epochs=[1,2]": "train.epochs=[1,2]: expected a whole number",
-        "seed={a:0}": "seed={a:0}: expected a whole number",
+        "seed={a:0}": "expected a whole number",
         "data.size=64.0": "expected a whole number",
         "train.compile=maybe": "train.compile=maybe: expected true or false",
         "optimizer.lr=fast": "optimizer.lr=fast: expected a number",
@@ -59,15 +59,10 @@ WRONG = {
         "name=[a]": "name=[a]: expected a word",
         "checkpoint=[a]": "checkpoint=[a]: expected a word or null",
         "data=folder data.root=null": "data.root=null: expected a word",
-        "aug.operations=1": "aug.operations=1: expected a list of operations",
-        "aug.operations={a:b}": "expected a list of operations",
+        "aug.operations=1": "aug.operations=1: expected a list",
+        "aug.operations={a:b}": "expected a list",
         "model=": "model=: no such option; model is one of",
-        "model=null": "model=null: takes the name of an option, or is left out; --help lists those of model",
-        "model=1": "takes the name of an option",
-        "model=[unet,resnet34_unet]": "takes the name of an option",
-        "experiment=null": "takes the name of an option, or is left out",
-        "hydra.mode=FOO": "hydra.mode=FOO: is one of RUN, MULTIRUN",
-        "hydra.searchpath=file:///x": "expected a list, e.g. hydra.searchpath=[file:///my/conf]",
+        "model=[unet,resnet34_unet]": "takes one option; model=unet,resnet34_unet sweeps over them (with -m)",
     },
     "out of range": {
         "train.ema=1": "must be from 0 to 0.99999",
@@ -84,8 +79,6 @@ WRONG = {
         "optimizer.lr=-1": "optimizer.lr=-1: must be 0 or more and finite",
         "optimizer.lr=nan": "must be 0 or more and finite",
         "optimizer.lr=inf": "must be 0 or more and finite",
-        f"optimizer.lr={'1' * 400}": "holds a number of 300 digits or more; write a smaller one",
-        f"seed={'1' * 5000}": "holds a number of 300 digits or more",
         "loss.dice=inf": "must be 0 or more and finite",
         "scheduler.warmup=1": "must be from 0 to 0.99",
         "optimizer.betas=[0.9]": "optimizer.betas=[0.9]: must hold 2 values",
@@ -102,50 +95,34 @@ WRONG = {
     },
     "cannot be read": {
         "epochs": "epochs: cannot be read; write key=value",
-        "checkpoint=a=b": "in quotes",
-        "name=é": "name=é: cannot be read; write key=value, a value with signs beyond letters",
+        "checkpoint=a=b": "checkpoint=a=b: cannot be read; write 'checkpoint=\"a=b\"'",
+        "name=é": "name=é: cannot be read; write 'name=\"é\"'",
         "模型=unet": "cannot be read",
         "name='": "cannot be read",
         "name=[a": "cannot be read",
-        "name=a}": "cannot be read",
-        "seed=${": "cannot be read",
         "seed=0,": "cannot be read",
         "name=\x1b[31mred": "name=\\x1b[31mred: cannot be read",
         "aug=\udcff": "aug=\\udcff: cannot be read",
-        "=1": "=1: has no key; write key=value",
-        "+=": "+=: has no key",
-        "~": "~: has no key",
-        f"seed={'[' * 5000}": "cannot be read",
-        f"seed={'[' * 3000}1{']' * 3000}": "cannot be read",
         f"name={'a' * 100_000}": "has 100005 characters, 10000 are the most; shorten it",
-        f"{'a.' * 1000}b=1": "no such group or setting",
         f"aug.operations={'[' * 80}{']' * 80}": "needs a _target_",
     },
     "not to be added or removed": {
-        "~train.epochs": "~train.epochs: can be changed, not removed",
-        "~model": "~model: can be changed, not removed",
-        "~aug.operations.0": "can be changed, not removed; p=0 draws no image",
+        "~train.epochs": "~train.epochs: a setting can be changed, not removed",
         "+seed=3": "+seed: is there already; write seed=... without the +",
-        "++model=unet": "++model=unet: an option is chosen without a +: model=unet",
         "+experiment=quickstart": "experiment: is given more than once; give experiment=... once, without a +",
         "hydra.callbacks.hooks=null": "holds the checks that come before every run; leave it as it is",
-        "~hydra.callbacks": "holds the checks that come before every run; leave it as it is",
     },
     "flags": {
         "--foo": "--foo: no such flag",
         "--hlep": "--hlep: no such flag (did you mean --help?); --hydra-help lists them; a setting is key=value",
         "seed=1 -x": "-x: no such flag",
         "--seed=1": "--seed=1: a setting is written without dashes: seed=1",
-        "--seed 1": "--seed 1: a setting is written without dashes: seed=1",
-        "-aug elastic": "-aug elastic: a setting is written without dashes: aug=elastic",
+        "--seed 1": "--seed: a setting is written without dashes: seed=...",
+        "-aug elastic": "-aug: a setting is written without dashes: aug=...",
         "--model --seed": "--model: a setting is written without dashes: model=...",
         "--cfg wrong": "--cfg/-c: invalid choice: 'wrong' (choose from ",
         "--cfg": "--cfg/-c: expected one argument; --hydra-help lists the flags",
-        "--cfg job -m": "--multirun --cfg: contradict each other; give one of them",
-        "--resolve": "--resolve: shows nothing by itself; give --cfg job --resolve",
-        "--config-name foo": "--config-name: is not for use here: there is one configuration",
-        "--experimental-rerun x.pickle": "--experimental-rerun: is not for use here: runs what is pickled in a file",
-        "-m hydra.mode=RUN": "hydra.mode=RUN: contradicts --multirun; leave one of them out",
+        "--experimental-rerun x.pickle": "--experimental-rerun: runs what is pickled in a file",
     },
     "sweeps": {
         "aug=none,elastic": "aug=none,elastic: several values need a sweep: add -m",
@@ -153,27 +130,19 @@ WRONG = {
         "-m train.epochs=1,0": "train.epochs=0: must be from 1",
         "seed=0,1 -m optimizer.lr=1,x": "optimizer.lr=x: expected a number",
         "-m aug=none,elastik": "did you mean elastic?",
-        "-m model=null,unet": "takes the name of an option",
         "-m name=a,b": "name: is that of the whole sweep and cannot be swept over; give one name",
         "-m task=preview,train": "task: is that of the whole sweep and cannot be swept over",
         "-m experiment=lab_unet,recipe_unet": "name: is that of the whole sweep",
         "-m experiment=quickstart,recipe_unet": "start them singly, this one as experiment=quickstart",
         "-m experiment=recipe_unet,quickstart": "experiment=quickstart lists a sweep of its own (hydra.sweeper.params)",
         "-m seed=": "seed=: expected a whole number",
-        "-m seed=choice()": "cannot be read",
-        "-m seed=range(0)": "seed=range(0): has no value; a sweep needs one or more",
-        "-m seed=glob(*)": "seed=glob(*): has no value",
-        "-m seed=range(0,1,0)": "is not a range; write range(start,stop,step), the step not 0",
-        "-m seed=range(0,nan)": "is not a range",
-        "-m seed=range(0,inf)": "brings the sweep to inf jobs, 10000 are the most",
-        "-m seed=range(10000000000)": "seed=range(10000000000): brings the sweep to 1e+10 jobs, 10000 are the most",
-        "-m seed=shuffle(range(100000000000))": "10000 are the most; sweep over fewer values",
-        "-m seed=range(200) optimizer.lr=range(0,1,0.01)": "brings the sweep to 20000 jobs",
-        "-m optimizer.lr=interval(0,1)": "has no countable values; write range(...) or values with commas",
-        "-m hydra.run.dir=a,b": "a setting of Hydra's cannot be swept over; give one value",
+        "-m seed=range(0)": "seed=range(0): a sweep has 1 to 10000 jobs, this one none",
+        "-m seed=glob(*)": "seed=glob(*): a sweep has 1 to 10000 jobs, this one none",
+        "-m seed=range(0,inf)": "a sweep has 1 to 10000 jobs, this one more",
+        "-m seed=range(10000000000)": "a sweep has 1 to 10000 jobs, this one more",
+        "-m seed=range(200) optimizer.lr=range(0,1,0.01)": "this one more",
         "-m hydra.sweep.subdir=x seed=0,1": "hydra.sweep.subdir=x: must be the run's name alone, ${run_name:}",
         "-m hydra.sweep.subdir=x/${run_name:} seed=0,1": "must be the run's name alone",
-        "-m hydra.sweeper.max_batch_size=0": "hydra.sweeper.max_batch_size=0: must be 1 or more",
     },
     "contradictions": {
         "loss.cross_entropy=0": "nothing to minimise; give one of them a weight",
@@ -192,7 +161,7 @@ WRONG = {
         "task=report runs=. model=unet": "model=unet: has no place with task=report, which compares runs",
         "hydra.job.chdir=true": "paths are those of the folder that the command starts in; leave it",
         "hydra.run.dir=x": "hydra.run.dir=x: must end in the run's name",
-        "hydra.output_subdir=../x": "hydra.output_subdir=../x: must be the name of a folder in the run folder, or null",
+        "hydra.output_subdir=../x": "hydra.output_subdir=../x: must be the name of a folder, or null",
     },
     "references": {
         "name=${nothing}": "name: refers to what cannot be had (Interpolation key 'nothing' not found); name a key of",
@@ -201,7 +170,6 @@ WRONG = {
         "seed=${run_name:}": "seed: refers to what cannot be had",
         "seed=${foo:1}": "Unsupported interpolation type foo",
         "train.epochs=${model}": "train.epochs: refers to what cannot be had",
-        "optimizer.betas=[${nothing},0.1]": "Interpolation key 'nothing' not found",
         "name=${oc.env:PATH}": "must start with a letter or digit",
         "model=${nothing}": "Error resolving interpolation '${nothing}'",
         "hydra.run.dir=${nothing}": "hydra.run.dir: Interpolation key 'nothing' not found",
@@ -247,7 +215,6 @@ WRONG = {
         "replay=/nope/run": "replay=/nope/run: holds no config.yaml",
         "replay=~nobody-here/run": "holds no config.yaml",
         "hydra.searchpath=[file:///nope] aug=mine": "hydra.searchpath: /nope is not there; give a folder as file:///",
-        "hydra.searchpath=[foo://x]": "hydra.searchpath: foo:// is unknown",
         "--config-dir /nope": "'/nope' not found",
     },
 }
@@ -293,10 +260,14 @@ def test_weights_that_cannot_be_fetched_stop_before_there_is_a_folder(
 
 
 def refused(code: int, shown: str, reason: str, tmp_path: Path) -> None:
-    assert code == 2, shown
     assert reason in shown
-    assert len(shown.strip().splitlines()) == 1
+    assert "HYDRA_FULL_ERROR" not in shown
+    ends_in_a_line(code, shown, tmp_path)
+
+
+def ends_in_a_line(code: int, shown: str, tmp_path: Path) -> None:
+    assert code == 2, shown
+    assert len(shown.strip().splitlines()) == 1, shown
     assert len(shown) < 1000
     assert "Traceback" not in shown
-    assert "HYDRA_FULL_ERROR" not in shown
     assert list((tmp_path / "work").iterdir()) == []

@@ -15,16 +15,12 @@ complete -o nospace -o default -F _pets_seg_module python python3
 """
 
 
-def asks_what_follows(arguments: Sequence[str]) -> bool:
-    """Return whether a shell asks what a command that is being written may go on with."""
-    return _completes(arguments) and any(word.startswith("query=") for word in arguments)
+def completes(arguments: Sequence[str], what: str) -> bool:
+    """Return whether a shell asks for `what`: "query=" how a command may go on, "install=bash" what to run for that."""
+    asked = any(word in ("-sc", "--shell-completion") for word in arguments)
+    return asked and any(word.startswith(what) for word in arguments)
 
 
 def module_script(arguments: Sequence[str]) -> str:
     """Return what bash must run to complete `python -m pets_seg.run`, if that is what was asked; or nothing."""
-    as_module = sys.argv[0].endswith(".py")
-    return BASH if as_module and _completes(arguments) and "install=bash" in arguments else ""
-
-
-def _completes(arguments: Sequence[str]) -> bool:
-    return any(word in ("-sc", "--shell-completion") for word in arguments)
+    return BASH if sys.argv[0].endswith(".py") and completes(arguments, "install=bash") else ""

@@ -8,6 +8,7 @@ from pets_seg.config.groups import GROUPS
 from pets_seg.config.options import known_settings, places_of
 from pets_seg.config.plain import plain
 from pets_seg.config.register import register_resolver
+from pets_seg.config.rules import shown
 from pets_seg.machine import terminal
 
 HEAD = "pets_seg: segment pets, and find out which network, augmentation or optimizer helps."
@@ -46,36 +47,36 @@ def help_text(cfg: DictConfig) -> str:
     columns = max(NARROWEST, min(terminal.width(), WIDEST))
     places = places_of(cfg)
     chosen = plain(cfg.hydra.runtime.choices)
-    lines = [*_wrapped(HEAD, columns), ""]
-    lines += _table([(f"pets_seg {words}", text) for words, text in EXAMPLES.items()], columns, 51)
-    lines += ["", *_wrapped(GROUPS_HEAD, columns), ""]
+    groups = []
     for group, about in GROUPS.items():
         names = "  ".join(name + "*" * (name == chosen.get(group)) for name in places.options(group))
-        lines += _table([(group, about.text), ("", names)], columns, 14)
-    lines += ["", *_wrapped(SETTINGS_HEAD, columns), ""]
-    rows = [
-        (_shown(cfg, key), _explained(chosen, key, owners))
+        groups += [(group, about.text), ("", names)]
+    settings = [
+        (_with_value(cfg, key), _explained(chosen, key, owners))
         for key, owners in known_settings(places).items()
         if any(owners.values())
     ]
-    lines += _table(rows, columns, columns * 2 // 5)
-    lines += ["", *_wrapped(FOOT, columns), "", f"  {COMPLETION}"]
+    parts = [
+        _wrapped(HEAD, columns),
+        _table([(f"pets_seg {words}", text) for words, text in EXAMPLES.items()], columns, 51),
+        _wrapped(GROUPS_HEAD, columns),
+        _table(groups, columns, 14),
+        _wrapped(SETTINGS_HEAD, columns),
+        _table(settings, columns, columns * 2 // 5),
+        _wrapped(FOOT, columns),
+        f"  {COMPLETION}",
+    ]
     # Hydra replaces $names in it.
-    return "\n".join(lines).replace("$", "$$")
+    return "\n\n".join(parts).replace("$", "$$")
 
 
-def _wrapped(text: str, columns: int, first: str = "", indent: str = "") -> list[str]:
-    return textwrap.wrap(
-        text,
-        columns,
-        initial_indent=first,
-        subsequent_indent=indent,
-        break_on_hyphens=False,
-        break_long_words=False,
-    )
+def _wrapped(text: str, columns: int, first: str = "", indent: str = "") -> str:
+    """Return `text` in lines of at most `columns` signs; `first` is before it, `indent` before its other lines."""
+    wrapper = textwrap.TextWrapper(columns, first, indent, break_on_hyphens=False, break_long_words=False)
+    return wrapper.fill(text)
 
 
-def _table(rows: list[tuple[str, str]], columns: int, column: int) -> list[str]:
+def _table(rows: list[tuple[str, str]], columns: int, column: int) -> str:
     """Return rows of two, the second wrapped from `column` on; where the first is too long for that, below it."""
     lines = []
     for left, right in rows:
@@ -83,14 +84,17 @@ def _table(rows: list[tuple[str, str]], columns: int, column: int) -> list[str]:
         if len(start) > column - 2:
             lines.append(start)
             start = ""
-        lines += _wrapped(right, columns, start.ljust(column), " " * column)
-    return lines
+        lines.append(_wrapped(right, columns, start.ljust(column), " " * column))
+    return "\n".join(lines)
 
 
-def _shown(cfg: DictConfig, key: str) -> str:
-    value = OmegaConf.select(cfg, key, throw_on_missing=False)
-    present = OmegaConf.select(cfg, key.rpartition(".")[0] or key, default=None)
-    return f"{key}={_plain(value)}" if _has(present, key) else key
+def _with_value(cfg: DictConfig, key: str) -> str:
+    """Return key=value for a setting that the configuration has, the key alone for any other."""
+    group, _, name = key.rpartition(".")
+    node = OmegaConf.select(cfg, group, default=None) if group else cfg
+    if isinstance(node, DictConfig) and name not in node and not OmegaConf.is_missing(node, name):
+        return key
+    return f"{key}={shown(OmegaConf.select(cfg, key, throw_on_missing=False)).replace(' ', '')}"
 
 
 def _explained(chosen: dict[str, str], key: str, owners: dict[str, str]) -> str:
@@ -98,16 +102,3 @@ def _explained(chosen: dict[str, str], key: str, owners: dict[str, str]) -> str:
     option = chosen.get(key.rpartition(".")[0], "")
     text = owners.get(option) or next(filter(None, owners.values()), "")
     return text if option in owners else f"{text} [{', '.join(owners)}]"
-
-
-def _has(node: object, key: str) -> bool:
-    name = key.rpartition(".")[2]
-    return not isinstance(node, DictConfig) or name in node or OmegaConf.is_missing(node, name)
-
-
-def _plain(value: object) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value).replace(" ", "")

@@ -2,11 +2,11 @@
 
 import math
 import re
+from itertools import islice
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
@@ -36,13 +36,14 @@ def compose_jobs(config: DictConfig) -> list[DictConfig]:
     given = [f"{key}={value}" for key, value in listed(config).items()]
     given += plain(config.hydra.overrides.task, resolve=False)
     overrides = OverridesParser.create(config_loader=loader).parse_overrides(given)
-    _check_sweep(overrides)
-    if (size := config.hydra.sweeper.max_batch_size) is not None and size < 1:
-        raise InputError(f"hydra.sweeper.max_batch_size={size}: must be 1 or more, or null")
-    swept = {override.key_or_group: override.input_line for override in overrides if override.is_sweep_override()}
-    groups = {group: line for group, line in swept.items() if group in GROUPS}
-    [jobs] = BasicSweeper.split_arguments(overrides, max_batch_size=None)
-    return [_compose(config, words, groups) for words in jobs]
+    swept = {word: item for word, item in zip(given, overrides, strict=True) if item.is_sweep_override()}
+    # A range is not listed whole: no memory may hold it.
+    jobs = math.prod(len(list(islice(item.sweep_iterator(), MOST_JOBS + 1))) for item in swept.values())
+    if not 1 <= jobs <= MOST_JOBS:
+        raise InputError(f"{' '.join(swept)}: a sweep has 1 to {MOST_JOBS} jobs, this one {'more' if jobs else 'none'}")
+    groups = {item.key_or_group: word for word, item in swept.items() if item.key_or_group in GROUPS}
+    [batch] = BasicSweeper.split_arguments(overrides, max_batch_size=None)
+    return [_compose(config, words, groups) for words in batch]
 
 
 def _compose(config: DictConfig, words: list[str], groups: dict[str, str]) -> DictConfig:
@@ -59,10 +60,9 @@ def _compose(config: DictConfig, words: list[str], groups: dict[str, str]) -> Di
         if not match or match[1] not in chosen:
             raise
         option = chosen[match[1]]
-        line = line.replace(f"the {match[1]} chosen", option).replace("this option", option)
         raise InputError(
-            f"{line}; to sweep over it, take {option} out here and give it a command of its own with the same "
-            "name=...: the report at the end of the later one compares all runs of that name"
+            f"{line} (here {option}); to sweep over it, take {option} out here and give it a command of its own with "
+            "the same name=...: the report at the end of the later one compares all runs of that name"
         ) from None
     if listed(job) != listed(config):
         raise _several_studies(groups, chosen)
@@ -75,35 +75,3 @@ def _several_studies(groups: dict[str, str], chosen: dict[str, str]) -> InputErr
         f"{' '.join(groups.values())}: {study} lists a sweep of its own (hydra.sweeper.params), which a sweep over "
         f"such files would leave out; start them singly, this one as {study}"
     )
-
-
-def _check_sweep(overrides: list[Override]) -> None:
-    """Raise InputError for a sweep without jobs, or with too many."""
-    counts: dict[str, float] = {}
-    for override in overrides:
-        # As in Hydra's sweeper, the last word on a key counts.
-        counts[override.get_key_element()] = count = _count(override)
-        if count < 1:
-            raise InputError(f"{override.input_line}: has no value; a sweep needs one or more")
-        if math.prod(counts.values()) > MOST_JOBS:
-            raise InputError(
-                f"{override.input_line}: brings the sweep to {math.prod(counts.values()):.6g} jobs, {MOST_JOBS} are "
-                "the most; sweep over fewer values, or in several commands"
-            )
-
-
-def _count(override: Override) -> float:
-    """Return the number of an override's values; those of a range are not listed, for no memory may hold them."""
-    sweep = override.value()
-    if isinstance(sweep, IntervalSweep):
-        raise InputError(f"{override.input_line}: has no countable values; write range(...) or values with commas")
-    if not isinstance(sweep, RangeSweep):
-        return len(list(override.sweep_iterator())) if override.is_sweep_override() else 1
-    try:
-        return math.ceil((sweep.stop - sweep.start) / sweep.step)
-    except OverflowError:
-        return math.inf
-    except (ZeroDivisionError, ValueError):
-        raise InputError(
-            f"{override.input_line}: is not a range; write range(start,stop,step), the step not 0"
-        ) from None

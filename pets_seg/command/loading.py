@@ -15,16 +15,12 @@ def loading(what: str) -> Iterator[None]:
 
     Nothing that imports have begun needs an orderly end, and an import that an exception breaks off can hide it.
     """
-    ours = (
-        threading.current_thread() is threading.main_thread()
-        # Somebody who ignores Ctrl-C, as nohup does, or has a handler of his own keeps it.
-        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    )
+    # Somebody who ignores Ctrl-C, as nohup does, or has a handler of his own keeps it.
+    default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ours = default and threading.current_thread() is threading.main_thread()
     if ours:
         signal.signal(signal.SIGINT, _leave)
-    # Of the processes of torchrun the first one says it.
-    first = os.environ.get("RANK", "0") == "0"
-    if what and first and "torch" not in sys.modules and sys.stderr.isatty():
+    if what and os.environ.get("RANK", "0") == "0" and "torch" not in sys.modules and sys.stderr.isatty():
         print(f"{what} ...", file=sys.stderr, flush=True)
     try:
         yield

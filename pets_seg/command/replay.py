@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from pets_seg.config.groups import IDENTITY, NAME
-from pets_seg.config.identity import ADDED_LATER, settings_of
+from pets_seg.config.identity import ADDED_LATER, made_of, settings_of
 from pets_seg.config.options import own_option
 from pets_seg.config.parts import targets
 from pets_seg.config.plain import plain
@@ -60,61 +60,59 @@ def _is_given(key: str, keys: set[str]) -> bool:
 
 
 def _overrides(run: str, config: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for group in IDENTITY:
+    for group, node in made_of(config).items():
+        _check(run, group, node)
         if group == "seed":
-            yield group, _written(run, group, config[group])
+            yield group, _written(node)
             continue
-        name = config[group]["name"]
-        if not isinstance(name, str) or not NAME.fullmatch(name):
+        if not isinstance(name := node["name"], str) or not NAME.fullmatch(name):
             raise InputError(f"replay={run}: {group}.name={str(name)[:50]!r} is not the name of an option")
         yield group, name
         former = {key.partition(".")[2]: value for key, value in ADDED_LATER.items() if key.startswith(f"{group}.")}
-        for key, value in {**former, **settings_of(group, config[group])}.items():
-            if not isinstance(key, str) or not KEY.fullmatch(key):
-                raise InputError(f"replay={run}: {group} has an entry {str(key)[:50]!r}, which no run writes")
+        for key, value in {**former, **settings_of(group, node)}.items():
             # What an option builds is said by the option here, and where files go by the user, not by the file.
             if key != "name" and not key.startswith("_") and f"{group}.{key}" not in NOT_FROM_FILES:
                 # An argument that the option's file does not have takes a +.
                 added = "" if key in own_option(group, name) or f"{group}.{key}" in ADDED_LATER else "++"
-                yield from _each(run, f"{added}{group}.{key}", value)
+                yield from _each(f"{added}{group}.{key}", value)
 
 
-def _each(run: str, key: str, value: Any) -> Iterator[tuple[str, str]]:
+def _check(run: str, key: str, value: Any) -> None:
+    """Raise InputError for what no run writes, and for a class that must not be built because a file says so."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if not isinstance(name, str) or not KEY.fullmatch(name):
+                raise InputError(f"replay={run}: {key} has an entry {str(name)[:50]!r}, which no run writes")
+            allowed = name == "_target_" and ALLOWED.fullmatch(str(item))
+            if key.startswith("aug.") and name.startswith("_") and not allowed:
+                raise InputError(
+                    f"replay={run}: {key}.{name}={str(item)[:80]} is not built from a file; classes of your own come "
+                    "through an aug option: give aug=... beside replay"
+                )
+            _check(run, f"{key}.{name}", item)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _check(run, f"{key}.{index}", item)
+    elif not isinstance(value, int | float | str | None) or "${" in str(value) or not str(value).isprintable():
+        raise InputError(f"replay={run}: {key}={str(value)[:50]!r} is not a value that a run writes")
+
+
+def _each(key: str, value: Any) -> Iterator[tuple[str, str]]:
     """Return the overrides for a value; around a class that the option names, one for each of its arguments."""
     if key.lstrip("+").startswith("aug.") or not any(targets(value)):
-        yield key, _written(run, key.lstrip("+"), value)
+        yield key, _written(value)
         return
     for name, item in value.items() if isinstance(value, dict) else enumerate(value):
-        if not KEY.fullmatch(str(name)) and isinstance(name, str):
-            raise InputError(f"replay={run}: {key} has an entry {name[:50]!r}, which no run writes")
         if not str(name).startswith("_"):
-            yield from _each(run, f"{key}.{name}", item)
+            yield from _each(f"{key}.{name}", item)
 
 
-def _written(run: str, key: str, value: Any) -> str:
+def _written(value: Any) -> str:
     """Return `value` in the grammar of Hydra's overrides."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return str(value).lower()
-        case int() | float():
-            return repr(value)
-        case str() if "${" not in value and value.isprintable():
-            return "'" + re.sub(r"(\\*)'", r"\1\1\\'", re.sub(r"(\\+)$", r"\1\1", value)) + "'"
-        case list():
-            return "[" + ",".join(_written(run, f"{key}.{index}", item) for index, item in enumerate(value)) + "]"
-        case dict():
-            return "{" + ",".join(_entry(run, key, name, item) for name, item in value.items()) + "}"
-    raise InputError(f"replay={run}: {key}={str(value)[:50]!r} is not a value that a run writes")
-
-
-def _entry(run: str, key: str, name: Any, value: Any) -> str:
-    if not isinstance(name, str) or not KEY.fullmatch(name):
-        raise InputError(f"replay={run}: {key} has an entry {str(name)[:50]!r}, which no run writes")
-    if name.startswith("_") and not (name == "_target_" and isinstance(value, str) and ALLOWED.fullmatch(value)):
-        raise InputError(
-            f"replay={run}: {key}.{name}={str(value)[:80]} is not built from a file; classes of your own come through "
-            "an aug option: give aug=... beside replay"
-        )
-    return f"{name}:{_written(run, f'{key}.{name}', value)}"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{name}:{_written(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_written, value)) + "]"
+    if isinstance(value, str):
+        return "'" + re.sub(r"(\\*)'", r"\1\1\\'", re.sub(r"(\\+)$", r"\1\1", value)) + "'"
+    return "null" if value is None else repr(value).lower()

@@ -1,7 +1,7 @@
 """What Hydra must be told before it composes anything: whether a command is a sweep."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path, get_args_parser
@@ -30,36 +30,27 @@ def told_apart(arguments: Sequence[str]) -> list[str]:
     if only_shows(arguments):
         return list(arguments)
     given = get_args_parser().parse_args(list(arguments))
-    overrides = OverridesParser.create().parse_overrides(given.overrides)
-    typed = [override.value() for override in overrides if override.key_or_group == "hydra.mode"]
+    parsed = OverridesParser.create().parse_overrides(given.overrides)
+    overrides = dict(zip(given.overrides, parsed, strict=True))
+    modes = [override.value() for override in parsed if override.key_or_group == "hydra.mode"]
     in_files = _in_files(given.config_dir, overrides)
-    added = []
-    if not typed and (given.multirun or (in_files is not None and not given.run)):
-        added = ["MULTIRUN"]
-    elif not typed and given.run:
-        added = ["RUN"]
-    words = [override.input_line for override in overrides]
-    if [*typed, *added][-1:] == ["MULTIRUN"]:
-        words = _each_alone(overrides, in_files or {})
+    sweep = modes[-1] == "MULTIRUN" if modes else given.multirun or (in_files is not None and not given.run)
     flags = [word for word in arguments if word not in given.overrides]
-    return [*flags, *words, *(f"hydra.mode={mode}" for mode in added)]
+    words = _each_alone(overrides, in_files or {}) if sweep else given.overrides
+    return [*flags, *words, *([] if modes else [f"hydra.mode={'MULTIRUN' if sweep else 'RUN'}"])]
 
 
-def _in_files(config_dir: str | None, overrides: Sequence[Override]) -> dict[str, str] | None:
+def _in_files(config_dir: str | None, overrides: Mapping[str, Override]) -> Mapping[str, str] | None:
     """Return what the chosen files sweep over (nothing, if they just say hydra.mode: MULTIRUN); None if they do not."""
     path = create_config_search_path(CONFIG_PATH)
     if config_dir:
         path.prepend("command-line", f"file://{os.path.abspath(config_dir)}", SearchPathQuery(provider="schema"))
     # Settings of groups choose no files, and may be those of an option that only the sweep chooses.
-    choices = [override.input_line for override in overrides if _group(override) not in GROUPS]
+    choices = [word for word, override in overrides.items() if _group(override) not in GROUPS]
     try:
+        # In this mode values of a sweep are no error, and are left out.
         config = Hydra.create_main_hydra2("pets_seg", path).compose_config(
-            config_name=CONFIG_NAME,
-            overrides=choices,
-            # Values of a sweep are no error yet, and are left out.
-            run_mode=RunMode.MULTIRUN,
-            with_log_configuration=False,
-            validate_sweep_overrides=False,
+            CONFIG_NAME, choices, RunMode.MULTIRUN, with_log_configuration=False, validate_sweep_overrides=False
         )
         mode = config.hydra.mode
         return listed(config) if mode == RunMode.MULTIRUN or (mode is None and listed(config)) else None
@@ -82,16 +73,16 @@ def listed(config: DictConfig) -> dict[str, str]:
     return plain(params) if params else {}
 
 
-def _each_alone(overrides: Sequence[Override], in_files: dict[str, str]) -> list[str]:
+def _each_alone(overrides: Mapping[str, Override], in_files: Mapping[str, str]) -> list[str]:
     """Return the overrides as words, a setting of a group that is swept over as a sweep over one value.
 
     Before the jobs Hydra composes a configuration without what is swept over. It has the default option of such a
     group, and a setting that only the swept options have would be refused.
     """
-    swept = {override.key_or_group for override in overrides if override.is_sweep_override()} | in_files.keys()
+    swept = {override.key_or_group for override in overrides.values() if override.is_sweep_override()} | in_files.keys()
     words = []
-    for override in overrides:
-        key, _, value = override.input_line.partition("=")
+    for word, override in overrides.items():
+        key, _, value = word.partition("=")
         fixed = not override.is_sweep_override() and not override.is_delete() and value
-        words.append(f"{key}=choice({value})" if fixed and _group(override) in swept else override.input_line)
+        words.append(f"{key}=choice({value})" if fixed and _group(override) in swept else word)
     return words

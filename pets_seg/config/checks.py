@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import fields
 from typing import Annotated, Any
 
 from omegaconf import MISSING, DictConfig
@@ -70,15 +69,16 @@ def _check_name(key: str, name: Any) -> None:
         )
 
 
-def _check_settings(node: Mapping[str, Any], schema: type, prefix: str) -> None:
+def _check_settings(node: Mapping[str, Any], schema: type | None, prefix: str) -> None:
     known = rules(schema)
     for key, value in node.items():
         if key not in known:
             raise InputError(unknown_key(f"{prefix}{key}"))
-        _check(f"{prefix}{key}", value, known[key])
+        check_setting(f"{prefix}{key}", value, known[key])
 
 
-def _check(key: str, value: Any, rule: Any) -> None:
+def check_setting(key: str, value: Any, rule: Any) -> None:
+    """Raise InputError unless `value` is what the annotation `rule` says; several values are told to sweep."""
     try:
         check_value(key, value, rule)
     except InputError as error:
@@ -93,11 +93,10 @@ def _check_option(where: str, group: str, node: Any) -> None:
             f"one, list it under its defaults: - override /{group}: OPTION"
         )
     _check_name(f"{where}.name", node.get("name"))
-    schema = rules(about.schema) if about.schema else {}
-    for key, rule in schema.items():
+    for key, rule in rules(about.schema).items():
         if key in node:
-            _check(f"{where}.{key}", node[key], rule)
-        elif next(item.default for item in fields(about.schema) if item.name == key) == MISSING:
+            check_setting(f"{where}.{key}", node[key], rule)
+        elif getattr(about.schema, key, MISSING) == MISSING:
             raise InputError(f"{where}.{key}: is needed; give {where}.{key}=..., or write it into the option's file")
     if about.passed is None:
         _check_settings(node, about.schema, f"{where}.")

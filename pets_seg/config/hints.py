@@ -4,7 +4,6 @@ import re
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import OverrideParseException
 
 from pets_seg.config.groups import GROUPS
 from pets_seg.config.options import known_settings
@@ -12,6 +11,9 @@ from pets_seg.config.rules import takes_one
 from pets_seg.errors import nearest
 
 OPERATIONS = "is not in this option; --cfg job shows its entries; a parameter that its file does not name takes a +"
+NUMBER = r"[+-]?[0-9][0-9_]*"
+# In characters. Hydra's parser takes a time that grows with the square of the length.
+LONGEST = 10_000
 
 
 def first_line(text: str) -> str:
@@ -20,40 +22,30 @@ def first_line(text: str) -> str:
     return re.sub(r"^\w+ raised while (?:resolving interpolation|composing config): ", "", line)[:200]
 
 
-def sweep_hint(key: str, value: str, rule: Any) -> str:
-    """Return how to sweep over `value`, if it is several of which a setting of this rule takes one, or nothing."""
-    one = rule is not None and takes_one(rule) and (key == "seed" or "." in key)
-    return meant_as_sweep(key, value) if one else ""
-
-
 def unknown_key(key: str) -> str:
-    """Return why `key` cannot be set: it is another option's, or mistyped."""
+    """Return why `key` cannot be set: it belongs to another option, or is mistyped."""
+    group, dot, rest = key.partition(".")
+    known = known_settings()
     if key.startswith("aug.operations."):
         return f"{key}: {OPERATIONS}"
-    if key.startswith("hydra"):
+    if group.startswith("hydra"):
         return f"{key}: Hydra has no such setting; --cfg hydra shows those it has; a new entry takes a +"
-    known = known_settings()
-    group = key.rpartition(".")[0]
-    if key in known and group:
+    if dot and key in known:
         owners = " or ".join(f"{group}={owner}" for owner in known[key])
         return f"{key}: belongs to {owners}, not to the {group} chosen"
-    group = key.partition(".")[0]
-    if group in GROUPS and "." in key:
-        if GROUPS[group].several:
-            return f"{key}: no such setting here; choose what it belongs to first: {group}={key.split('.')[1]}"
-        siblings = ", ".join(other for other in known if other.startswith(f"{group}.")) or "nothing that can be set so"
-        return f"{key}: no such setting{nearest(key, list(known))}; {group} has {siblings}"
-    words = [*GROUPS, *known]
-    return f"{key}: no such group or setting{nearest(key, words)}; --help lists them"
+    if dot and group in GROUPS and GROUPS[group].several:
+        return f"{key}: no such setting here; choose what it belongs to first: {group}={rest.partition('.')[0]}"
+    kind = "setting" if dot and group in GROUPS else "group or setting"
+    return f"{key}: no such {kind}{nearest(key, [*GROUPS, *known])}; --help lists them"
 
 
-NUMBER = r"[+-]?[0-9][0-9_]*"
-# In characters; trying what was meant takes a time that grows with the square of the length.
-LONGEST = 500
+def sweep_hint(key: str, value: str, rule: Any) -> str:
+    """Return how to sweep over `value`, if it is several of which a setting of this rule takes one, or nothing."""
+    return meant_as_sweep(key, value) if takes_one(rule) and (key == "seed" or "." in key) else ""
 
 
 def meant_as_sweep(key: str, value: str) -> str:
-    """Return "; ... sweeps" if `value`, where one of another kind is wanted, is several in a wrong form, or nothing."""
+    """Return "; ... sweeps over them" if `value` is several numbers or words, such as 0-2 or [a,b]; or nothing."""
     if match := re.fullmatch(rf"({NUMBER})\s*(?:-|:|\.{{2,3}})\s*({NUMBER})", value):
         meant = f"{key}=range({int(match[1])},{int(match[2]) + 1})"
     else:
@@ -67,9 +59,8 @@ def meant_as_sweep(key: str, value: str) -> str:
 
 def readable(text: str) -> bool:
     """Return whether Hydra can read `text` as one override."""
-    if len(text) > LONGEST:
-        return False
     try:
-        return bool(OverridesParser.create().parse_overrides([text]))
-    except (OverrideParseException, ValueError, ArithmeticError, RecursionError):
+        return len(text) <= LONGEST and bool(OverridesParser.create().parse_overrides([text]))
+    # It may hold numbers too large for Python, or nest too deeply.
+    except Exception:
         return False

@@ -77,7 +77,7 @@ def run_name(cfg: DictConfig) -> str:
     """Return `<model>-<aug>-<optimizer>-s<seed>-<hash>`, the hash covering the `identity` with precision resolved."""
     from pets_seg.machine.device import resolved
 
-    config, _ = resolved(plain(OmegaConf.masked_copy(cfg, IDENTITY)))
+    config, _ = resolved(plain(OmegaConf.masked_copy(cfg, [*IDENTITY])))
     digest = hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:8]
     return f"{cfg.model.name}-{cfg.aug.name}-{cfg.optimizer.name}-s{cfg.seed}-{digest}"
 

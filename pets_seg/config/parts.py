@@ -33,9 +33,9 @@ def check_part(group: str, settings: Mapping[str, Any], where: str) -> None:
     to their own rules.
     """
     target = locate(settings, where)
-    taken, anything = arguments_of(target, GROUPS[group].passed)
-    ours = rules(GROUPS[group].schema) if GROUPS[group].schema else {}
-    limits = rules(GROUPS[group].limits) if GROUPS[group].limits else {}
+    taken, anything = arguments_of(target, GROUPS[group].passed or 0)
+    ours = rules(GROUPS[group].schema)
+    limits = rules(GROUPS[group].limits)
     for key, value in settings.items():
         if not isinstance(key, str):
             raise InputError(f"{where}: has an entry {str(key)[:50]}, which is no name; mend the file of the option")
@@ -63,8 +63,8 @@ def build(group: str, settings: Mapping[str, Any], *passed: Any) -> Any:
     """
     settings = plain(settings)
     made = locate(settings, group)
-    taken, _ = arguments_of(made, GROUPS[group].passed)
-    ours = rules(GROUPS[group].schema) if GROUPS[group].schema else {}
+    taken, _ = arguments_of(made, GROUPS[group].passed or 0)
+    ours = rules(GROUPS[group].schema)
     try:
         arguments = {
             key: instantiate(value, _convert_="all") if any(targets(value)) else value
@@ -132,9 +132,9 @@ def _digest(target: str) -> str:
     # Kept as it was when it was imported: a file that changes later changes nothing in this process.
     named = locate({"_target_": target}, target)
     start = inspect.getmodule(named) or inspect.getmodule(type(named))
-    if start is None or not getattr(start, "__file__", None):
+    if start is None or not (file := getattr(start, "__file__", None)):
         return ""
-    folder = Path(start.__file__).resolve().parents[start.__name__.count(".")]
+    folder = Path(file).resolve().parents[start.__name__.count(".")]
     files: dict[Path, bytes] = {}
     waiting = [start]
     while waiting:

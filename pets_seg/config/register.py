@@ -18,7 +18,7 @@ def register() -> None:
     store = ConfigStore.instance()
     # Hydra copies the whole store whenever it looks at a group, a hundred times for --help, and then copies each node
     # that it takes from it. The second copy is enough.
-    ConfigStore.__deepcopy__ = lambda self, memo: self
+    ConfigStore.__deepcopy__ = lambda self, memo: self  # type: ignore[attr-defined]  # It has none of its own.
     for schema in (Root, Aug, Train, Report):
         store.store(group="schema", name=schema.__name__.lower(), node=schema, provider="pets_seg")
     register_resolver("run_name", lambda *, _root_: run_name(_root_))
@@ -28,9 +28,8 @@ def register() -> None:
 def register_resolver(name: str, resolver: Callable[..., Any], use_cache: bool = False) -> None:
     """Let ${name:} in a configuration stand for what `resolver` returns."""
     # OmegaConf 2.4 gives this name to what 2.3 calls register_new_resolver.
-    old = omegaconf.__version__.startswith("2.3.")
-    register = OmegaConf.register_new_resolver if old else OmegaConf.register_resolver
-    register(name, resolver, use_cache=use_cache, replace=True)
+    called = "register_new_resolver" if omegaconf.__version__.startswith("2.3.") else "register_resolver"
+    getattr(OmegaConf, called)(name, resolver, use_cache=use_cache, replace=True)
 
 
 def _scratch_folder() -> str:

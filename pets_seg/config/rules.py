@@ -74,7 +74,8 @@ def arguments_of(target: Callable[..., Any], passed: int) -> tuple[dict[str, ins
     by_place = [item for item in parameters if item.kind in (item.POSITIONAL_ONLY, item.POSITIONAL_OR_KEYWORD)]
     parameters = [item for item in parameters if item not in by_place[:passed]]
     try:
-        hints = get_type_hints(target.__init__ if isinstance(target, type) else target, include_extras=True)
+        made_by = target.__init__ if isinstance(target, type) else target  # type: ignore[misc]  # It is a class's own.
+        hints = get_type_hints(made_by, include_extras=True)
     # It may name what is imported for type checkers only.
     except Exception:
         hints = {}

@@ -93,8 +93,10 @@ class Report:
     wandb: bool = MISSING
 
 
-def rules(schema: type) -> dict[str, Any]:
-    """Return the settings of a schema, each with the annotation that is its rule."""
+def rules(schema: type | None) -> dict[str, Any]:
+    """Return the settings of a schema, each with the annotation that is its rule; none without a schema."""
+    if schema is None:
+        return {}
     return {item.name: _rule(item.type, item.metadata.get("limit")) for item in fields(schema)}
 
 

@@ -117,7 +117,7 @@ CHANGES = {
     "model.name='os.system('": lambda c: c["model"].update(name="os.system("),
     "model=stranger: no such option": lambda c: c["model"].update(name="stranger"),
     "data.root='${oc.env:HOME}' is not a value": lambda c: c["data"].update(root="${oc.env:HOME}"),
-    "train.epochs='many': expected a whole number": lambda c: c["train"].update(epochs="many"),
+    "train.epochs=many: expected a whole number": lambda c: c["train"].update(epochs="many"),
     "train.epochs=-1: must be from 1": lambda c: c["train"].update(epochs=-1),
     "no such setting": lambda c: c["train"].update(evil=1),
     "aug has an entry 'operations.0._target_'": lambda c: c["aug"].update(

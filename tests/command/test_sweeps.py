@@ -100,20 +100,15 @@ REFUSED = {
     "(hydra.sweeper.params), which a sweep over such files would leave out; start them singly, this one as experi",
     "-m experiment=plain,study": "experiment=study lists a sweep of its own",
     "experiment=study,other": "experiment=study,other: several values need a sweep: add -m",
-    "-m model=unet,resnet34_unet model.width=4": "model.width: belongs to model=unet, not to "
-    "model=resnet34_unet; to sweep over it, take model=resnet34_unet out here and give it a command of its own with "
-    "the same name=...: the report at the end of the later one compares all runs of that name",
-    "-m optimizer=sgd,adamw optimizer.momentum=0.9": "belongs to optimizer=muon or optimizer=sgd, not to optimizer=",
-    "-m data=sample,folder data.root=/a": "data.root: belongs to data=folder or data=oxford_pet, not to data=sample",
-    "-m scheduler=onecycle,constant scheduler.warmup=0.1,0.2": "not to scheduler=constant; to sweep over it, take sch",
-    "-m aug=elastic,none aug.operations.0.p=0.1": "aug.operations.0.p=0.1: is not in aug=none; --cfg job shows",
+    "-m model=unet,resnet34_unet model.width=4": "model.width: belongs to model=unet, not to the "
+    "model chosen (here model=resnet34_unet); to sweep over it, take model=resnet34_unet out here and give it a "
+    "command of its own with the same name=...: the report at the end of the later one compares all runs of that name",
+    "-m optimizer=sgd,adamw optimizer.momentum=0.9": "belongs to optimizer=muon or optimizer=sgd, not to ",
+    "-m data=sample,folder data.root=/a": "data.root: belongs to data=folder or data=oxford_pet, not to the",
+    "-m scheduler=onecycle,constant scheduler.warmup=0.1,0.2": "chosen (here scheduler=constant); to sweep ov",
+    "-m aug=elastic,none aug.operations.0.p=0.1": "aug.operations.0.p=0.1: is not in this option; --cfg job shows",
     "-m optimizer=sgd,muon optimizer.momentun=0.9": "optimizer.momentun: no such setting (did you mean optimizer.mom",
     "-m model.width=4 model=resnet34_unet seed=0,1": "belongs to model=unet, not to the model chosen",
-    "hydra.mode=RUN,MULTIRUN": "hydra.mode=RUN,MULTIRUN: is one of RUN, MULTIRUN",
-    "-m hydra.sweep.subdir=${hydra.job.num} seed=0,1": "subdir=${hydra.job.num}: must be the run's name alone",
-    "-m hydra.sweep.subdir=a${hydra.job.id} seed=0,1": "must be the run's name alone, ${run_name:}; hydra.sweep",
-    "-m hydra.sweep.dir=x/${hydra.job.num} seed=0,1": "is one folder for all jobs; leave the job out of it",
-    "hydra.run.dir=${hydra.job.num}": "must end in the run's name, as runs/${name}/${run_name:} does",
 }
 
 
