@@ -1,5 +1,6 @@
 """The words of a command line: which are flags, which are overrides, and whether all of them can be read."""
 
+from argparse import Namespace
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -38,15 +39,19 @@ def check_arguments(arguments: Sequence[str]) -> list[str]:
     return [argument for argument in arguments if argument not in overrides] + overrides
 
 
+def flags(arguments: Sequence[str]) -> Namespace:
+    """Return what Hydra's parser makes of a command line that can be read."""
+    return get_args_parser().parse_known_args(list(arguments))[0]
+
+
 def config_folder() -> list[str]:
     """Return the flag of the command line that names a folder of the user's own options, if it was given."""
-    given, _ = get_args_parser().parse_known_args(typed)
-    return [f"--config-dir={given.config_dir}"] if given.config_dir else []
+    return [f"--config-dir={folder}"] if (folder := flags(typed).config_dir) else []
 
 
 def only_shows(arguments: Sequence[str]) -> bool:
     """Return whether a command line that can be read asks for help or a configuration and so starts no work."""
-    given, _ = get_args_parser().parse_known_args(list(arguments))
+    given = flags(arguments)
     return bool(given.help or given.hydra_help or given.cfg or given.info or given.shell_completion)
 
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from hydra._internal.hydra import Hydra
-from hydra._internal.utils import create_config_search_path, get_args_parser
+from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -14,7 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pets_seg.command.arguments import only_shows
+from pets_seg.command.arguments import flags, only_shows
 from pets_seg.config.groups import GROUPS
 from pets_seg.config.plain import plain
 
@@ -29,15 +29,15 @@ def told_apart(arguments: Sequence[str]) -> list[str]:
     """
     if only_shows(arguments):
         return list(arguments)
-    given = get_args_parser().parse_args(list(arguments))
+    given = flags(arguments)
     parsed = OverridesParser.create().parse_overrides(given.overrides)
     overrides = dict(zip(given.overrides, parsed, strict=True))
     modes = [override.value() for override in parsed if override.key_or_group == "hydra.mode"]
     in_files = _in_files(given.config_dir, overrides)
     sweep = modes[-1] == "MULTIRUN" if modes else given.multirun or (in_files is not None and not given.run)
-    flags = [word for word in arguments if word not in given.overrides]
+    others = [word for word in arguments if word not in given.overrides]
     words = _each_alone(overrides, in_files or {}) if sweep else given.overrides
-    return [*flags, *words, *([] if modes else [f"hydra.mode={'MULTIRUN' if sweep else 'RUN'}"])]
+    return [*others, *words, *([] if modes else [f"hydra.mode={'MULTIRUN' if sweep else 'RUN'}"])]
 
 
 def _in_files(config_dir: str | None, overrides: Mapping[str, Override]) -> Mapping[str, str] | None:

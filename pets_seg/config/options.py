@@ -52,15 +52,15 @@ OWN = Places()
 
 
 def places_of(cfg: DictConfig) -> Places:
-    """Return where Hydra found the options of a composed configuration."""
-    found: list[Traversable] = []
+    """Return the folders of which Hydra composed a configuration."""
+    folders: list[Traversable] = []
     for source in cfg.hydra.runtime.config_sources:
         if source.schema == "file":
-            found.append(Path(source.path))
+            folders.append(Path(source.path))
         elif source.schema == "pkg":
             with suppress(ModuleNotFoundError):
-                found.append(resources.files(source.path.replace("/", ".")))
-    return Places(tuple(found))
+                folders.append(resources.files(source.path.replace("/", ".")))
+    return Places(tuple(folders))
 
 
 @cache
@@ -83,12 +83,12 @@ def _content(file: str) -> dict[str, Any]:
 def known_settings(places: Places = OWN) -> dict[str, dict[str, str]]:
     """Return every setting by its dotted key, with the options that have it and each one's comment; "" is no option."""
     top = places.described("config")
-    found = {key: {"": text} for key, text in top.items() if key in rules(Root) and key not in GROUPS}
+    settings = {key: {"": text} for key, text in top.items() if key in rules(Root) and key not in GROUPS}
     for group, about in GROUPS.items():
         if about.several or (about.schema is None and about.passed is None):
             continue
         for option in places.options(group):
             for key, text in places.described(f"{group}/{option}").items():
                 if key not in (*SPECIAL, "defaults"):
-                    found.setdefault(f"{group}.{key}", {})[option] = text
-    return found
+                    settings.setdefault(f"{group}.{key}", {})[option] = text
+    return settings

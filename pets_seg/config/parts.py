@@ -11,6 +11,7 @@ from typing import Any
 from hydra.utils import instantiate
 
 from pets_seg.config.groups import GROUPS
+from pets_seg.config.hints import unknown_key
 from pets_seg.config.options import OWN, SPECIAL, known_settings, own_option
 from pets_seg.config.plain import plain
 from pets_seg.config.rules import arguments_of, check_value
@@ -123,8 +124,8 @@ def source_digests(config: Any) -> dict[str, str]:
 
     It covers the file of the class and what that imports from its own folder.
     """
-    found = {target: _digest(target) for target in targets(config) if target.partition(".")[0] not in LIBRARIES}
-    return {target: digest for target, digest in found.items() if digest}
+    own = [target for target in targets(config) if target.partition(".")[0] not in LIBRARIES]
+    return {target: digest for target in own if (digest := _digest(target))}
 
 
 @cache
@@ -140,13 +141,11 @@ def _digest(target: str) -> str:
     while waiting:
         module = waiting.pop()
         path = Path(getattr(module, "__file__", None) or "").resolve()
-        if path in files or path.suffix != ".py" or not path.is_relative_to(folder):
-            continue
         # Of an installed library the file of the class will do.
-        if files and "site-packages" in path.parts:
-            continue
-        files[path] = path.read_bytes()
-        waiting += [found for value in vars(module).values() if (found := inspect.getmodule(value)) is not None]
+        beside = path.is_relative_to(folder) and not (files and "site-packages" in path.parts)
+        if beside and path not in files and path.suffix == ".py":
+            files[path] = path.read_bytes()
+            waiting += filter(None, map(inspect.getmodule, vars(module).values()))
     content = b"\0".join(str(path.relative_to(folder)).encode() + b"\0" + files[path] for path in sorted(files))
     return hashlib.sha256(content).hexdigest()[:16]
 
@@ -162,10 +161,9 @@ def check_sources(where: Path, then: Any, now: Mapping[str, str]) -> None:
 
 
 def _surplus(where: str, key: str, target: str, known: list[str]) -> str:
-    """Return why a part has no such argument: it is another option's, or mistyped."""
-    if owners := known_settings().get(f"{where}.{key}"):
-        named = " or ".join(f"{where}={owner}" for owner in owners)
-        return f"{where}.{key}: belongs to {named}, not to the {where} chosen"
+    """Return why a part has no such argument: it belongs to another option, or is mistyped."""
+    if f"{where}.{key}" in known_settings():
+        return unknown_key(f"{where}.{key}")
     return f"{where}.{key}: {target} takes no such argument{nearest(key, known)}; it takes {', '.join(known) or 'none'}"
 
 
@@ -176,10 +174,10 @@ def locate(settings: Mapping[str, Any], where: str) -> Callable[..., Any]:
         raise InputError(f"{where}._target_: is needed: the class or function of the option, e.g. my_package.MyClass")
     try:
         # Under Hydra's own rules of what may be built; nothing is called.
-        found = instantiate({"_target_": name, "_partial_": True}).func
-        inspect.signature(found)
+        target = instantiate({"_target_": name, "_partial_": True}).func
+        inspect.signature(target)
     except Exception as error:
         reason = " ".join(str(error.__cause__ or error).split())[:200]
         line = f"{where}._target_={name[:100]}: cannot be used ({reason}); name a class or function"
         raise InputError(line) from error
-    return found
+    return target
