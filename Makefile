@@ -8,7 +8,7 @@ RUNS ?= runs
 help:
 	@echo "make run    a small augmentation ablation on the bundled sample"
 	@echo "make test   the test suite"
-	@echo "make lint   format and lint checks"
+	@echo "make lint   checks of format, rules, types and imports"
 	@echo "make bench  what training costs on this machine, against other code (22 minutes)"
 	@echo "make sync   upload to W&B what runs wrote for it while offline (RUNS=FOLDER: only those under it)"
 	@echo "make setup  only create .venv and install"
@@ -32,6 +32,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/mypy
 
 bench: setup
 	$(BIN)/python experiments/speed/bench.py

@@ -153,3 +153,21 @@ def in_process(
         return code, shown.out + shown.err
 
     return run
+
+
+@pytest.fixture
+def run(
+    in_process: Callable[..., tuple[int, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str]]:
+    """Run the command line in this process, in a folder that holds the files of docs/extending.md."""
+    from extending import FILES
+
+    work = tmp_path / "work"
+    for name, text in FILES.items():
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        (work / name).write_text(text)
+    # As `python -m` does; a module of another test's folder must not be found.
+    monkeypatch.syspath_prepend(str(work))
+    for name in FILES:
+        monkeypatch.delitem(sys.modules, name.removesuffix(".py"), raising=False)
+    return in_process

@@ -1,0 +1,103 @@
+"""Code of one's own is part of what a run is, and is imported only where the command names it."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import only_run
+from extending import Command, small
+
+from pets_seg.config import parts
+
+
+def rewrite(file: Path, before: str, after: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Change a module as it would be for the next process."""
+    file.write_text(file.read_text().replace(before, after))
+    monkeypatch.delitem(sys.modules, file.stem)
+    parts._digest.cache_clear()
+
+
+def test_changed_code_of_ones_own_is_another_run(
+    oxford: Path, tmp_path: Path, run: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = tmp_path / "work"
+    words = ["hydra.searchpath=[file://conf]", "model=tiny", *small(oxford)]
+    assert run(*words)[0] == 0
+    code, shown = run(*words)
+    assert "finished already" in shown
+    rewrite(work / "tiny.py", "nn.ReLU()", "nn.GELU()", monkeypatch)
+    code, shown = run(*words)
+    assert code == 2
+    assert "tiny.Tiny, or what it imports beside it, has changed since this run was made" in shown
+    code, shown = run("task=evaluate", f"checkpoint={only_run(work)}", *words[:2])
+    assert code == 2
+    assert "has changed since" in shown
+    # The same for one that is only begun.
+    status = only_run(work) / "status.json"
+    status.write_text(json.dumps({**json.loads(status.read_text()), "state": "failed", "sources": {}}))
+    code, shown = run(*words)
+    assert code == 2
+    assert "last.pt: tiny.Tiny, or what it imports beside it, has changed since" in shown
+    code, shown = run(*words, "existing=restart")
+    assert code == 0, shown
+
+
+def test_a_network_of_ones_own_is_rebuilt_only_where_the_command_names_it(
+    oxford: Path, tmp_path: Path, run: Command
+) -> None:
+    code, shown = run("hydra.searchpath=[file://conf]", "model=tiny", *small(oxford))
+    assert code == 0, shown
+    folder = only_run(tmp_path / "work")
+    assert (folder / "result.png").exists()
+    # As a process of its own would begin.
+    parts._allowed.clear()
+    code, shown = run("task=evaluate", f"checkpoint={folder}")
+    assert code == 2
+    assert "name it in the command: model=tiny hydra.searchpath=[file:///my/conf]" in shown
+    assert len(shown.strip().splitlines()) == 1
+    code, shown = run("task=evaluate", f"checkpoint={folder}", "hydra.searchpath=[file://conf]", "model=tiny")
+    assert code == 0, shown
+    code, shown = run("task=evaluate", f"checkpoint={folder}", "model=unet")
+    assert code == 2
+    code, shown = run(f"replay={folder}", "train.device=cpu")
+    assert code == 2
+    assert "model=tiny: no such option" in shown
+
+
+def test_what_a_class_imports_beside_it_counts_as_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine_base.py").write_text("class Base:\n    pass\n")
+    (tmp_path / "mine_top.py").write_text("import os\nfrom mine_base import Base\n\n\nclass Top(Base):\n    pass\n")
+    (tmp_path / "mine_other.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    config = {"model": {"_target_": "mine_top.Top"}, "loss": {"_target_": "pets_seg.losses.focal.focal"}}
+    first = parts.source_digests(config)
+    assert list(first) == ["mine_top.Top"]
+    (tmp_path / "mine_base.py").write_text("class Base:\n    x = 1\n")
+    # The code in memory is what a run is made of.
+    assert parts.source_digests(config) == first
+    parts._digest.cache_clear()
+    second = parts.source_digests(config)
+    assert second != first
+    (tmp_path / "mine_other.py").write_text("x = 1")
+    parts._digest.cache_clear()
+    assert parts.source_digests(config) == second
+
+
+def test_a_network_keeps_what_is_not_among_its_weights(oxford: Path, tmp_path: Path, run: Command) -> None:
+    (tmp_path / "work" / "shifted.py").write_text(
+        "import torch\nfrom torch import nn\n\n\nclass Shifted(nn.Module):\n    def __init__(self):\n"
+        "        super().__init__()\n        self.conv = nn.Conv2d(3, 2, 3, padding=1)\n"
+        "        self.register_buffer('shift', torch.tensor([0.25, 0.5]).view(2, 1, 1), persistent=False)\n"
+        "        self.scale = torch.tensor(2.0)\n        self.rates = [x.item() for x in torch.linspace(0, 1, 3)]\n\n"
+        "    def forward(self, image):\n        return self.conv(image) * self.scale.to(image.device) + self.shift\n"
+    )
+    (tmp_path / "work" / "conf" / "model" / "shifted.yaml").write_text("name: shifted\n_target_: shifted.Shifted\n")
+    words = ["hydra.searchpath=[file://conf]", "model=shifted"]
+    code, shown = run(*words, *small(oxford))
+    assert code == 0, shown
+    folder = only_run(tmp_path / "work")
+    dice = json.loads((folder / "summary.json").read_text())["test_dice"]
+    code, shown = run("task=evaluate", f"checkpoint={folder}", *words)
+    assert code == 0, shown
+    assert f"dice={dice:.4f}" in shown
