@@ -1,4 +1,4 @@
-"""The two ways in which a command can end badly, and what may be shown of it."""
+"""The two ways in which a command can end badly, and how errors and foreign text are shown."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -13,8 +13,13 @@ class RunError(Exception):
 
 
 def escaped(text: str) -> str:
-    """Return `text` with control characters and broken UTF-8 written out: a name from data must not move a cursor."""
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+    """Return `text` with control characters and broken UTF-8 written out, so that printing it cannot move a cursor."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def reason(error: BaseException) -> str:
+    """Return in a few words why something failed: the system's message, else the error's text, else its type."""
+    return getattr(error, "strerror", None) or " ".join(str(error).split())[:150] or type(error).__name__
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

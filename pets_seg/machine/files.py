@@ -1,42 +1,52 @@
-"""Files that appear whole or not at all, and the opening of files that others made."""
+"""Files that appear whole or not at all, and the reading of files that may be a stranger's."""
 
 import errno
 import os
 import stat
 from collections.abc import Callable
 from contextlib import suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
-from pets_seg.errors import RunError
+from pets_seg.errors import RunError, reason
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a file for reading.
 
-    Raises OSError, also for anything that is not a regular file: to open a pipe would be to wait for its writer.
+    Raises OSError, also for anything that is not a regular file: opening a pipe would wait for its writer.
     """
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise OSError(errno.EINVAL, "not a regular file")
     return open(path, "rb")
 
 
-def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let `write` fill a file beside `path`, flush it to the disk, and rename it to `path`.
+def read_limited(path: Path, limit: int) -> bytes:
+    """Return the content of a regular file; OSError if it cannot be read, ValueError if it exceeds `limit` bytes."""
+    with open_regular(path) as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise ValueError(f"it has more than {limit} bytes")
+    return content
 
-    Whatever happens, `path` is afterwards the old file or the new one; an error leaves nothing beside it, and a killed
-    process leaves what `remove_parts` removes. Raises RunError if the file cannot be written.
+
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Let `write` fill a temporary file beside `path`, flush it to the disk, and rename it to `path`.
+
+    `path` is always either the old file or the new one. An error leaves no temporary file; `remove_parts` removes that
+    of a killed process. Raises RunError if the file cannot be written.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(beside, "wb") as file:
+        with open(part, "wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, path)
+        os.replace(part, path)
         _sync_folder(path.parent)
     except Exception as error:
         # torch.save raises an error of its own after the one that stopped it.
@@ -46,10 +56,10 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
         advice = "make room" if cause.errno in FULL else "make it writable"
         kept = "its former content is intact" if path.exists() else "nothing was left of it"
         raise RunError(
-            f"{path}: cannot be written ({cause.strerror or cause}); {kept}; {advice} and give the same command again"
+            f"{path}: cannot be written ({reason(cause)}); {kept}; {advice} and give the same command again"
         ) from error
     finally:
-        _remove(beside)
+        _remove(part)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -58,13 +68,13 @@ def write_text(path: Path, text: str) -> None:
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what killed processes left half-written in `folder`; nobody else may be writing there."""
+    """Remove the temporary files that killed processes left in `folder`; no other process may be writing there."""
     for part in folder.glob(".*.part"):
         _remove(part)
 
 
 def _remove(path: Path) -> None:
-    # Where the folder is gone, is a file, or cannot be written, nothing was left.
+    # The folder may be missing, be a file, or be read-only: then there is nothing to remove.
     with suppress(OSError):
         path.unlink(missing_ok=True)
 

@@ -1,6 +1,5 @@
-"""What a run folder, which may be a stranger's, says of how it was made."""
+"""How a run was made, as its folder, which may be a stranger's, says."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -8,8 +7,10 @@ from typing import Any
 import yaml
 
 from pets_seg.config.groups import IDENTITY
-from pets_seg.errors import InputError
-from pets_seg.machine.files import open_regular
+from pets_seg.errors import InputError, reason
+from pets_seg.machine.files import read_limited
+from pets_seg.run_folder.names import CONFIG, STATUS
+from pets_seg.run_folder.reading import read_json
 
 LARGEST = 1_000_000
 MOST_THREADS = 4096
@@ -21,9 +22,9 @@ def find_config(run: str) -> Path:
     """Return the config.yaml of a run folder; `run` is the folder or a file in it."""
     path = Path(os.path.expanduser(run)).absolute()
     for folder in (path, *path.parents[:2]):
-        if os.path.isfile(folder / "config.yaml"):
-            return folder / "config.yaml"
-    raise InputError(f"replay={run}: holds no config.yaml; give a run folder, e.g. replay=runs/default/RUN")
+        if os.path.isfile(folder / CONFIG):
+            return folder / CONFIG
+    raise InputError(f"replay={run}: holds no {CONFIG}; give a run folder, e.g. replay=runs/default/RUN")
 
 
 def read_config(file: Path) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def read_config(file: Path) -> dict[str, Any]:
             if key != "seed" and not (isinstance(config[key], dict) and "name" in config[key]):
                 raise ValueError(f"its {key} has no name")
     except ValueError as error:
-        raise InputError(f"{file}: is not the config.yaml of a run ({error}); give a run that has it") from None
+        raise InputError(f"{file}: is not the {CONFIG} of a run ({error}); give a run that has it") from None
     return config
 
 
@@ -46,18 +47,14 @@ def load_plain(file: Path) -> dict[str, Any]:
     The file may be a stranger's.
     """
     try:
-        with open_regular(file) as opened:
-            text = opened.read(LARGEST + 1)
-        if len(text) > LARGEST:
-            raise ValueError(f"it has more than {LARGEST} bytes")
-        # A few of them can stand for more than fits into memory; a run writes none.
+        text = read_limited(file, LARGEST)
+        # A few aliases can stand for more than fits into memory; a run writes none.
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, LOADER)):
             raise ValueError("it has aliases")
         content = yaml.load(text, LOADER)
     # Beside its own errors PyYAML raises IndexError, KeyError and AttributeError for values that contradict their tag.
     except Exception as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:150] or type(error).__name__
-        raise ValueError(reason) from None
+        raise ValueError(reason(error)) from None
     if not isinstance(content, dict):
         raise ValueError("it holds no names")
     return content
@@ -66,10 +63,9 @@ def load_plain(file: Path) -> dict[str, Any]:
 def recorded_threads(run: str) -> tuple[int, int] | None:
     """Return the threads and the processes that a replayed run was made with; None if its status.json does not say."""
     try:
-        with open_regular(find_config(run).with_name("status.json")) as file:
-            status = json.loads(file.read(LARGEST))
+        status = read_json(find_config(run).with_name(STATUS))
         counts = status["threads"], status["processes"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError):
         return None
     known = all(isinstance(count, int) and 0 < count <= MOST_THREADS for count in counts)
     return counts if known else None

@@ -1,7 +1,6 @@
 """One process at a time in a run folder."""
 
 import errno
-import json
 import logging
 import os
 from collections.abc import Iterator
@@ -10,7 +9,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pets_seg.errors import InputError
+from pets_seg.errors import InputError, reason
+from pets_seg.run_folder.names import LOCK, STATUS
+from pets_seg.run_folder.reading import read_json
 
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 log = logging.getLogger("pets_seg")
@@ -18,11 +19,11 @@ log = logging.getLogger("pets_seg")
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a run folder for as long as this lasts; InputError, saying who has it, if another process does.
+    """Hold the lock of a run folder; InputError, saying which process has it, if another one does.
 
-    The system gives back the lock of a process that has ended, however it ended.
+    The system releases the lock of a process that has ended, however it ended.
     """
-    lock = FileLock(folder / ".lock")
+    lock = FileLock(folder / LOCK)
     try:
         lock.acquire(blocking=False)
     except Timeout:
@@ -30,8 +31,9 @@ def locked(folder: Path) -> Iterator[None]:
     # Some network file systems have no locks.
     except (NotImplementedError, OSError) as error:
         if getattr(error, "errno", errno.ENOSYS) not in NO_LOCKS:
-            reason = getattr(error, "strerror", None) or error
-            raise InputError(f"{folder}: cannot be written ({reason}); start from a folder that can be") from error
+            raise InputError(
+                f"{folder}: cannot be written ({reason(error)}); start from a folder that can be"
+            ) from error
         log.warning(f"{folder}: this file system has no locks; see to it that no other process trains this run")
     try:
         yield
@@ -40,15 +42,15 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def check_free(folder: Path) -> None:
-    """Raise InputError if the run folder cannot be written or another process holds it; make nothing."""
+    """Raise InputError if the run folder cannot be written or another process holds it; create nothing."""
     check_writable(folder)
-    if (folder / ".lock").exists():
+    if (folder / LOCK).exists():
         with locked(folder):
             pass
 
 
 def check_writable(folder: Path) -> None:
-    """Raise InputError if the folder cannot be made or written; make nothing."""
+    """Raise InputError if the folder cannot be created or written; create nothing."""
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not there.is_dir():
         raise InputError(f"{folder}: cannot be made ({there} is a file); move it, or start from another folder")
@@ -58,8 +60,8 @@ def check_writable(folder: Path) -> None:
 
 def _holder(folder: Path) -> str:
     try:
-        status = json.loads((folder / "status.json").read_text(encoding="utf-8"))
+        status = read_json(folder / STATUS)
         return f" (host {status['host']}, pid {status['pid']}, since {status['since']})"
-    # It has just begun, or an older version began it.
-    except (OSError, ValueError, KeyError, TypeError):
+    # The run has just begun, or an older version began it.
+    except (ValueError, KeyError):
         return ""

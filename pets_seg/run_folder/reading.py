@@ -5,12 +5,13 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+from pets_seg.errors import escaped, reason
+from pets_seg.machine.files import read_limited
 
-from pets_seg.errors import escaped
-from pets_seg.machine.files import open_regular
+if TYPE_CHECKING:
+    import pandas as pd
 
 # In bytes; a table of a million images is smaller.
 LARGEST_JSON, LARGEST_CSV = 10_000_000, 500_000_000
@@ -20,24 +21,27 @@ TEXTS = {"split": str, "stem": str}
 def read_json(path: Path) -> dict[str, Any]:
     """Return a JSON file of names and values; ValueError, saying why in a few words, if it is something else."""
     try:
-        content = json.loads(_read(path, LARGEST_JSON).decode())
+        content = json.loads(read_limited(path, LARGEST_JSON).decode())
     except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path.name} cannot be read ({_reason(error)})") from None
+        raise ValueError(f"{path.name} cannot be read ({reason(error)})") from None
     if not isinstance(content, dict):
         raise ValueError(f"{path.name} is not what a run writes")
     return content
 
 
-def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+def read_csv(path: Path, columns: Sequence[str]) -> "pd.DataFrame":
     """Return a table that has `columns`, numbers but for split and stem; ValueError, saying why, if it has not."""
+    # Half a second that those who read JSON need not wait for.
+    import pandas as pd
+
     # A stem may be "NA" or "1", and a figure missing or not a number.
     numbers = {name: ["", "nan"] for name in (*columns, "val/ece") if name not in TEXTS}
     try:
-        content = io.BytesIO(_read(path, LARGEST_CSV))
+        content = io.BytesIO(read_limited(path, LARGEST_CSV))
         table = pd.read_csv(content, dtype=TEXTS, keep_default_na=False, na_values=numbers)
     # What pandas raises for a file that is no table: ParserError, EmptyDataError, UnicodeDecodeError, all ValueErrors.
     except (OSError, ValueError) as error:
-        raise ValueError(f"cannot be read ({_reason(error)})") from None
+        raise ValueError(f"cannot be read ({reason(error)})") from None
     for column in columns:
         if column not in table:
             raise ValueError(f"has no column {column}")
@@ -61,23 +65,10 @@ def tabular(value: Any) -> Any:
 
 
 def flat(node: Any, prefix: str = "") -> dict[str, Any]:
-    """Return the values of nested names and lists by dotted key; what YAML may hold beside plain values is text."""
+    """Return the values of nested dicts and lists by dotted key; a YAML value that is not plain becomes text."""
     if not isinstance(node, dict | list):
         return {prefix: node if isinstance(node, bool | int | float | str | None) else repr(node)}
-    items = node.items() if isinstance(node, dict) else enumerate(node)
-    found: dict[str, Any] = {}
-    for key, value in items:
-        found |= flat(value, f"{prefix}.{key}" if prefix else str(key))
-    return found
-
-
-def _read(path: Path, most: int) -> bytes:
-    with open_regular(path) as file:
-        content = file.read(most + 1)
-    if len(content) > most:
-        raise ValueError(f"it has more than {most} bytes")
-    return content
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or " ".join(str(error).split())[:150] or type(error).__name__
+    values: dict[str, Any] = {}
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+        values |= flat(value, f"{prefix}.{key}" if prefix else str(key))
+    return values

@@ -1,0 +1,18 @@
+"""What the files of a run folder are called, as paths below it."""
+
+CONFIG = "config.yaml"
+STATUS = "status.json"
+METRICS = "metrics.csv"
+SUMMARY = "summary.json"
+PER_IMAGE = "per_image.csv"
+CALIBRATION = "calibration.csv"
+RESULT = "result.png"
+LOG = "train.log"
+LOCK = ".lock"
+CHECKPOINTS = "checkpoints"
+BEST = f"{CHECKPOINTS}/best.safetensors"
+LAST = f"{CHECKPOINTS}/last.pt"
+WANDB = "wandb"
+# It has a folder for each evaluation, with EVALUATION and PER_IMAGE.
+EVALUATIONS = "evaluations"
+EVALUATION = "evaluation.json"
