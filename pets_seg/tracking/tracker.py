@@ -11,13 +11,12 @@ log = logging.getLogger("pets_seg")
 
 
 class Tracker:
-    """Hands figures to what the `tracker` option names; whatever that raises costs a warning, never the run.
+    """Passes figures to the part that the `tracker` option names; an error in it costs a warning, never the run.
 
-    It is made of the configuration as plain values, the run folder and its own settings. It has `log(row)`, called
-    after each epoch with its row of metrics.csv (for all rows again when a run is continued), and `finish(summary,
-    failed)`. It may have `log_pictures`, `wants_pictures`, `where`, and on its class `label`, `check` and
-    `finished_already`;
-    `pets_seg.tracking.wandb_sink` has them all.
+    The part is built from the configuration as plain values, the run folder and its own settings. It has `log(row)`,
+    called after each epoch with its row of metrics.csv (for all rows again when a run is continued), and
+    `finish(summary, failed)`. It may have `log_pictures`, `wants_pictures`, `where`, and on its class `label`, `check`
+    and `finished_already`; `pets_seg.tracking.wandb_sink` has them all.
     """
 
     def __init__(self, part: Any = None) -> None:
@@ -29,20 +28,20 @@ class Tracker:
         return bool(getattr(self.part, "wants_pictures", hasattr(self.part, "log_pictures")))
 
     def log(self, row: Mapping[str, Any]) -> None:
-        """Hand on the row of an epoch."""
+        """Pass on the row of an epoch."""
         self._call("log", row)
 
     def log_pictures(self, pictures: list[Any]) -> None:
-        """Hand on images (uint8 (3,S,S)) with their masks (uint8 (S,S)) and predictions (bool (S,S))."""
+        """Pass on images (uint8 (3,S,S)) with their masks (uint8 (S,S)) and predictions (bool (S,S))."""
         self._call("log_pictures", pictures)
 
     def finish(self, summary: Mapping[str, Any], failed: bool = False) -> None:
-        """Hand on the summary; nothing follows."""
+        """Pass on the summary; nothing follows."""
         self._call("finish", summary, failed)
 
     def where(self) -> dict[str, str]:
-        """Return, after `finish`, where the copy is, by what the tracker is called; nothing if it does not say."""
-        return _named(type(self.part), self._call("where") if hasattr(self.part, "where") else None)
+        """Return, after `finish`, where the copy is, by the tracker's label; nothing if the tracker does not say."""
+        return _labelled(type(self.part), self._call("where") if hasattr(self.part, "where") else None)
 
     def _call(self, method: str, *arguments: Any) -> Any:
         if self.part is None:
@@ -50,45 +49,45 @@ class Tracker:
         try:
             return getattr(self.part, method)(*arguments)
         except Exception as error:
-            _tell(type(self.part).__name__, error)
+            _warn(type(self.part).__name__, error)
             self.part = None
             return None
 
 
 def begin(config: Mapping[str, Any], folder: Path) -> Tracker:
-    """Return the tracker of a run; one that does nothing if that of the configuration cannot be made."""
+    """Return the tracker of a run; one that does nothing if that of the configuration cannot be built."""
     try:
         return Tracker(build("tracker", config["tracker"], config, folder))
     except Exception as error:
-        _tell(config["tracker"]["name"], error)
+        _warn(config["tracker"]["name"], error)
         return Tracker()
 
 
 def check_tracker(settings: Mapping[str, Any], sweep: bool) -> None:
     """Raise InputError for what a tracker knows to be wrong before a run, or a sweep, begins."""
-    _ask(settings, "check", sweep)
+    _call_on_class(settings, "check", sweep)
 
 
 def finished_already(settings: Mapping[str, Any], folder: Path) -> dict[str, str]:
-    """Let a tracker take what a run that is finished already holds, if it wants to; return where its copy is."""
+    """Let a tracker copy a run that is finished already, if it wants to; return where its copy is."""
     try:
-        return _named(locate(settings, "tracker"), _ask(settings, "finished_already", folder))
+        return _labelled(locate(settings, "tracker"), _call_on_class(settings, "finished_already", folder))
     except Exception as error:
-        _tell(settings["name"], error)
+        _warn(settings["name"], error)
         return {}
 
 
-def _named(tracker: Any, where: str | None) -> dict[str, str]:
+def _labelled(tracker: Callable[..., Any], where: str | None) -> dict[str, str]:
     return {getattr(tracker, "label", tracker.__name__): where} if where else {}
 
 
-def _ask(settings: Mapping[str, Any], method: str, argument: Any) -> Any:
-    call: Callable[..., Any] | None = getattr(locate(settings, "tracker"), method, None)
+def _call_on_class(settings: Mapping[str, Any], method: str, argument: Any) -> Any:
+    call = getattr(locate(settings, "tracker"), method, None)
     if call is None:
         return None
     return call(argument, **{key: value for key, value in settings.items() if key != "name" and key[0] != "_"})
 
 
-def _tell(name: str, error: Exception) -> None:
-    reason = " ".join(str(error).split())[:200] or type(error).__name__
-    log.warning(f"tracker {name}: {reason}; the run goes on without it")
+def _warn(name: str, error: Exception) -> None:
+    message = " ".join(str(error).split())[:200] or type(error).__name__
+    log.warning(f"tracker {name}: {message}; the run goes on without it")

@@ -22,16 +22,15 @@ NO_EFFECT_ALONE = {
     "WANDB_RUN_ID": "a W&B run's id follows from the run, so that one that is continued is one W&B run",
     "WANDB_SWEEP_ID": "a trial of a W&B sweep has WANDB_RUN_ID too",
 }
-# What a run is called is passed to W&B with the run, and there may be several in a process.
+# Names are passed to W&B with each run, of which a process may have several.
 NAMES = ("PROJECT", "ENTITY", "RUN_GROUP", "NAME", "JOB_TYPE", "TAGS", "NOTES")
 HIDDEN = (*NO_EFFECT, *NO_EFFECT_ALONE, *(f"WANDB_{name}" for name in NAMES))
-log = logging.getLogger("pets_seg")
-
 # What W&B takes for true and false.
 TRUE, FALSE = ("1", "true", "t", "yes", "y", "on"), ("0", "false", "f", "no", "n", "off")
-
-# How long a server may take for its first answer.
+# In seconds: how long a server may take for its first answer.
 PATIENCE = 8
+ACCOUNT_IN_ADDRESS = re.compile(r"(\w+://)[^/@\s]*@")
+log = logging.getLogger("pets_seg")
 
 
 def wanted_mode(given: str) -> str:
@@ -40,29 +39,27 @@ def wanted_mode(given: str) -> str:
         return given
     if os.environ.get("WANDB_DISABLED", "").lower() in TRUE:
         return "disabled"
-    word = os.environ.get("WANDB_MODE") or "online"
-    # What W&B takes for these; one process writes a run, so that nothing is shared.
-    return {"dryrun": "offline", "run": "online", "shared": "online"}.get(word, word)
+    mode = os.environ.get("WANDB_MODE") or "online"
+    # W&B's own synonyms, and shared, which has no effect where one process writes a run.
+    return {"dryrun": "offline", "run": "online", "shared": "online"}.get(mode, mode)
 
 
 def check_variables(mode: str, project: str | None) -> None:
-    """Raise InputError for tracker.project or one of W&B's variables that W&B refuses; say which have no effect."""
+    """Raise InputError for tracker.project or one of W&B's variables that W&B refuses; warn of those without effect."""
     if wanted_mode(mode) == "disabled":
         return
     variables = {name for name, value in os.environ.items() if name.startswith("WANDB_") and value}
     disabled = os.environ.get("WANDB_DISABLED", "")
     if mode == "auto" and disabled and disabled.lower() not in FALSE:
         raise InputError(f"WANDB_DISABLED={disabled[:100]}: is true or false; mend it, or unset WANDB_DISABLED")
-    ours = {*NO_EFFECT, *(() if in_trial() else NO_EFFECT_ALONE)}
-    for name in sorted(variables & ours):
-        _tell(f"{name} has no effect here: {(NO_EFFECT | NO_EFFECT_ALONE)[name]}")
+    without_effect = NO_EFFECT if in_trial() else NO_EFFECT | NO_EFFECT_ALONE
+    for name in sorted(variables & without_effect.keys()):
+        _warn_once(f"{name} has no effect here: {without_effect[name]}")
     if os.environ.get("WANDB_MODE") == "shared" and mode == "auto":
-        _tell("WANDB_MODE=shared is taken for online: one process writes a run")
+        _warn_once("WANDB_MODE=shared is taken for online: one process writes a run")
     if project and project_name(project) != project:
-        _tell(
-            f"tracker.project={project} has no effect in a trial of a W&B sweep, which is of the project of its agent"
-        )
-    # Only then, for it takes a second.
+        _warn_once(f"tracker.project={project} has no effect in a trial of a W&B sweep, whose agent names the project")
+    # Importing W&B takes a second, and without variables there is nothing to check.
     if variables:
         quiet_wandb()
     if project:
@@ -83,24 +80,23 @@ def check_one_trial(mode: str) -> None:
 
 
 @cache
-def _tell(line: str) -> None:
+def _warn_once(line: str) -> None:
     log.warning(line)
 
 
 def quiet_wandb() -> None:
-    """Make W&B print nothing and report no errors of its own; before anything else is asked of it.
+    """Make W&B print nothing and report no errors of its own; to be called before W&B is used.
 
-    Raises InputError for one of its variables that it refuses. Of those that say what a run is called it sees none:
-    it is told.
+    Raises InputError for one of its variables that it refuses. The variables in HIDDEN are hidden from it.
     """
-    # Else W&B tells its server of errors, and a process waits for that at its end.
+    # Otherwise W&B reports errors to its server, and a process waits for that at its end.
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-    # A process of W&B that the caller of this one started is not ours to end.
+    # Otherwise this process would share, and end, the W&B service of the process that started it.
     os.environ.pop("WANDB_SERVICE", None)
-    # Set but empty they say nothing, which W&B takes for words that it does not know.
+    # W&B refuses variables that are empty.
     for name in [name for name, value in os.environ.items() if name.startswith("WANDB_") and not value]:
         del os.environ[name]
-    # W&B writes the address into its log. The key is what it shows the server, whoever else the address names.
+    # W&B writes the address into its log. A user name in it has no effect: W&B authenticates by the key.
     if address := os.environ.get("WANDB_BASE_URL"):
         os.environ["WANDB_BASE_URL"] = _without_account(address)
     _refuse_wrong(tuple((name, value) for name, value in os.environ.items() if name.startswith("WANDB_")))
@@ -143,15 +139,15 @@ def key_configured() -> bool:
 def check_server() -> None:
     """Raise InputError unless the W&B server gives an answer, whatever it is, within seconds."""
     address = server_address()
-    question = urllib.request.Request(f"{_without_account(address)}/graphql", data=b"{}", method="POST")
+    request = urllib.request.Request(f"{_without_account(address)}/graphql", data=b"{}", method="POST")
     try:
-        urllib.request.urlopen(question, timeout=PATIENCE).close()
-    # It said no to a question without a key: it is there.
+        urllib.request.urlopen(request, timeout=PATIENCE).close()
+    # The server answers; that it refuses a request without a key is no matter.
     except urllib.error.HTTPError as error:
         error.close()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise InputError(f"the W&B server {without_secrets(address)} does not answer ({reason}); try later") from None
+        cause = getattr(error, "reason", error)
+        raise InputError(f"the W&B server {without_secrets(address)} does not answer ({cause}); try later") from None
 
 
 def server_address() -> str:
@@ -163,7 +159,7 @@ def server_address() -> str:
 
 
 def one_line_without_secrets(error: BaseException) -> str:
-    """Return what an error says in a line that may be shown."""
+    """Return an error's text as one line without secrets."""
     return without_secrets(" ".join(str(error).split())).rstrip(".")
 
 
@@ -171,8 +167,8 @@ def without_secrets(text: str) -> str:
     """Return `text` without the user's key and without names and passwords in addresses."""
     key = os.environ.get("WANDB_API_KEY")
     text = text.replace(key, "***") if key else text
-    return re.sub(r"(\w+://)[^/@\s]*@", r"\1***@", text)
+    return ACCOUNT_IN_ADDRESS.sub(r"\1***@", text)
 
 
 def _without_account(address: str) -> str:
-    return re.sub(r"(\w+://)[^/@\s]*@", r"\1", address).rstrip("/")
+    return ACCOUNT_IN_ADDRESS.sub(r"\1", address).rstrip("/")

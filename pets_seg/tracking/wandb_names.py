@@ -13,10 +13,12 @@ from typing import Any
 from pets_seg.errors import escaped
 from pets_seg.machine.files import write_text
 from pets_seg.machine.terminal import from_here, python
+from pets_seg.run_folder.names import STATUS, WANDB
+from pets_seg.run_folder.reading import read_json
 
 PROJECT = "pets_seg"
-# In wandb/ of a run folder, each with the id of a W&B run after it: what W&B was told of that run, and that the server
-# holds a part of it, to which `wandb sync` would append the whole.
+# Files in wandb/ of a run folder, each name followed by the id of a W&B run: what W&B was told of that run, and a mark
+# that the server has a part of it, to which `wandb sync` would append the whole.
 ABOUT = "about"
 PARTLY = "partly-uploaded"
 
@@ -50,41 +52,48 @@ def names(config: Mapping[str, Any], folder: Path, project: str | None) -> dict[
 
 
 def record(folder: Path, about: Mapping[str, Any]) -> None:
-    """Keep what W&B was told of a run of this folder: what uploads it later is told the same."""
-    write_text(folder / "wandb" / f"{ABOUT}-{about['id']}.json", json.dumps(dict(about), indent=2) + "\n")
+    """Keep what W&B was told of a run of this folder, so that a later upload tells it the same."""
+    write_text(folder / WANDB / f"{ABOUT}-{about['id']}.json", json.dumps(dict(about), indent=2) + "\n")
 
 
 def recorded(folder: Path) -> dict[str, dict[str, Any]]:
     """Return what W&B was told of each run of this folder, by its id; what cannot be read is left out."""
-    found = {}
-    for path in sorted((folder / "wandb").glob(f"{ABOUT}-*.json")):
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            about = json.loads(path.read_text(encoding="utf-8"))
-            found[about["id"]] = {"entity": None, **about}
-    return found
+    runs = {}
+    for path in sorted((folder / WANDB).glob(f"{ABOUT}-*.json")):
+        with suppress(ValueError, KeyError, TypeError):
+            about = read_json(path)
+            runs[about["id"]] = {"entity": None, **about}
+    return runs
+
+
+def partly_mark(folder: Path, run_id: str) -> Path:
+    """Return the file that says that the server has a part of a W&B run; the id "" stands for that of older versions.
+
+    They knew one W&B run a folder.
+    """
+    return folder / WANDB / (f"{PARTLY}-{run_id}" if run_id else PARTLY)
 
 
 def waiting(folder: Path) -> dict[str, Path | None]:
-    """Return the ids of the W&B runs of a run folder of which the server lacks something, each with its offline files.
+    """Return the ids of the W&B runs of a run folder that are not wholly uploaded, each with its offline files.
 
-    None stands for those whose offline files are gone: an upload of what the folder says was broken off. The mark of an
-    older version, which knew one W&B run a folder, has the id "".
+    The files are None if they are gone, because an upload from the run folder itself was broken off.
     """
-    found: dict[str, Path | None] = {}
-    for file in sorted((folder / "wandb").glob("offline-run-*/*.wandb")):
+    runs: dict[str, Path | None] = {}
+    for file in sorted((folder / WANDB).glob("offline-run-*/*.wandb")):
         # offline-run-<time>-<id>
-        _, _, _, *key = file.parent.name.split("-", 3)
-        if key and not file.with_suffix(".wandb.synced").exists():
-            found[key[0]] = file.parent
-    for mark in sorted((folder / "wandb").glob(f"{PARTLY}*")):
-        key = mark.name.removeprefix(PARTLY).removeprefix("-")
-        if key or not found:
-            found.setdefault(key, None)
-    return found
+        parts = file.parent.name.split("-", 3)
+        if len(parts) == 4 and not file.with_suffix(".wandb.synced").exists():
+            runs[parts[3]] = file.parent
+    for mark in sorted((folder / WANDB).glob(f"{PARTLY}*")):
+        run_id = mark.name.removeprefix(PARTLY).removeprefix("-")
+        if run_id or not runs:
+            runs.setdefault(run_id, None)
+    return runs
 
 
 def shown(path: Path) -> str:
-    """Return a path as a user would write it in a command that he gives where this one was given."""
+    """Return a path as a user would write it in a shell command given in this folder."""
     return escaped(shlex.quote(str(from_here(path))))
 
 
@@ -96,7 +105,7 @@ def upload_command(folder: Path) -> str:
 def sweep_place(folder: Path) -> str | None:
     """Return where W&B has the runs in the folder of a sweep, and how offline files are uploaded; None if nowhere."""
     offline, addresses = 0, []
-    for run in sorted(folder.glob("*/wandb")):
+    for run in sorted(folder.glob(f"*/{WANDB}")):
         left = waiting(run.parent)
         offline += bool(left)
         addresses += [about.get("address") for key, about in recorded(run.parent).items() if key not in left]
@@ -111,9 +120,9 @@ def _runs(count: int) -> str:
 
 
 def _run_id(sweep: str, folder: Path) -> str:
-    """Return an id that lasts as long as the run does: one that is restarted is another run."""
+    """Return an id that a run keeps when it is continued; a run that is restarted gets another one."""
     try:
-        started = json.loads((folder / "status.json").read_text(encoding="utf-8")).get("started")
-    except (OSError, ValueError):
+        started = read_json(folder / STATUS).get("started")
+    except ValueError:
         started = None
     return hashlib.sha256(json.dumps([sweep, folder.name, started]).encode()).hexdigest()[:16]

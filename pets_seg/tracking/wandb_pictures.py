@@ -7,25 +7,23 @@ from typing import Any
 import numpy as np
 
 from pets_seg.errors import escaped
+from pets_seg.run_folder.names import WANDB
 
 # A picture's stem, image uint8 (3,S,S), mask uint8 (S,S) of 0, 1 and 255, and predicted mask bool (S,S).
 Picture = tuple[str, np.ndarray, np.ndarray, np.ndarray]
 CLASSES = {0: "background", 1: "pet", 255: "ignored"}
-# In wandb/ of a run folder.
-SAVED_PICTURES = "pictures.npz"
+SAVED_PICTURES = f"{WANDB}/pictures.npz"
 
 
 def save_pictures(folder: Path, pictures: Sequence[Picture]) -> None:
     """Keep the pictures of a run folder for `make sync`."""
-    stems, *arrays = zip(*pictures, strict=True)
-    names = ("image", "mask", "predicted")
-    stacked = {name: np.stack(array) for name, array in zip(names, arrays, strict=True)}
-    np.savez_compressed(folder / "wandb" / SAVED_PICTURES, stem=np.array(stems), **stacked)
+    stems, images, masks, predicted = map(np.stack, zip(*pictures, strict=True))
+    np.savez_compressed(folder / SAVED_PICTURES, stem=stems, image=images, mask=masks, predicted=predicted)
 
 
 def saved_pictures(folder: Path) -> list[Picture]:
     """Return what `save_pictures` kept, or nothing."""
-    path = folder / "wandb" / SAVED_PICTURES
+    path = folder / SAVED_PICTURES
     if not path.exists():
         return []
     with np.load(path) as kept:

@@ -1,8 +1,6 @@
 """A copy of a run's figures for W&B: offline unless a key is configured, and never a reason for a run to fail."""
 
-import csv
 import glob
-import json
 import logging
 import shutil
 import time
@@ -11,25 +9,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
-from pets_seg.tracking.wandb_account import (
-    PATIENCE,
-    check_one_trial,
-    check_server,
-    check_variables,
-    key_configured,
-    one_line_without_secrets,
-    quiet_wandb,
-    server_address,
-    wanted_mode,
-)
-from pets_seg.tracking.wandb_names import PARTLY, in_trial, names, record, shown, upload_command, waiting
+from pets_seg.run_folder.config_file import load_plain
+from pets_seg.run_folder.folder import RunFolder
+from pets_seg.run_folder.names import CONFIG, METRICS, WANDB
+from pets_seg.tracking import wandb_account as account
+from pets_seg.tracking.wandb_names import in_trial, names, partly_mark, record, shown, upload_command, waiting
 from pets_seg.tracking.wandb_pictures import SAVED_PICTURES, Picture, save_pictures, saved_pictures, wandb_image
 
 PICTURES = "val/pictures"
 MOST_PICTURES = 8
-TOLD = ("id", "project", "entity", "group", "name", "job_type", "tags", "notes")
+Mode = Literal["auto", "online", "offline", "disabled"]
+# The arguments of wandb.init among what `names` returns.
+INIT = ("id", "project", "entity", "group", "name", "job_type", "tags", "notes")
 BY_EPOCH = ("train/*", "val/*", "lr", "seconds", "images_per_second", "images_seen", "updates")
 # In seconds: for so long after a failure the runs of this process do not ask the server again.
 REST = 600
@@ -40,9 +31,9 @@ log = logging.getLogger("pets_seg")
 class WandbSink:
     """One W&B run, of the group `config["name"]`; with mode=disabled, or once W&B has failed, it does nothing.
 
-    Its id follows from sweep, run folder and when the run was begun: a run that is continued is one W&B run. W&B's own
-    variables count (see `names`), unless `_about` says what it was told of the run before. A server that fails at any
-    time costs seconds and a warning; the whole run is then in offline files.
+    Its id follows from the sweep, the run folder and when the run was begun, so that a continued run is one W&B run.
+    Its names are those of `names`, or `_about`: what W&B was told of the run before. A server that fails at any time
+    costs seconds and a warning; the whole run is then in offline files.
     """
 
     label = "W&B"
@@ -51,30 +42,30 @@ class WandbSink:
         self,
         config: Mapping[str, Any],
         folder: Path,
-        mode: Literal["auto", "online", "offline", "disabled"] = "auto",
+        mode: Mode = "auto",
         project: str | None = None,
         _about: Mapping[str, Any] | None = None,
     ) -> None:
         self.run: Any = None
         self.config, self.folder, self.mode = config, folder, mode
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[Mapping[str, Any]] = []
         self.pictures: list[Picture] = []
         self.online = self.begun = self.whole = False
-        if wanted_mode(mode) != "disabled":
+        if account.wanted_mode(mode) != "disabled":
             self.about = dict(_about or names(config, folder, project))
             self._try(self._start)
 
     @staticmethod
-    def check(sweep: bool, mode: str = "auto", project: str | None = None) -> None:
+    def check(sweep: bool, mode: Mode = "auto", project: str | None = None) -> None:
         """Raise InputError for a setting, or one of W&B's variables, that W&B refuses or that does not fit a sweep."""
         if sweep:
-            check_one_trial(mode)
+            account.check_one_trial(mode)
         else:
-            check_variables(mode, project)
+            account.check_variables(mode, project)
 
     @classmethod
-    def finished_already(cls, folder: Path, mode: str = "auto", project: str | None = None) -> str | None:
-        """Tell the sweep of which this process is a trial what a run that was trained before came to."""
+    def finished_already(cls, folder: Path, mode: Mode = "auto", project: str | None = None) -> str | None:
+        """Copy a run that was trained before to the W&B sweep of which this process is a trial."""
         return copy_to_wandb(folder, mode, project).where() if in_trial() else None
 
     @property
@@ -88,7 +79,7 @@ class WandbSink:
             return None
         if self.online:
             return self.about["address"]
-        return f"offline files in {shown(self.folder / 'wandb')}\nupload with {upload_command(self.folder)}"
+        return f"offline files in {shown(self.folder / WANDB)}\nupload with {upload_command(self.folder)}"
 
     def log(self, row: Mapping[str, Any]) -> None:
         """Add the row of an epoch; a run that is continued passes all its rows again, in order."""
@@ -104,37 +95,35 @@ class WandbSink:
 
     def finish(self, summary: Mapping[str, Any], failed: bool = False) -> None:
         """Add the summary and close the run."""
-        if self.run:
-            self._try(lambda: self._close(summary, failed))
-        # The server did not take it all: there is an offline run now.
-        if self.run:
-            self._try(lambda: self._close(summary, failed))
+        # If the server does not take everything, there is an offline run to be closed after the first attempt.
+        for _ in range(2):
+            if self.run:
+                self._try(lambda: self._close(summary, failed))
 
     def _start(self) -> None:
         try:
             str(self.folder.absolute()).encode()
         except UnicodeEncodeError:
             raise RuntimeError("the path of the run folder is not UTF-8, which it needs") from None
-        self.online = wanted_mode(self.mode) == "online"
-        if self.online and not key_configured():
+        self.online = account.wanted_mode(self.mode) == "online"
+        if self.online and not account.key_configured():
             if self.mode == "online":
                 raise RuntimeError("no key is configured (wandb login)")
             self.online = False
-        if self.online and time.monotonic() < TRY_AGAIN.get(server_address(), 0):
+        if self.online and time.monotonic() < TRY_AGAIN.get(account.server_address(), 0):
             self.online = False
             log.info("W&B: its server failed a while ago; this run is in offline files")
         if self.online:
-            check_server()
+            account.check_server()
         self._open("online" if self.online else "offline")
 
-    def _open(self, mode: str) -> None:
-        quiet_wandb()
+    def _open(self, mode: Literal["online", "offline"]) -> None:
+        account.quiet_wandb()
         import wandb
 
-        self._supersede()
-        told = {key: self.about[key] for key in TOLD}
+        self._remove_earlier_files()
         self.run = wandb.init(
-            **told,
+            **{key: self.about[key] for key in INIT},
             resume="allow" if mode == "online" else None,
             config=dict(self.config),
             dir=self.folder,
@@ -146,11 +135,11 @@ class WandbSink:
                 sweep_id=self.about["sweep_id"],
                 console="off",
                 x_disable_stats=True,
-                # A process that is killed has then written what it knew a second ago.
+                # A process that is killed loses the figures of one second at most.
                 x_transaction_log_flush_interval=1,
                 disable_git=True,
-                init_timeout=PATIENCE,
-                finish_timeout=PATIENCE,
+                init_timeout=account.PATIENCE,
+                finish_timeout=account.PATIENCE,
                 finish_timeout_raises=True,
             ),
         )
@@ -161,18 +150,15 @@ class WandbSink:
         for metrics in BY_EPOCH:
             self.run.define_metric(metrics, step_metric="epoch")
 
-    def _supersede(self) -> None:
-        """Remove the files of this W&B run's earlier processes: all that they hold is passed to `log` again."""
-        for earlier in (self.folder / "wandb").glob(f"*run-*-{glob.escape(self.about['id'])}"):
+    def _remove_earlier_files(self) -> None:
+        """Remove what earlier processes wrote of this W&B run: `log` gets all its rows again."""
+        for earlier in (self.folder / WANDB).glob(f"*run-*-{glob.escape(self.about['id'])}"):
             if earlier.name.startswith("run-") or any(earlier.glob("*.synced")):
-                self._partly().touch()
+                partly_mark(self.folder, self.about["id"]).touch()
             shutil.rmtree(earlier, ignore_errors=True)
 
-    def _partly(self) -> Path:
-        return self.folder / "wandb" / f"{PARTLY}-{self.about['id']}"
-
     def _send_row(self, index: int) -> None:
-        # A row is a step; what the server has of this run already, it must not get twice.
+        # A row is a step of the W&B run. The server must not get a step twice.
         if index >= self.run.starting_step:
             self.run.log(self.rows[index])
 
@@ -188,21 +174,20 @@ class WandbSink:
         self.run.summary.update(dict(summary))
         self.run.finish(exit_code=int(failed))
         if self.online:
-            said = Path(self.run.settings.log_internal)
-            # W&B itself tells nobody but its log.
-            if said.exists() and "filestream: fatal error" in said.read_text(encoding="utf-8", errors="replace"):
+            internal_log = Path(self.run.settings.log_internal)
+            # W&B reports this error nowhere else.
+            if internal_log.exists() and "filestream: fatal error" in internal_log.read_text("utf-8", "replace"):
                 raise RuntimeError("the server refused the figures")
-            self._partly().unlink(missing_ok=True)
-            # A mark of an older version, which knew one W&B run a folder.
-            (self.folder / "wandb" / PARTLY).unlink(missing_ok=True)
+            for run_id in (self.about["id"], ""):
+                partly_mark(self.folder, run_id).unlink(missing_ok=True)
             if not waiting(self.folder):
-                (self.folder / "wandb" / SAVED_PICTURES).unlink(missing_ok=True)
+                (self.folder / SAVED_PICTURES).unlink(missing_ok=True)
         self.run, self.whole = None, True
 
-    def _offline_instead(self) -> None:
+    def _open_offline_instead(self) -> None:
         if not self.begun:
-            for nothing in (self.folder / "wandb").glob("run-*-*"):
-                shutil.rmtree(nothing, ignore_errors=True)
+            for empty in (self.folder / WANDB).glob("run-*-*"):
+                shutil.rmtree(empty, ignore_errors=True)
         self._open("offline")
         for index in range(len(self.rows)):
             self._send_row(index)
@@ -214,57 +199,48 @@ class WandbSink:
             call()
         # W&B raises its own and its transport's errors; none of them may end a run.
         except Exception as error:
-            then = "the run goes on without it"
-            if self._give_up_server() and self._stays(self._offline_instead):
-                then = "the run goes on with offline files"
-            log.warning(f"W&B: {one_line_without_secrets(error)}; {then}")
+            outcome = "without it"
+            if self._give_up_server():
+                try:
+                    self._open_offline_instead()
+                    outcome = "with offline files"
+                except Exception as second:
+                    self.run = None
+                    log.debug(f"W&B: {account.one_line_without_secrets(second)}")
+            log.warning(f"W&B: {account.one_line_without_secrets(error)}; the run goes on {outcome}")
 
     def _give_up_server(self) -> bool:
-        """End what there is of the run; return whether it was online, so that offline files can take its place."""
+        """Drop the W&B run; return whether it was online, so that offline files can take its place."""
         import wandb
 
         was_online, self.run, self.online = self.online, None, False
         if was_online:
             with suppress(Exception):
-                TRY_AGAIN[server_address()] = time.monotonic() + REST
-        # W&B's own process holds on to the id of a run that could not begin. It may itself be what failed.
+                TRY_AGAIN[account.server_address()] = time.monotonic() + REST
+        # W&B's own process, which may itself have failed, keeps the id of a run that could not begin.
         with suppress(Exception, SystemExit):
             wandb.teardown()
         return was_online
 
-    def _stays(self, call: Callable[[], None]) -> bool:
-        try:
-            call()
-        except Exception as error:
-            self.run = None
-            log.debug(f"W&B: {one_line_without_secrets(error)}")
-        return self.run is not None
 
-
-def copy_to_wandb(run: Path, mode: str, project: str | None, about: Mapping[str, Any] | None = None) -> WandbSink:
-    """Pass rows, pictures and summary of a run folder to the W&B run `about`; without it, to that of now.
+def copy_to_wandb(folder: Path, mode: Mode, project: str | None, about: Mapping[str, Any] | None = None) -> WandbSink:
+    """Copy rows, pictures and summary of a run folder to the W&B run `about`, else to that of its present names.
 
     Returns the sink, which knows whether W&B took it.
     """
-    # Not by RunFolder, which needs torch, and so a second more.
-    read = {name: json.loads(_text(run / f"{name}.json") or "{}") for name in ("status", "summary")}
-    config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
-    rows = csv.DictReader(_text(run / "metrics.csv").splitlines())
-    pictures = saved_pictures(run)
-    sink = WandbSink(config, run, mode, project, about)
+    run, pictures = RunFolder(folder), saved_pictures(folder)
+    rows = run.read_metrics() if (folder / METRICS).exists() else []
+    summary, failed = run.read_summary(), run.read_status().get("state") != "finished"
+    sink = WandbSink(load_plain(folder / CONFIG), folder, mode, project, about)
     for row in rows:
-        sink.log({key: _number(value) for key, value in row.items()})
+        sink.log({name: _number(text) for name, text in row.items()})
     if pictures:
         sink.log_pictures(pictures)
-    sink.finish(read["summary"], failed=read["status"].get("state") != "finished")
+    sink.finish(summary, failed)
     return sink
 
 
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.exists() else ""
-
-
-def _number(text: str) -> Any:
+def _number(text: str) -> float | None:
     if not text:
         return None
     return int(text) if text.lstrip("-").isdigit() else float(text)

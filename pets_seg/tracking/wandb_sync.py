@@ -1,6 +1,5 @@
-"""`make sync`: what runs wrote for W&B while offline is uploaded."""
+"""`make sync`: upload what runs wrote for W&B while offline."""
 
-import json
 import logging
 import os
 import subprocess
@@ -9,13 +8,14 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-import yaml
-
 from pets_seg.errors import InputError
 from pets_seg.machine.home import settle
+from pets_seg.run_folder.config_file import load_plain
 from pets_seg.run_folder.lock import check_free
+from pets_seg.run_folder.names import CONFIG, STATUS, WANDB
+from pets_seg.run_folder.reading import read_json
 from pets_seg.tracking.wandb_account import check_server, key_configured, one_line_without_secrets
-from pets_seg.tracking.wandb_names import PARTLY, recorded, upload_command, waiting
+from pets_seg.tracking.wandb_names import partly_mark, recorded, upload_command, waiting
 from pets_seg.tracking.wandb_sink import copy_to_wandb
 
 # `wandb sync` itself tries for days.
@@ -24,35 +24,33 @@ AT_ONCE = 8
 
 
 def waiting_runs(folder: Path) -> list[tuple[Path, str, Path | None]]:
-    """Return the W&B runs of which the server lacks something, by the run folders under `folder`.
+    """Return run folder, id and offline files (as `waiting` gives them) of the W&B runs that are not wholly uploaded.
 
-    Of each the run folder, its id and its offline files, as `waiting` gives them. Runs in progress are left out.
+    Runs in progress are left out.
     """
-    found = []
-    for run in sorted({place.parent for place in folder.glob("**/wandb")}):
-        if not (left := waiting(run)):
-            continue
-        try:
-            check_free(run)
-        except InputError as error:
-            print(error)
-            continue
-        found += [(run, key, offline) for key, offline in left.items()]
-    return found
+    runs = []
+    for run in sorted({place.parent for place in folder.glob(f"**/{WANDB}")}):
+        if left := waiting(run):
+            try:
+                check_free(run)
+            except InputError as error:
+                print(error)
+                continue
+            runs += [(run, run_id, offline) for run_id, offline in left.items()]
+    return runs
 
 
-def complete(run: Path, key: str) -> bool:
-    """Send from a run folder what the server lacks of its W&B run `key`; return whether the server took it."""
-    # It stays until the server has all: what is broken off now, the next call takes up.
-    (run / "wandb" / (f"{PARTLY}-{key}" if key else PARTLY)).touch()
+def complete(run: Path, run_id: str) -> bool:
+    """Send from a run folder what the server lacks of one of its W&B runs; return whether the server took it."""
+    # The mark stays until the server has everything, so that the next call takes up an upload that is broken off.
+    partly_mark(run, run_id).touch()
     # Not what W&B's variables say now, but what they said then.
-    about = recorded(run).get(key)
-    tracker = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))["tracker"]
-    return copy_to_wandb(run, "online", tracker["project"], about).online
+    about = recorded(run).get(run_id)
+    return copy_to_wandb(run, "online", load_plain(run / CONFIG)["tracker"]["project"], about).online
 
 
 def sync(folder: Path) -> int:
-    """Upload them, by `wandb sync` where the server has nothing of the run; return the exit code."""
+    """Upload the runs under `folder`, by `wandb sync` if the server has nothing of them; return the exit code."""
     if not folder.is_dir():
         print(f"{folder}: is not a folder; give one that holds runs, e.g. {upload_command(Path('runs'))}")
         return 2
@@ -60,7 +58,7 @@ def sync(folder: Path) -> int:
     if not runs:
         print(f"{folder}: no offline runs that are not uploaded yet")
         return 0
-    # They ask for offline runs, of which this is the end, or for none.
+    # Variables that ask for offline runs, or for none, do not concern the upload.
     for name in ("WANDB_MODE", "WANDB_DISABLED"):
         os.environ.pop(name, None)
     if not key_configured():
@@ -69,14 +67,14 @@ def sync(folder: Path) -> int:
         return 2
     check_server()
     print(f"uploading {_offline(len(runs))}")
-    whole = [offline for run, key, offline in runs if offline and _is_whole(run, key)]
+    whole = [offline for run, run_id, offline in runs if offline and _is_whole(run, run_id)]
     for first in range(0, len(whole), AT_ONCE):
-        # A server that has fallen silent would keep every one of them waiting.
+        # The server has stopped answering, and would keep each of the others waiting too.
         if not _wandb_sync(whole[first : first + AT_ONCE]):
             break
-    # Its exit code is 0 where the server took nothing, and it cannot read what a killed process began to write.
-    rest = [(run, key) for run, key, offline in runs if offline is None or not any(offline.glob("*.synced"))]
-    left = sum(not _taken(run, key) for run, key in rest)
+    # `wandb sync` exits with 0 even if the server took nothing, and cannot read the files of a killed process.
+    rest = [(run, run_id) for run, run_id, offline in runs if not (offline and any(offline.glob("*.synced")))]
+    left = sum(not _taken(run, run_id) for run, run_id in rest)
     if left:
         were, them = ("was", "it") if left == 1 else ("were", "them")
         print(f"{_offline(left)} {were} not taken; to try {them} again: {upload_command(folder)}")
@@ -87,19 +85,19 @@ def _offline(number: int) -> str:
     return f"{number} offline run{'' if number == 1 else 's'}"
 
 
-def _is_whole(run: Path, key: str) -> bool:
-    """Whether the offline files of a W&B run hold all of it, and the server nothing: a killed process wrote less."""
-    if any((run / "wandb" / name).exists() for name in (PARTLY, f"{PARTLY}-{key}")):
+def _is_whole(run: Path, run_id: str) -> bool:
+    """Return whether the offline files have all of a W&B run and the server nothing; a killed process wrote a part."""
+    if partly_mark(run, "").exists() or partly_mark(run, run_id).exists():
         return False
-    with suppress(OSError, ValueError, AttributeError):
-        return json.loads((run / "status.json").read_text(encoding="utf-8")).get("state") == "finished"
+    with suppress(ValueError):
+        return read_json(run / STATUS).get("state") == "finished"
     return False
 
 
-def _taken(run: Path, key: str) -> bool:
+def _taken(run: Path, run_id: str) -> bool:
     try:
-        return complete(run, key)
-    # What is wrong with one folder must not keep the others.
+        return complete(run, run_id)
+    # An error in one folder must not stop the upload of the others.
     except Exception as error:
         print(f"{run}: {one_line_without_secrets(error)}")
         return False
@@ -110,7 +108,7 @@ def _wandb_sync(runs: list[Path]) -> bool:
     command = [sys.executable, "-m", "wandb", "sync", *map(str, runs)]
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            # Its log would go into a folder wandb/ where the command was started.
+            # Without WANDB_DIR its log would go into a folder wandb/ of the current folder.
             subprocess.run(command, check=False, timeout=PATIENCE_SYNC, env={**os.environ, "WANDB_DIR": scratch})
         except subprocess.TimeoutExpired:
             return False
@@ -126,7 +124,7 @@ def main() -> int:
             print(f"give one folder that holds runs, e.g. {upload_command(Path('runs'))}", file=sys.stderr)
             return 2
         return sync(Path(sys.argv[1]))
-    # W&B's and ours: a key that is none, a server that does not answer, a run folder that is damaged.
+    # W&B's errors and ours: an invalid key, a server that does not answer, a damaged run folder.
     except Exception as error:
         print(one_line_without_secrets(error), file=sys.stderr)
         return 1

@@ -37,7 +37,7 @@ TRIAL = {"WANDB_SWEEP_ID": "s", "WANDB_RUN_ID": "t1", "WANDB_PROJECT": "agents",
 
 @pytest.fixture(autouse=True)
 def _as_at_first() -> None:
-    wandb_account._tell.cache_clear()
+    wandb_account._warn_once.cache_clear()
 
 
 def test_what_a_run_is_called_is_what_the_variables_say(tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_what_has_no_effect_is_said_once(monkeypatch: pytest.MonkeyPatch, caplog
         monkeypatch.setenv(name, value)
     check_variables("offline", "given")
     assert caplog.messages == [
-        "tracker.project=given has no effect in a trial of a W&B sweep, which is of the project of its agent"
+        "tracker.project=given has no effect in a trial of a W&B sweep, whose agent names the project"
     ]
 
 
