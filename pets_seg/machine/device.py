@@ -13,10 +13,10 @@ from pets_seg.machine.world import this_world
 def resolve_device(name: str) -> torch.device:
     """Return the device for `train.device`; auto takes CUDA, then MPS, then the CPU.
 
-    Each of several processes takes the CUDA device of its own number. Raises InputError for a name that is not auto,
-    cpu, cuda, cuda:N or mps, or a device that is not here.
+    Each of several processes takes the CUDA device of its local rank. Raises InputError for another name, and for a
+    device that this machine lacks.
     """
-    world = this_world()
+    world, count = this_world(), torch.cuda.device_count()
     if name == "auto":
         mps = torch.backends.mps.is_available() and world.size == 1
         name = "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"
@@ -25,15 +25,13 @@ def resolve_device(name: str) -> torch.device:
     if world.size > 1 and name not in ("cpu", "cuda"):
         raise InputError(f"train.device={name}: {world.size} processes take train.device=cpu, cuda or auto")
     if world.size > 1 and name == "cuda":
-        count = torch.cuda.device_count()
         if count < world.local_size:
             raise InputError(
                 f"train.device=cuda: {world.local_size} processes need as many CUDA devices, here: {count}"
             )
         name = f"cuda:{world.local_rank}"
     device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        count = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= count:
         raise InputError(f"train.device={name}: {count} CUDA devices here; train.device=auto takes what there is")
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise InputError("train.device=mps: no MPS device here; train.device=auto takes what there is")
@@ -41,7 +39,7 @@ def resolve_device(name: str) -> torch.device:
 
 
 def resolved(config: Mapping[str, Any]) -> tuple[dict[str, Any], torch.device]:
-    """Return a configuration of plain values with the precision that its device has for it, and that device."""
+    """Return a configuration of plain values with its precision resolved for its device, and that device."""
     train = config["train"]
     device = resolve_device(train["device"])
     return {**config, "train": {**train, "precision": resolve_precision(train["precision"], device)}}, device

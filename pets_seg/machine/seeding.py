@@ -1,4 +1,4 @@
-"""Random numbers: seeds that depend on what they are for and on nothing else, and the states of all generators."""
+"""Random numbers: seeds derived from what they are for, and the states of all generators."""
 
 import hashlib
 import random
@@ -23,22 +23,22 @@ def seed_all(seed: int) -> None:
 
 def random_states() -> dict[str, Any]:
     """Return the states of all generators as tensors and plain types, so that they load with `weights_only`."""
-    kind, keys, *rest = np.random.get_state()
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    numpy = np.random.get_state(legacy=False)
+    key, position = numpy["state"]["key"].tolist(), numpy["state"]["pos"]
     return {
         "torch": torch.get_rng_state(),
-        "cuda": cuda,
-        "numpy": [kind, keys.tolist(), *rest],
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+        "numpy": [numpy["bit_generator"], key, position, numpy["has_gauss"], numpy["gauss"]],
         "python": random.getstate(),
     }
 
 
 def restore_random_states(states: dict[str, Any]) -> None:
-    """Put all generators back to what `random_states` returned; devices that are not here are left out."""
+    """Restore what `random_states` returned; states of devices that this machine lacks are ignored."""
     torch.set_rng_state(states["torch"])
     for index, state in enumerate(states["cuda"][: torch.cuda.device_count()]):
         torch.cuda.set_rng_state(state, index)
-    kind, keys, *rest = states["numpy"]
-    np.random.set_state((kind, np.array(keys, dtype=np.uint32), *rest))
+    kind, key, *rest = states["numpy"]
+    np.random.set_state((kind, np.array(key, dtype=np.uint32), *rest))
     version, internal, gauss = states["python"]
     random.setstate((version, tuple(internal), gauss))

@@ -1,4 +1,4 @@
-"""The terminal, or the file or pipe in its place: its width, links and colours, and output that stops no command."""
+"""The terminal, or the file or pipe in its place: width, links, colours, and output whose failure stops no command."""
 
 import codecs
 import io
@@ -10,8 +10,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TextIO
 
-# What shows links: by a variable that a terminal sets, with the values that are known to (any, where none are listed).
+# Terminals that show links, by a variable that they set and its values; no values stand for any value.
 LINKS: dict[str, tuple[str, ...]] = {
     "TERM": ("xterm-kitty", "foot", "foot-extra", "alacritty", "xterm-ghostty", "wezterm", "contour"),
     "TERM_PROGRAM": ("iTerm.app", "WezTerm", "vscode", "ghostty", "Hyper", "Tabby", "mintty"),
@@ -21,7 +22,7 @@ LINKS: dict[str, tuple[str, ...]] = {
     "DOMTERM": (),
 }
 COLOURS = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "dim": "2"}
-# What is written where an encoding lacks a sign; other signs are written as Python writes them.
+# Replacements for characters that an encoding lacks; others are written as Python's escapes.
 PLAIN = {
     "\N{PLUS-MINUS SIGN}": "+-",
     "\N{EN DASH}": "-",
@@ -38,7 +39,7 @@ def width() -> int:
 
 
 def link(path: Path) -> str:
-    """Return the absolute file:// address of `path`, which a terminal that knows how to opens on a click."""
+    """Return the file:// address of `path`, which can be clicked on in terminals that show links."""
     address = path.absolute().as_uri()
     known = any(name in os.environ and (not values or os.environ[name] in values) for name, values in LINKS.items())
     return f"\033]8;;{address}\033\\{address}\033]8;;\033\\" if known and sys.stdout.isatty() else address
@@ -52,7 +53,7 @@ def coloured(text: str, colour: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a length of time as a reader wants it: 0.4 s, 12 s, 6 min, 2.5 h."""
+    """Return a length of time in a fitting unit: 0.4 s, 12 s, 6 min, 2.5 h."""
     if seconds < 9.95:
         return f"{seconds:.1f}".removesuffix(".0") + " s"
     if seconds < 99.5:
@@ -63,12 +64,11 @@ def duration(seconds: float) -> str:
 
 
 def python() -> str:
-    """Return what a shell in this folder calls the interpreter of this process by."""
-    path = Path(sys.executable)
+    """Return the shell command that starts the interpreter of this process from this folder."""
     # Not compared as files: an environment's python is a link to that of the system.
-    if shutil.which("python") == str(path):
+    if shutil.which("python") == sys.executable:
         return "python"
-    return shlex.quote(str(from_here(path)))
+    return shlex.quote(str(from_here(Path(sys.executable))))
 
 
 def from_here(path: Path) -> Path:
@@ -81,10 +81,10 @@ class _Stream(io.FileIO):
 
     problem: OSError | None = None
 
-    def write(self, content: bytes) -> int:
+    def write(self, content: Any, /) -> int:
         if self.problem is None:
             try:
-                # A terminal that another program made non-blocking takes nothing for a moment.
+                # A terminal that another program made non-blocking may be busy.
                 while (count := super().write(content)) is None:
                     select.select([], [self], [])
                 return count
@@ -95,12 +95,11 @@ class _Stream(io.FileIO):
 
 @contextmanager
 def unfailing_output() -> Iterator[None]:
-    """Let standard output and standard error take whatever is written to them, while this lasts.
+    """Let no print fail in this context, so that what a command does after it is done.
 
-    A reader that leaves, a full disk or an encoding that lacks a sign then ends nothing, so that what is written to
-    files after a print is written. `output_problem` returns what went wrong.
+    A closed pipe, a full disk or an encoding that lacks a character would stop it. `output_problem` returns the error.
     """
-    codecs.register_error(ERRORS, _in_plain_signs)
+    codecs.register_error(ERRORS, _in_plain_characters)
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = map(_unfailing, before)
     try:
@@ -112,23 +111,23 @@ def unfailing_output() -> Iterator[None]:
 
 
 def output_problem() -> OSError | None:
-    """Return why something printed on standard output was lost, if it was; after a flush."""
+    """Flush standard output and return why something printed on it was lost, if it was."""
     sys.stdout.flush()
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     return raw.problem if isinstance(raw, _Stream) else None
 
 
-def _unfailing(stream: io.TextIOWrapper | None) -> io.TextIOBase:
+def _unfailing(stream: TextIO | None) -> TextIO:
     # A command may be started with its output closed.
     if stream is None:
         return open(os.devnull, "w", encoding="utf-8")
-    # The descriptor is that of Python's own stream, which closes it.
+    # Python's own stream closes the descriptor.
     raw = _Stream(stream.fileno(), "w", closefd=False)
     return io.TextIOWrapper(io.BufferedWriter(raw), stream.encoding, errors=ERRORS, line_buffering=True)
 
 
-def _in_plain_signs(error: UnicodeError) -> tuple[str | bytes, int]:
+def _in_plain_characters(error: UnicodeError) -> tuple[str | bytes, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     text = error.object[error.start : error.end]
-    return "".join(PLAIN.get(sign, ascii(sign)[1:-1]) for sign in text), error.end
+    return "".join(PLAIN.get(char, ascii(char)[1:-1]) for char in text), error.end

@@ -16,9 +16,9 @@ LEFT_OVER = "start the command by torchrun, or unset TORCHELASTIC_RUN_ID"
 
 @dataclass(frozen=True)
 class World:
-    """`size` processes, of which this is number `rank`; what they do together needs a process group if size > 1.
+    """`size` processes, of which this is number `rank`, and `local_rank` of the `local_size` on this machine.
 
-    On this machine there are `local_size` of them, of which this is number `local_rank`.
+    Communication between them needs a process group if there are several.
     """
 
     rank: int = 0
@@ -32,7 +32,7 @@ class World:
         return self.rank == 0
 
     def part(self, start: int, stop: int) -> slice:
-        """Return this process's share of the places from `start` to `stop`, as even as can be."""
+        """Return this process's share of the indices from `start` to `stop`; shares differ by one index at most."""
         bounds = [start + (stop - start) * rank // self.size for rank in (self.rank, self.rank + 1)]
         return slice(*bounds)
 
@@ -69,7 +69,7 @@ ALONE = World()
 def this_world() -> World:
     """Return the processes that torchrun started, by its environment variables.
 
-    Raises InputError if these cannot be what torchrun sets: whatever a process of torchrun's starts inherits them.
+    Raises InputError for values that torchrun cannot have set; they may be inherited from another process.
     """
     if not os.environ.get("TORCHELASTIC_RUN_ID"):
         return ALONE
@@ -90,12 +90,12 @@ def this_world() -> World:
 
 
 def begun_by_torchrun() -> bool:
-    """Whether torchrun itself began this process; otherwise its variables may be left over, and no others come."""
+    """Return whether torchrun itself started this process, rather than one that inherited its variables."""
     try:
-        words = Path(f"/proc/{os.getppid()}/cmdline").read_bytes()
+        command = Path(f"/proc/{os.getppid()}/cmdline").read_bytes()
     except OSError:
         return True
-    return b"torchrun" in words or b"torch.distributed" in words or b"torch/distributed" in words
+    return any(word in command for word in (b"torchrun", b"torch.distributed", b"torch/distributed"))
 
 
 def meeting_point() -> tuple[str, int]:
