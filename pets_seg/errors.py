@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+# Longer than any file name; a line of a list may be longer still.
+LONGEST_SHOWN = 300
+
 
 class InputError(Exception):
     """What was asked for cannot be done, and that is known before work starts (exit code 2)."""
@@ -15,6 +18,12 @@ class RunError(Exception):
 def escaped(text: str) -> str:
     """Return `text` with control characters and broken UTF-8 written out, so that printing it cannot move a cursor."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def printable(text: object) -> str:
+    """Return `text`, which may be foreign, for a message: escaped, and cut off if it is too long."""
+    shown = escaped(str(text))
+    return shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}..."
 
 
 def reason(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Batches on the device: no loader processes, an order that is a function of (seed, epoch) alone."""
+"""Batches on the device, without loader processes, in an order that is a function of (seed, epoch) alone."""
 
 import torch
 
@@ -7,8 +7,6 @@ from pets_seg.data.cache import Split
 from pets_seg.machine.seeding import derive_seed
 
 BOUNDARY = {"background": 0, "foreground": 1, "ignore": IGNORED}
-
-
 # Share of the free memory of a CUDA device that the pixels of a split may take.
 RESIDENT_SHARE = 0.3
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -29,7 +27,7 @@ class Normalise:
         self.raw = kind == "raw"
         self.memory_format = memory_format
         mean, std = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
-        # A product and a sum are one pass over the pixels, a difference and a quotient two.
+        # A product and a sum need one pass over the pixels, a difference and a quotient two.
         self.factor, self.shift = 1 / std, -mean / std
 
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
@@ -41,7 +39,7 @@ class Normalise:
 
 
 class Batches:
-    """Takes batches out of a split: on the device if its pixels fit there, otherwise by way of pinned host memory."""
+    """Takes batches out of a split; its pixels are on the device if they fit there, otherwise in host memory."""
 
     def __init__(self, split: Split, device: torch.device, boundary: str) -> None:
         self.device = device
@@ -73,8 +71,8 @@ class Batches:
 
 
 def _fits(split: Split, device: torch.device) -> bool:
-    side = split.images.shape[-1]
-    needed = len(split) * 4 * side * side
+    # A pixel is three bytes of the image and one of the trimap.
+    needed = len(split) * 4 * split.images.shape[-1] ** 2
     return device.type != "cuda" or needed < RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]
 
 
@@ -85,11 +83,9 @@ def epoch_batches(count: int, batch_size: int, seed: int, epoch: int) -> list[to
 
 
 def cut(order: torch.Tensor, size: int) -> list[torch.Tensor]:
-    """Cut indices into parts of `size`.
-
-    A single left-over image joins the part before it: batch norm cannot train on one value a channel.
-    """
+    """Cut indices into parts of `size`; a single left-over image joins the part before it."""
     parts = list(order.split(size))
+    # Batch norm cannot train on one value a channel.
     if size > 1 and len(parts) > 1 and len(parts[-1]) == 1:
         parts[-2:] = [torch.cat(parts[-2:])]
     return parts

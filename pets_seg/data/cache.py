@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,13 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from pets_seg.data.decode import BadFileError, decode_pair
-from pets_seg.data.foreign import printable
 from pets_seg.data.sources import SPLITS, Source, read_source
 from pets_seg.data.verify import ARRAYS, DamagedError, read_index, read_verified, write_index
-from pets_seg.errors import InputError
+from pets_seg.errors import InputError, printable, reason
 from pets_seg.machine.files import FULL
 from pets_seg.machine.home import user_cache
 
-# Part of the key: a change of what decoding gives must change it.
+# Part of the key; to be changed together with what decoding gives.
 RESIZE_RULE = "image antialiased bilinear, trimap nearest, square; 2"
 Read = Callable[[Path], dict[str, Any]]
 log = logging.getLogger("pets_seg")
@@ -53,26 +53,24 @@ class Dataset:
 
 
 def open_dataset(data: Mapping[str, Any]) -> Dataset:
-    """Return the pixels for the `data` group of a configuration, decoded first if they are not in the cache.
+    """Return the pixels for the `data` group of a configuration; warn of pairs that `data.skip_bad` leaves out.
 
-    The checksums of the cache are verified; a damaged one is decoded again. Raises InputError as `ensure_decoded` does;
-    pairs that `data.skip_bad` leaves out are named in a warning.
+    They are decoded first if the cache lacks them or its checksums differ. Raises InputError as `ensure_decoded` does.
     """
     folder, index = _decoded(data, read_verified)
     if index["bad"]:
         log.warning(f"left out: {_describe_bad(index)}")
-    # Copy on write: torch wants an array that it may write to, and the files must stay as they are.
-    images, trimaps = (torch.from_numpy(np.load(folder / name, mmap_mode="c")) for name in ARRAYS)
-    splits = {name: (index[name]["stems"], torch.tensor(index[name]["rows"])) for name in SPLITS}
-    return Dataset(**{name: Split(stems, rows, images, trimaps) for name, (stems, rows) in splits.items()})
+    # Copy on write, since torch requires writable arrays and the files must not change.
+    arrays = [torch.from_numpy(np.load(folder / name, mmap_mode="c")) for name in ARRAYS]
+    return Dataset(*(Split(index[name]["stems"], torch.tensor(index[name]["rows"]), *arrays) for name in SPLITS))
 
 
 def ensure_decoded(data: Mapping[str, Any]) -> Path:
-    """Return the cache folder for the `data` group of a configuration, decoding its pairs if they are not there.
+    """Return the cache folder for the `data` group of a configuration, decoding its pairs if it is missing.
 
-    Processes that ask for the same pixels together decode them once. Raises InputError if the source is not there, if
-    the cache cannot be written, or, unless `data.skip_bad`, if any pair cannot be used. The checksums of the pixels are
-    left to `open_dataset`: before a sweep, this is called for every job.
+    Processes that need the same pixels at the same time decode them once. The checksums of the pixels are left to
+    `open_dataset`: before a sweep, this is called for every job. Raises InputError if the source is missing, if the
+    cache cannot be written, or, unless `data.skip_bad`, if any pair cannot be used.
     """
     return _decoded(data, read_index)[0]
 
@@ -97,7 +95,7 @@ def _decoded(data: Mapping[str, Any], read: Read) -> tuple[Path, dict[str, Any]]
             count = sum(map(len, source.splits.values()))
             need = f"{count} images at {size} px need {count * 4 * size * size / 1e6:.1f} MB; "
             raise InputError(
-                f"{subject} cannot be written ({error.strerror or error}); {need if error.errno in FULL else ''}"
+                f"{subject} cannot be written ({reason(error)}); {need if error.errno in FULL else ''}"
                 "set data.cache_dir to a folder that can"
             ) from error
     if index["bad"] and not data["skip_bad"]:
@@ -116,7 +114,7 @@ def _cache_root(cache_dir: str | None) -> Path:
 
 
 def cache_key(source: Source, size: int) -> str:
-    """Return the name of the cache: a hash of the lists, the files' sizes and times of change, and the resize rule."""
+    """Return a hash of what the pixels follow from: pairs, the files' sizes and times of change, the resize rule."""
     digest = hashlib.sha256(f"{RESIZE_RULE} {size}".encode())
     if source.mask_values:
         digest.update(repr(sorted(source.mask_values.items())).encode())
@@ -132,7 +130,7 @@ def _stamp(path: Path) -> str:
         stat = os.stat(path)
     except (OSError, ValueError):
         return "absent"
-    # A file that may be read after all is another one, though neither its size nor its time has changed.
+    # Neither size nor time changes when a file becomes readable.
     return "unreadable" if not os.access(path, os.R_OK) else f"{stat.st_size} {stat.st_mtime_ns}"
 
 
@@ -149,17 +147,17 @@ def _build_once(folder: Path, source: Source, size: int, read: Read) -> dict[str
             return read(folder)
         except DamagedError as damage:
             if os.path.lexists(folder):
-                # Who has its files mapped keeps them.
+                # Processes that have mapped its files keep them.
                 shutil.rmtree(folder)
                 log.warning(f"{damage}; decoding again")
-        beside = folder.with_suffix(".part")
-        # What a killed process left: the lock is ours, so nobody is at work on it.
-        shutil.rmtree(beside, ignore_errors=True)
+        part = folder.with_suffix(".part")
+        # A killed process may have left it; this one holds the lock.
+        shutil.rmtree(part, ignore_errors=True)
         try:
-            _build(beside, source, size)
-            os.replace(beside, folder)
+            _build(part, source, size)
+            os.replace(part, folder)
         finally:
-            shutil.rmtree(beside, ignore_errors=True)
+            shutil.rmtree(part, ignore_errors=True)
         return read(folder)
     finally:
         lock.release()
@@ -179,37 +177,31 @@ def _build(folder: Path, source: Source, size: int) -> None:
         return None
 
     with ThreadPoolExecutor(os.cpu_count()) as pool, warnings.catch_warnings():
-        # Pillow prints a warning for some images that it reads; what cannot be used is named in the end.
+        # Pillow warns of some images that it can read; those that it cannot read are reported anyway.
         warnings.filterwarnings("ignore", module=r"PIL\.")
         decoded = pool.map(decode, range(len(pairs)))
-        # disable=None: no bar where there is no terminal.
+        # disable=None: no bar without a terminal.
         problems = list(tqdm(decoded, "decoding images", len(pairs), unit=" images", leave=False, disable=None))
-    for array, name in zip((images, trimaps), ARRAYS, strict=True):
-        array.flush()
-        _sync(folder / name)
-    first = 0
     index: dict[str, Any] = {"bad": [[pair.stem, why] for pair, why in zip(pairs, problems, strict=True) if why]}
+    numbered = iter(enumerate(problems))
     for split in SPLITS:
-        rows = range(first, first + len(source.splits[split]))
-        first = rows.stop
-        usable = [row for row in rows if problems[row] is None]
+        usable = [row for row, why in islice(numbered, len(source.splits[split])) if why is None]
         index[split] = {"stems": [pairs[row].stem for row in usable], "rows": usable}
+    for array in (images, trimaps):
+        array.flush()
     write_index(folder, index)
-    _sync(folder / "index.json")
+    for name in (*ARRAYS, "index.json"):
+        with open(folder / name, "rb") as file:
+            os.fsync(file.fileno())
 
 
 def _new_array(path: Path, shape: tuple[int, ...]) -> np.memmap:
     array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-    # Without this a full disk shows as a fatal signal when a page is written, not as an error here.
+    # Without this a full disk is a fatal signal when a page is written, and not an error here.
     if hasattr(os, "posix_fallocate"):
         with open(path, "r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     return array
-
-
-def _sync(path: Path) -> None:
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())
 
 
 def _describe_bad(index: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Read an image and its trimap from files as they are found in the wild."""
+"""Read an image and its trimap from files of many kinds."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -6,22 +6,18 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from pets_seg.data.foreign import printable
 from pets_seg.data.sources import Pair
+from pets_seg.errors import printable, reason
 from pets_seg.machine.files import open_regular
 
-# What a mask file may hold, and the trimap values (1 pet, 2 background, 3 boundary) that it then means.
-ENCODINGS = (
-    ({1, 2, 3}, {1: 1, 2: 2, 3: 3}),
-    ({0, 1}, {0: 2, 1: 1}),
-    ({0, 255}, {0: 2, 255: 1}),
-)
+# The values that a mask file may hold, and what each means in a trimap: 1 pet, 2 background, 3 boundary.
+ENCODINGS = {1: 1, 2: 2, 3: 3}, {0: 2, 1: 1}, {0: 2, 255: 1}
 # Two sizes have the same aspect ratio if rounding to whole pixels explains the rest.
 ASPECT_TOLERANCE = 0.03
 SIDEWAYS = {5, 6, 7, 8}
-# Pillow reads others too, PostScript by running Ghostscript.
+# Pillow reads more, PostScript by running Ghostscript.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP")
-# Where Pillow begins to warn of a file that takes far more memory than disk; at twice that it refuses.
+# From here on Pillow warns of a file that takes far more memory than disk; it refuses twice as many.
 MAX_PIXELS = 89_478_485
 
 
@@ -33,8 +29,8 @@ def decode_pair(pair: Pair, size: int, mask_values: Mapping[int, int] | None = N
     """Return the image as (3, size, size) and the trimap as (size, size), both uint8.
 
     The image is resized with antialiasing (bilinear), the trimap to the nearest pixel; the aspect ratio is ignored.
-    `mask_values` are those of the source; what they leave uncounted is 0 in the trimap. Raises BadFileError if either
-    cannot be read or the trimap does not fit the image.
+    `mask_values` are those of the source; the trimap is 0 where they do not count a pixel. Raises BadFileError if
+    either cannot be read or the trimap does not fit the image.
     """
     if pair.problem:
         raise BadFileError(pair.problem)
@@ -55,15 +51,15 @@ def _read(path: Path, convert: Callable[[Image.Image], Image.Image]) -> Image.Im
                 raise Image.DecompressionBombError
             return convert(image)
     except Image.DecompressionBombError:
-        reason = f"has more than {MAX_PIXELS} pixels; make it smaller"
+        problem = f"has more than {MAX_PIXELS} pixels; make it smaller"
     except Image.UnidentifiedImageError:
-        reason = "not an image"
+        problem = "not an image"
     except FileNotFoundError:
-        reason = "is not there"
+        problem = "is not there"
     # Pillow's decoders raise many types for broken files (OSError, SyntaxError, ValueError, struct.error, ...).
     except Exception as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
-    raise BadFileError(f"{printable(path.name)}: {printable(reason)}")
+        problem = reason(error)
+    raise BadFileError(f"{printable(path.name)}: {printable(problem)}")
 
 
 def _image(file: Image.Image, trimap_size: tuple[int, int]) -> Image.Image:
@@ -90,36 +86,38 @@ def _trimap(file: Image.Image, mask_values: Mapping[int, int] | None) -> Image.I
     if file.mode == "P" and mask_values is None:
         # A black and white palette may have either colour first; other palettes only paint the values.
         painted = file.convert("RGB")
-        if {colour for _, colour in painted.getcolors()} <= {(0, 0, 0), (255, 255, 255)}:
+        colours = painted.getcolors(2)
+        if colours and {colour for _, colour in colours} <= {(0, 0, 0), (255, 255, 255)}:
             values = np.asarray(painted.getchannel(0))
     if values.ndim == 3:
-        colours = values[..., :-1] if file.mode in ("LA", "RGBA") else values
-        if (colours != colours[..., :1]).any():
+        channels = values[..., :-1] if file.mode in ("LA", "RGBA") else values
+        if (channels != channels[..., :1]).any():
             raise BadFileError("is a colour picture, not a mask")
-        values = colours[..., 0]
+        values = channels[..., 0]
     grey = file if file.mode == "L" else Image.fromarray(values) if values.dtype == np.uint8 else None
     # Pillow counts and maps bytes several times faster than NumPy.
-    found = (
-        {value for value, count in enumerate(grey.histogram()) if count} if grey else set(np.unique(values).tolist())
-    )
-    if mask_values is not None:
-        return _mapped(values, found, mask_values)
-    for allowed, meaning in ENCODINGS:
-        if found <= allowed:
-            grey = grey or Image.fromarray(values.astype(np.uint8))
-            return grey.point([meaning.get(value, 0) for value in range(256)])
-    some = ", ".join(str(value) for value in sorted(found)[:4])
-    raise BadFileError(f"holds the values {some}{', ...' if len(found) > 4 else ''}; a mask is 0/1, 0/255 or 1/2/3")
+    counts = dict(enumerate(grey.histogram())) if grey else dict.fromkeys(np.unique(values).tolist(), 1)
+    present = {value for value, count in counts.items() if count}
+    trimap_of = _encoding(present, mask_values)
+    if grey:
+        return grey.point([trimap_of.get(value, 0) for value in range(256)])
+    table = np.zeros(max(trimap_of) + 1, np.uint8)
+    table[list(trimap_of)] = list(trimap_of.values())
+    return Image.fromarray(table[values.astype(np.int64)])
 
 
-def _mapped(values: np.ndarray, found: set[int], mask_values: Mapping[int, int]) -> Image.Image:
-    if unknown := sorted(found - mask_values.keys()):
+def _encoding(present: set[int], mask_values: Mapping[int, int] | None) -> Mapping[int, int]:
+    """Return the trimap value of each value of a mask file; BadFileError if those that are present have none."""
+    if mask_values is None:
+        for trimap_of in ENCODINGS:
+            if present <= trimap_of.keys():
+                return trimap_of
+        some = ", ".join(map(str, sorted(present)[:4])) + (", ..." if len(present) > 4 else "")
+        raise BadFileError(f"holds the values {some}; a mask is 0/1, 0/255 or 1/2/3")
+    if unknown := sorted(present - mask_values.keys()):
         known = ", ".join(map(str, sorted(mask_values)))
         raise BadFileError(f"holds the value {unknown[0]}; mask_values of its source has {known}")
-    table = np.zeros(max(mask_values) + 1, np.uint8)
-    for value, meaning in mask_values.items():
-        table[value] = {0: 2, 1: 1}.get(meaning, 0)
-    return Image.fromarray(table[values.astype(np.int64)])
+    return {value: {0: 2, 1: 1}.get(meaning, 0) for value, meaning in mask_values.items()}
 
 
 def _same_aspect(size: tuple[int, int], other: tuple[int, int]) -> bool:

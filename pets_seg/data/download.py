@@ -10,8 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from pets_seg.data.foreign import printable
-from pets_seg.errors import InputError
+from pets_seg.errors import InputError, printable
 
 # As torchvision.datasets.OxfordIIITPet has them: addresses and MD5 checksums.
 ARCHIVES = (
@@ -23,20 +22,19 @@ ARCHIVES = (
 def download_oxford_pet(root: Path) -> None:
     """Make `root/oxford-iiit-pet`, whole or not at all; processes that start together download it once.
 
-    Raises InputError if it cannot be downloaded; then no folder that was not there before is left.
+    Raises InputError if it cannot be downloaded; new folders are removed then.
     """
     folder = root / "oxford-iiit-pet"
     absent = [path for path in (root, *root.parents) if not os.path.lexists(path)]
     try:
         root.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(root / "oxford-iiit-pet.lock")
-        with lock:
+        with FileLock(root / "oxford-iiit-pet.lock") as lock:
             try:
                 if not folder.exists():
                     print(f"downloading the Oxford-IIIT Pet Dataset (0.8 GB) to {folder}", flush=True)
                     _download(folder, root / ".oxford-iiit-pet.part")
             finally:
-                # Who waits for this file takes a new one.
+                # A process that waits for this file makes a new one.
                 with suppress(OSError):
                     os.unlink(lock.lock_file)
     # Most of urllib's errors are OSErrors; tarfile lets those of the compression pass.
@@ -48,37 +46,37 @@ def download_oxford_pet(root: Path) -> None:
         ) from error
     finally:
         for path in absent:
-            # Only an empty folder can be removed so.
+            # This removes empty folders only.
             with suppress(OSError, ValueError):
                 path.rmdir()
 
 
-def _download(folder: Path, beside: Path) -> None:
-    # Slow to import, and seldom needed.
+def _download(folder: Path, part: Path) -> None:
+    # Importing it is slow.
     from torchvision.datasets.utils import download_url
 
-    # What a killed process left: the lock is ours, so nobody is at work on it.
-    shutil.rmtree(beside, ignore_errors=True)
-    unpacked = beside / folder.name
+    # A killed process may have left it; this one holds the lock.
+    shutil.rmtree(part, ignore_errors=True)
+    unpacked = part / folder.name
     try:
         for url, md5 in ARCHIVES:
-            archive = beside / os.path.basename(url)
+            archive = part / os.path.basename(url)
             try:
-                download_url(url, beside, md5=md5)
+                download_url(url, part, md5=md5)
             except RuntimeError as error:
                 raise RuntimeError(f"{url}: not the file that it should be (MD5 checksum differs)") from error
             with tarfile.open(archive) as members:
-                members.extractall(unpacked, filter=_plain)
+                members.extractall(unpacked, filter=_files_and_folders)
             archive.unlink()
         if not all((unpacked / name).is_dir() for name in ("images", "annotations")):
             raise ValueError("the archives do not hold images/ and annotations/")
         os.replace(unpacked, folder)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(part, ignore_errors=True)
 
 
-def _plain(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:
-    # The data filter lets links through that stay inside, and has been outwitted by them; this data set has none.
+def _files_and_folders(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:
+    # The data filter lets links that stay inside through, and had security holes there; this data set has no links.
     if not member.isfile() and not member.isdir():
         raise tarfile.TarError(f"{member.name} is neither a file nor a folder")
     return tarfile.data_filter(member, folder)

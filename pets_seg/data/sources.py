@@ -1,7 +1,7 @@
 """Where pairs of an image and its trimap come from: the bundled sample, the Oxford-IIIT Pet Dataset, a user's folder.
 
-A source is a function of its settings that returns, for every split, the pairs that it names; whether they can be read
-is found out when they are decoded (`pets_seg.data.cache`).
+A source is a function of its settings that returns the pairs of every split; whether they can be read shows when they
+are decoded (`pets_seg.data.cache`).
 """
 
 import hashlib
@@ -14,8 +14,7 @@ from typing import Annotated, Any
 from pets_seg.config.parts import build
 from pets_seg.config.schema import IGNORED, SEED
 from pets_seg.data.download import download_oxford_pet
-from pets_seg.data.foreign import printable
-from pets_seg.errors import InputError
+from pets_seg.errors import InputError, printable, reason
 from pets_seg.machine.files import open_regular
 from pets_seg.machine.home import user_cache
 
@@ -25,7 +24,7 @@ IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".we
 
 @dataclass(frozen=True)
 class Pair:
-    """An image and its trimap or mask; `problem` says why it is known to be unusable without opening it."""
+    """An image and its trimap or mask; `problem` is why the source knows already that the pair cannot be used."""
 
     stem: str
     image: Path
@@ -40,8 +39,8 @@ Splits = dict[str, list[Pair]]
 class Source:
     """The pairs of the splits train, valid and test; a stem may be in one of them only.
 
-    `mask_values` says what the values in mask files mean: 0 background, 1 pet, 255 not counted. None: masks are
-    trimaps (1, 2, 3) or hold 0 and 1, or 0 and 255.
+    `mask_values` maps the values in mask files to 0 background, 1 pet and 255 not counted. None: masks are trimaps
+    (1, 2, 3) or hold 0 and 1, or 0 and 255.
     """
 
     splits: Splits
@@ -49,10 +48,7 @@ class Source:
 
 
 def read_source(data: Mapping[str, Any]) -> Source:
-    """Return what the class or function of a `data` option gives for its settings.
-
-    Raises InputError if that is no source, or if a split would be empty.
-    """
+    """Return the source of a `data` option's settings; InputError if it is not a source, or a split is empty."""
     name, source = data["name"], build("data", data)
     _check_source(f"data={name}: {data['_target_']}", source)
     for split in SPLITS:
@@ -70,7 +66,7 @@ def _check_source(what: str, source: Any) -> None:
         if not isinstance(pairs, list) or not all(isinstance(pair, Pair) for pair in pairs):
             raise InputError(f"{what}: splits must have a list of pets_seg.data.Pair for {split}")
         for pair in pairs:
-            # One that is known to be bad is named with the others that are.
+            # A pair with a problem is reported with the other unusable ones.
             if not pair.problem and (other := split_of_stem.setdefault(pair.stem, split)) != split:
                 raise InputError(f"{what}: {printable(pair.stem)} is in {other} and in {split}; a stem is in one split")
     values = source.mask_values
@@ -88,7 +84,7 @@ def _advice(splits: Splits) -> str:
     for seed in range(1000) if len(stems) >= len(SPLITS) else ():
         if {split_of(stem, seed) for stem in stems} == set(SPLITS):
             return f" among {len(stems)}; add images, or deal them out anew (data=folder) with data.split_seed={seed}"
-    return f" among {len(stems)}; it takes 3 or more"
+    return f" among {len(stems)}; it takes {len(SPLITS)} or more"
 
 
 def sample() -> Source:
@@ -97,9 +93,9 @@ def sample() -> Source:
 
 
 def oxford_pet(root: str | None = None, download: bool = True) -> Source:
-    """Return the Oxford-IIIT Pet Dataset under `root` in the official splits, downloaded first if it is not there.
+    """Return the Oxford-IIIT Pet Dataset under `root`, downloaded first if it is not there.
 
-    Validation is every tenth line of trainval.
+    The splits are the official ones; every tenth line of trainval is for validation.
     """
     place = _root(root) if root else user_cache("data.root")
     folder = place / "oxford-iiit-pet"
@@ -125,8 +121,7 @@ def _root(given: str) -> Path:
 
 
 def _unreadable(path: Path, error: Exception, advice: str) -> InputError:
-    reason = getattr(error, "strerror", None) or str(error)
-    return InputError(f"{printable(path)}: cannot be read ({reason}); {advice}")
+    return InputError(f"{printable(path)}: cannot be read ({reason(error)}); {advice}")
 
 
 def _annotated(folder: Path) -> Source:
@@ -140,29 +135,26 @@ def _read_list(folder: Path, name: str) -> list[Pair]:
     try:
         with open_regular(path) as file:
             lines = file.read().decode().splitlines()
-    except UnicodeDecodeError:
-        raise _unreadable(path, ValueError("not a text file"), "data.root must hold a whole oxford-iiit-pet/") from None
     except (OSError, ValueError) as error:
-        raise _unreadable(path, error, "data.root must hold a whole oxford-iiit-pet/") from error
-    stems = [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
-    repeated: set[str] = set()
-    pairs = []
-    for stem in stems:
+        cause = ValueError("not a text file") if isinstance(error, UnicodeDecodeError) else error
+        raise _unreadable(path, cause, "data.root must hold a whole oxford-iiit-pet/") from error
+    pairs: list[Pair] = []
+    listed: set[str] = set()
+    for stem in [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]:
         if stem in (".", "..") or "/" in stem or "\\" in stem or "\0" in stem:
             raise InputError(
                 f"{printable(path)}: '{printable(stem)}' is not the name of a file; each line starts with a stem"
             )
-        problem = "listed twice" if stem in repeated else None
-        repeated.add(stem)
+        problem = "listed twice" if stem in listed else None
+        listed.add(stem)
         image, trimap = folder / "images" / f"{stem}.jpg", folder / "annotations" / "trimaps" / f"{stem}.png"
         pairs.append(Pair(stem, image, trimap, problem))
     return pairs
 
 
 def folder(root: str, split_seed: Annotated[int, SEED] = 0) -> Source:
-    """Return the pairs of images/ and masks/ under `root`, dealt out by a hash of their stem and `split_seed`."""
-    place = _root(root)
-    images, masks = _by_stem(place / "images"), _by_stem(place / "masks")
+    """Return the pairs of images/ and masks/ under `root`, split by a hash of their stem and `split_seed`."""
+    images, masks = (_by_stem(_root(root) / name) for name in ("images", "masks"))
     splits: Splits = {split: [] for split in SPLITS}
     for stem in sorted(images.keys() | masks.keys()):
         image, mask = images.get(stem, []), masks.get(stem, [])
@@ -173,16 +165,15 @@ def folder(root: str, split_seed: Annotated[int, SEED] = 0) -> Source:
             problem = "has more than one file: " + ", ".join(printable(path.name) for path in (image + mask))
         elif any("\ud800" <= char <= "\udfff" for char in stem):
             problem = "its name is not UTF-8; rename it"
-        first = (image or mask)[0], (mask or image)[0]
-        splits[split_of(stem, split_seed)].append(Pair(stem, *first, problem))
+        splits[split_of(stem, split_seed)].append(Pair(stem, (image or mask)[0], (mask or image)[0], problem))
     return Source(splits)
 
 
 def split_of(stem: str, split_seed: int) -> str:
-    """Deal a stem out to train (80 %), valid (10 %) or test (10 %) by a hash, so that adding files moves none."""
+    """Assign a stem to train (80 %), valid (10 %) or test (10 %) by a hash, so that adding files moves none."""
     digest = hashlib.sha256(f"{split_seed}/{stem}".encode(errors="surrogatepass")).digest()
     tenth = int.from_bytes(digest[:8], "big") * 10 >> 64
-    return "valid" if tenth == 0 else "test" if tenth == 1 else "train"
+    return {0: "valid", 1: "test"}.get(tenth, "train")
 
 
 def _by_stem(folder: Path) -> dict[str, list[Path]]:

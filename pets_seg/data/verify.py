@@ -1,4 +1,4 @@
-"""Whether a pixel cache still holds what was decoded: every file of it has a checksum."""
+"""Verify by checksums that the files of a pixel cache still hold what was decoded."""
 
 import json
 import os
@@ -6,19 +6,19 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from pets_seg.errors import InputError
+from pets_seg.errors import InputError, reason
 from pets_seg.machine.files import open_regular
 
 ARRAYS = ("images.npy", "trimaps.npy")
-# Files that this process found sound, in the state in which it found them: the jobs of a sweep share a cache.
+# Path, checksum, size, time and inode of files that this process has verified: the jobs of a sweep share a cache.
 _sound: set[tuple[Path, int, int, int, int]] = set()
 
 
 class DamagedError(InputError):
-    """A pixel cache that is not whole; `_build_once` makes it anew, so that this is seldom seen."""
+    """A pixel cache that is missing or damaged; usually it is decoded again, and the error not shown."""
 
-    def __init__(self, folder: Path, reason: str) -> None:
-        super().__init__(f"the pixel cache {folder} is damaged ({reason})")
+    def __init__(self, folder: Path, damage: str) -> None:
+        super().__init__(f"the pixel cache {folder} is damaged ({damage})")
 
 
 def write_index(folder: Path, index: dict[str, Any]) -> None:
@@ -31,15 +31,13 @@ def read_index(folder: Path) -> dict[str, Any]:
     """Return index.json. Raises DamagedError if it is not what `write_index` wrote."""
     try:
         index = json.loads((folder / "index.json").read_bytes())
-        own = index.pop("checksum")
-        sound = own == _checksum_of(index)
+        if index.pop("checksum") != _checksum_of(index):
+            raise ValueError
     except OSError as error:
-        raise DamagedError(folder, f"index.json: {error.strerror or error}") from error
-    # Not JSON, nested without end, no object, or without a checksum, as before there was one.
+        raise DamagedError(folder, f"index.json: {reason(error)}") from error
+    # Not JSON, nested too deeply, no object, or without a checksum.
     except (ValueError, RecursionError, AttributeError, TypeError, KeyError):
-        sound = False
-    if not sound:
-        raise DamagedError(folder, "index.json: checksum differs")
+        raise DamagedError(folder, "index.json: checksum differs") from None
     return index
 
 
@@ -47,21 +45,16 @@ def read_verified(folder: Path) -> dict[str, Any]:
     """Return index.json. Raises DamagedError if it or an array is not what was written."""
     index = read_index(folder)
     for name, checksum in index["arrays"].items():
+        path = folder / name
         try:
-            sound = _is_sound(folder / name, checksum)
+            stat = os.stat(path)
+            state = (path, checksum, stat.st_size, stat.st_mtime_ns, stat.st_ino)
+            if state not in _sound and _checksum(path) != checksum:
+                raise DamagedError(folder, f"{name}: checksum differs")
         except OSError as error:
-            raise DamagedError(folder, f"{name}: {error.strerror or error}") from error
-        if not sound:
-            raise DamagedError(folder, f"{name}: checksum differs")
-    return index
-
-
-def _is_sound(path: Path, checksum: int) -> bool:
-    stat = os.stat(path)
-    state = (path, checksum, stat.st_size, stat.st_mtime_ns, stat.st_ino)
-    if state not in _sound and _checksum(path) == checksum:
+            raise DamagedError(folder, f"{name}: {reason(error)}") from error
         _sound.add(state)
-    return state in _sound
+    return index
 
 
 def _checksum(path: Path) -> int:

@@ -20,9 +20,8 @@ from test_decode import pair
 
 from pets_seg.data import open_dataset, read_source
 from pets_seg.data.decode import MAX_PIXELS, BadFileError, decode_pair
-from pets_seg.data.foreign import printable
 from pets_seg.data.sources import Pair
-from pets_seg.errors import InputError
+from pets_seg.errors import InputError, printable
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
