@@ -7,32 +7,26 @@ from typing import Any
 
 import torch
 from hydra.utils import instantiate
-from kornia.augmentation import (
-    AugmentationBase2D,
-    AugmentationSequential,
-    Denormalize,
-    IntensityAugmentationBase2D,
-    Normalize,
-)
+from kornia import augmentation
 from kornia.constants import DataKey, Resample
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from pets_seg.errors import InputError
 
-# In pixels: how far bicubic resampling reads, and the distance of a nearest pixel, with room for rounding.
+# In pixels: how far bicubic resampling reads, and the largest distance to the nearest pixel, with room for rounding.
 BORDER = 3
 NEAREST_IS_WITHIN = 0.52
 
 
 @dataclass
 class Step:
-    """An entry of `aug.operations`: an image undergoes, with probability `p`, one of `members`, each equally likely."""
+    """An entry of `aug.operations`: with probability `p`, an image undergoes one of `members`, all equally likely."""
 
     p: float
-    members: list[AugmentationSequential]
+    members: list[augmentation.AugmentationSequential]
 
     def draw(self, images: int) -> torch.Tensor:
-        """Return the member that each image undergoes (B,) long, on the CPU; -1 for an image that is not drawn."""
+        """Return the index of the member that each image undergoes, (B,) on the CPU; -1 for none."""
         drawn = torch.rand(images) < self.p
         several = len(self.members) > 1
         member = torch.randint(len(self.members), (images,)) if several else torch.zeros(images, dtype=torch.long)
@@ -51,15 +45,14 @@ def check_operations(operations: Sequence[Any], size: int) -> None:
     """Raise InputError for an operation that does not move mask (B,size,size) and image together, with the reason."""
     for where, entry in _entries(operations):
         for name, made in _members(entry, where):
-            reason = _try(made, size)
-            if reason:
-                raise InputError(f"{where}: {name} {reason}")
+            if problem := _problem(made, size):
+                raise InputError(f"{where}: {name} {problem}")
 
 
 def _entries(operations: Sequence[Any]) -> list[tuple[str, dict[str, Any]]]:
     if not isinstance(operations, list | ListConfig):
         raise InputError(f"aug.operations={str(operations)[:100]}: expected a list of operations")
-    found = []
+    entries = []
     for index, entry in enumerate(operations):
         where = f"aug.operations.{index}"
         entry = OmegaConf.to_container(entry, resolve=True) if isinstance(entry, DictConfig) else entry
@@ -68,11 +61,11 @@ def _entries(operations: Sequence[Any]) -> list[tuple[str, dict[str, Any]]]:
         p = entry.get("p")
         if isinstance(p, bool) or not isinstance(p, int | float) or not 0 <= p <= 1:
             raise InputError(f"{where}: p={p} must be a probability from 0 to 1 that an image is drawn")
-        found.append((where, dict(entry)))
-    return found
+        entries.append((where, dict(entry)))
+    return entries
 
 
-def _members(entry: dict[str, Any], where: str) -> list[tuple[str, AugmentationBase2D]]:
+def _members(entry: dict[str, Any], where: str) -> list[tuple[str, augmentation.AugmentationBase2D]]:
     if "one_of" not in entry:
         return [(entry["_target_"], _make(entry, where))]
     if set(entry) != {"p", "one_of"} or not isinstance(entry["one_of"], list) or not entry["one_of"]:
@@ -85,20 +78,20 @@ def _members(entry: dict[str, Any], where: str) -> list[tuple[str, AugmentationB
     return [(member["_target_"], _make(member, where)) for member in entry["one_of"]]
 
 
-def _make(settings: Mapping[str, Any], where: str) -> AugmentationBase2D:
+def _make(settings: Mapping[str, Any], where: str) -> augmentation.AugmentationBase2D:
     target = settings["_target_"]
     try:
         partial = instantiate({**settings, "_partial_": True}, _convert_="all")
         made = partial.func(*_tuples(list(partial.args)), **{**_tuples(partial.keywords), "p": 1.0})
     except Exception as error:
-        reason = " ".join(str(error.__cause__ or error).split())
-        raise InputError(f"{where}: {target} cannot be made ({reason})") from error
-    if not isinstance(made, AugmentationBase2D):
+        message = " ".join(str(error.__cause__ or error).split())
+        raise InputError(f"{where}: {target} cannot be made ({message})") from error
+    if not isinstance(made, augmentation.AugmentationBase2D):
         raise InputError(
             f"{where}: {target} cannot be composed: it is not a subclass of kornia.augmentation.AugmentationBase2D, "
             "which transforms single images and their masks"
         )
-    if isinstance(made, Normalize | Denormalize):
+    if isinstance(made, augmentation.Normalize | augmentation.Denormalize):
         raise InputError(
             f"{where}: {target} leaves the range of images, 0 to 1; data.normalisation normalises after it"
         )
@@ -108,35 +101,35 @@ def _make(settings: Mapping[str, Any], where: str) -> AugmentationBase2D:
 
 
 def _tuples(value: Any) -> Any:
-    # YAML has no tuples, and some of Kornia's operations take nothing else.
+    # YAML has no tuples, which some of Kornia's operations require.
     if isinstance(value, dict):
         return {key: _tuples(item) for key, item in value.items()}
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
-def _both(operation: AugmentationBase2D) -> AugmentationSequential:
-    # extra_args replaces Kornia's own rule; without align_corners, RandomElasticTransform would sample the mask with
-    # False even where it samples the image with True.
+def _both(operation: augmentation.AugmentationBase2D) -> augmentation.AugmentationSequential:
+    # extra_args replaces Kornia's own rule. Without align_corners, RandomElasticTransform would sample the mask with
+    # False even if it samples the image with True.
     rule = {"resample": Resample.NEAREST, "align_corners": operation.flags.get("align_corners", False)}
-    return AugmentationSequential(operation, data_keys=["input", "mask"], extra_args={DataKey.MASK: rule})
+    return augmentation.AugmentationSequential(operation, data_keys=["input", "mask"], extra_args={DataKey.MASK: rule})
 
 
-def _try(operation: AugmentationBase2D, size: int) -> str | None:
-    """Return why `operation` cannot be used, or None: it is tried on images of `size` whose masks are known."""
-    # Of large ones fewer: they would fill the memory before anything has begun.
+def _problem(operation: augmentation.AugmentationBase2D, size: int) -> str | None:
+    """Return why `operation` cannot be used, or None; it is tried on images of `size` whose masks are known."""
+    # Fewer large images, which would fill the memory.
     images = max(1, min(8, 8 * 512**2 // size**2))
     generator = torch.Generator().manual_seed(0)
     shape = (math.ceil(images / 2), 1, size, size)
     classes = torch.tensor([0.0, 1.0, 255.0])[torch.randint(3, shape, generator=generator)]
-    # Every pixel's place, x and y, as a mask and as an image: an interpolated place is still a place.
-    along = torch.arange(size, dtype=torch.float).expand(images, 1, size, size)
-    places = torch.cat((along, along.mT), dim=1)
+    # The positions of the pixels, x and y, moved as a mask and as an image: an interpolated position is a position too.
+    x = torch.arange(size, dtype=torch.float).expand(images, 1, size, size)
+    positions = torch.cat((x, x.mT), dim=1)
     both = _both(operation)
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(0)
             image, moved = both((classes / 255).repeat(1, 3, 1, 1), classes.clone())
-            image_places, mask_places = both(torch.cat((places, along), dim=1) / (size - 1), places.clone())
+            image_positions, mask_positions = both(torch.cat((positions, x), dim=1) / (size - 1), positions.clone())
     except NotImplementedError:
         return "cannot move a mask: Kornia has no rule for masks in it"
     except Exception as error:
@@ -147,14 +140,14 @@ def _try(operation: AugmentationBase2D, size: int) -> str | None:
         return "gives masks other values than 0, 1 and 255"
     if not image.isfinite().all():
         return "gives images values that are not finite"
-    if isinstance(operation, IntensityAugmentationBase2D):
+    if isinstance(operation, augmentation.IntensityAugmentationBase2D):
         return None
     # Near the border the image is mixed with what the operation puts beyond it.
-    inside = ((mask_places > BORDER) & (mask_places < size - 1 - BORDER)).all(dim=1)
-    apart = (image_places[:, :2] * (size - 1) - mask_places).abs().amax(dim=1)[inside]
-    if len(apart) and apart.max() > NEAREST_IS_WITHIN:
+    inside = ((mask_positions > BORDER) & (mask_positions < size - 1 - BORDER)).all(dim=1)
+    distance = (image_positions[:, :2] * (size - 1) - mask_positions).abs().amax(dim=1)[inside]
+    if len(distance) and distance.max() > NEAREST_IS_WITHIN:
         return (
-            f"moves the mask otherwise than the image, {apart.max():.2f} pixels apart where the nearest pixel is "
+            f"moves the mask otherwise than the image, {distance.max():.2f} pixels apart where the nearest pixel is "
             "within 0.5 (RandomResizedCrop needs align_corners: false)"
         )
     return None

@@ -1,4 +1,4 @@
-"""The augmentation of a batch: for every step a draw per image, and only the drawn images are transformed."""
+"""The augmentation of a batch: every step draws the images that it transforms."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,9 +13,9 @@ class Augment:
     """The operations of an `aug` option, one after the other, each applied to an image with its probability `p`.
 
     Image and mask get the same random parameters; the image is resampled as the operation says, the mask to the
-    nearest pixel. What is drawn depends on the seed given with the batch, not on torch's global generators, and
-    leaves those as they were. With `keep_original` the batch stays as it is and grows by an augmented copy of every
-    image that was drawn for anything. Raises InputError for operations that cannot be understood.
+    nearest pixel. Random numbers depend on the seed given with the batch alone, and torch's global generators keep
+    their state. With `keep_original` the batch stays as it is and grows by an augmented copy of every image that any
+    step has drawn. Raises InputError for operations that cannot be understood.
     """
 
     def __init__(self, operations: Sequence[Any], keep_original: bool = False) -> None:

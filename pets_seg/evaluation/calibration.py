@@ -1,4 +1,4 @@
-"""How far the predicted probability of the pet class can be trusted: reliability and calibration error.
+"""Calibration of the predicted probability of the pet class: reliability and expected calibration error.
 
 Naeini, Cooper, Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian Binning", AAAI 2015, over all
 counted pixels of a split.
@@ -7,17 +7,16 @@ counted pixels of a split.
 import torch
 
 BINS = 15
-# Pixels are counted in fine levels, whole numbers that do not depend on the order; a bin is 1,024 of them.
+# Pixels are counted in fine levels, 1,024 a bin: sums of whole numbers do not depend on the order.
 LEVELS = BINS * 1024
 
 
 def count_levels(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Return (3, LEVELS) int64 on the device: how many pixels have which probability of pet.
+    """Return (3, LEVELS) int64 on the device: the number of pixels at each level of the probability of pet.
 
     Row 0 holds background pixels, row 1 pet pixels, row 2 those that are not counted. `logits` is (B,2,H,W), `mask`
-    (B,H,W) uint8 with 0, 1 (pet) and 255.
+    (B,H,W) uint8 with 0, 1 (pet) and 255. A NaN gets any level; the loss shows it.
     """
-    # A NaN becomes no level; it is the loss that tells of it.
     probability = torch.sigmoid(logits[:, 1] - logits[:, 0])
     level = (probability * LEVELS).int().clamp_(0, LEVELS - 1)
     index = level.add_(mask.clamp(max=2).int(), alpha=LEVELS).flatten()
@@ -26,25 +25,19 @@ def count_levels(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 
 def reliability(levels: torch.Tensor) -> list[dict[str, float]]:
-    """Return for each of BINS equal bins: pixels, their mean probability of pet, and the share that is pet.
-
-    A bin without pixels has its centre as probability and as share.
-    """
+    """Return pixels, mean probability and share of pet for each of BINS equal bins; the centre of an empty one."""
     counted = levels[:2].double().view(2, BINS, -1)
     centres = (torch.arange(LEVELS, dtype=torch.float64) + 0.5).view(BINS, -1) / LEVELS
     pixels = counted.sum((0, 2))
-    middle = centres.mean(1)
-    some = pixels.clamp(min=1)
-    # A NaN becomes no level; it is the loss that tells of it.
-    probability = torch.where(pixels > 0, (counted.sum(0) * centres).sum(1) / some, middle)
-    share = torch.where(pixels > 0, counted[1].sum(1) / some, middle)
+    probability = torch.where(pixels > 0, (counted.sum(0) * centres).sum(1) / pixels, centres.mean(1))
+    share = torch.where(pixels > 0, counted[1].sum(1) / pixels, centres.mean(1))
     names = ("bin", "pixels", "probability", "pet_share")
     columns = range(1, BINS + 1), pixels.long().tolist(), probability.tolist(), share.tolist()
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def calibration_error(levels: torch.Tensor) -> float:
-    """Return the mean distance of probability and share of pet over the bins, weighted by their pixels."""
+    """Return the mean difference of probability and share of pet over the bins, weighted by their pixels."""
     bins = reliability(levels)
     total = max(1, sum(part["pixels"] for part in bins))
     return sum(part["pixels"] * abs(part["probability"] - part["pet_share"]) for part in bins) / total

@@ -1,4 +1,4 @@
-"""What a network scores on a split: per image, and as means over images."""
+"""The scores of a network on a split: per image, and as means over images."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -22,10 +22,10 @@ LARGEST_BATCH = 64
 
 @dataclass(frozen=True)
 class Scores:
-    """A figure an image, each (N,) float64: Dice, IoU, mean cross-entropy over its counted pixels, and their number.
+    """Per image, each (N,) float64: Dice, IoU, mean cross-entropy over its counted pixels, and their number.
 
     `levels` (3, LEVELS) counts the pixels of all images by their probability of pet (`calibration.count_levels`).
-    `figures` are more figures an image, of which those `by_pixel` are means over its counted pixels; NaN is none.
+    `figures` are further values per image, of which those `by_pixel` are means over its counted pixels; NaN is none.
     """
 
     dice: torch.Tensor
@@ -45,7 +45,7 @@ class Scores:
         return means
 
     def mean(self, name: str) -> float:
-        """Return the mean of one of the `figures`, NaN if any image has none."""
+        """Return the mean of one of the `figures`; NaN if any image has no value."""
         values = self.figures[name]
         return self._by_pixel(values) if name in self.by_pixel else values.mean().item()
 
@@ -62,48 +62,44 @@ def evaluate(
     world: World = ALONE,
     poll: Callable[[], None] = lambda: None,
 ) -> Scores:
-    """Score every image of a split, in evaluation mode; the figures reach the host once, at the end.
+    """Score every image of a split; the network is left in evaluation mode.
 
-    `figures` are more of them, by name, from logits and mask: a value an image, (B,), or a value a pixel, (B,H,W).
-    Several processes share the batches of one, and each returns the scores of all images. `poll` is called between
-    batches. The network is left in evaluation mode.
+    `figures` are further scores by name, functions of logits and mask: a value an image, (B,), or a pixel, (B,H,W).
+    Several processes share the batches, and each returns the scores of all images. `poll` is called between batches.
     """
     network.eval()
-    size = batches.images.shape[-1]
-    count = max(1, min(LARGEST_BATCH, PIXELS // size**2))
-    counts = torch.zeros(len(batches), 4, dtype=torch.int64, device=batches.device)
-    losses = torch.zeros(len(batches), device=batches.device)
-    more = {name: torch.zeros(len(batches), device=batches.device) for name in figures}
+    # Scores are gathered on the device, so that it is waited for only once.
+    device, total = batches.device, len(batches)
+    batch_size = max(1, min(LARGEST_BATCH, PIXELS // batches.images.shape[-1] ** 2))
+    counts = torch.zeros(total, 4, dtype=torch.int64, device=device)
+    losses = torch.zeros(total, device=device)
+    values_of = {name: torch.zeros(total, device=device) for name in figures}
     by_pixel: set[str] = set()
-    levels = torch.zeros(3, LEVELS, dtype=torch.int64, device=batches.device)
+    levels = torch.zeros(3, LEVELS, dtype=torch.int64, device=device)
     with torch.inference_mode():
-        for indices in torch.arange(len(batches)).split(count)[world.rank :: world.size]:
+        for indices in torch.arange(total).split(batch_size)[world.rank :: world.size]:
             poll()
             rows = slice(int(indices[0]), int(indices[-1]) + 1)
             image, mask = batches.take(indices)
             with autocast:
                 logits = network(normalise(image))
             logits = logits.float()
-            loss = cross_entropy(logits, mask)
-            counts[rows] = torch.cat((overlap(hard_mask(logits), mask), _count(mask != IGNORED)), dim=1)
-            losses[rows] = loss.flatten(1).sum(1)
+            counts[rows, :3] = overlap(hard_mask(logits), mask)
+            counts[rows, 3] = (mask != IGNORED).flatten(1).sum(1)
+            losses[rows] = cross_entropy(logits, mask).flatten(1).sum(1)
             levels += count_levels(logits, mask)
             for name, figure in figures.items():
                 values = figure(logits, mask)
                 if values.ndim == 3:
                     by_pixel.add(name)
                     values = torch.where(mask != IGNORED, values, 0).flatten(1).sum(1)
-                more[name][rows] = values.float()
-    # What another process has scored is zero here, so that the sums are exact.
-    counted, losses, levels = (world.sum(part).cpu() for part in (counts, losses, levels))
-    more = {name: world.sum(values).cpu().double() for name, values in more.items()}
-    # A process without a batch has seen none of them.
+                values_of[name][rows] = values.float()
+    # An image is zero in all processes but one, so that the sums are exact.
+    counts, losses, levels = (world.sum(part).cpu() for part in (counts, losses, levels))
+    values_of = {name: world.sum(values).cpu().double() for name, values in values_of.items()}
+    # A process without a batch does not know which they are.
     by_pixel = {name for name in figures if world.any(name in by_pixel)}
-    pixels = counted[:, 3].double()
+    pixels = counts[:, 3].double()
     mean_losses = losses.double() / pixels.clamp(min=1)
-    more |= {name: more[name] / pixels.clamp(min=1) for name in by_pixel}
-    return Scores(*dice_and_iou(counted[:, :3]), mean_losses, pixels, levels, more, frozenset(by_pixel))
-
-
-def _count(mask: torch.Tensor) -> torch.Tensor:
-    return mask.flatten(1).sum(1, keepdim=True)
+    values_of |= {name: values_of[name] / pixels.clamp(min=1) for name in by_pixel}
+    return Scores(*dice_and_iou(counts[:, :3]), mean_losses, pixels, levels, values_of, frozenset(by_pixel))

@@ -1,4 +1,4 @@
-"""What the best weights of a run predict, computed anew on the CPU."""
+"""The predictions of a run's best weights, computed again on the CPU."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,16 +19,14 @@ from pets_seg.evaluation.metrics import hard_mask
 from pets_seg.models import memory_format
 from pets_seg.models.checkpoint import load_network, read_about
 from pets_seg.run_folder.config_file import read_config
+from pets_seg.run_folder.names import BEST, CONFIG, STATUS
 from pets_seg.run_folder.reading import read_json
 
 
 def recorded_data(config: Path) -> dict[str, Any]:
-    """Return the `data` settings of a run, which may be a stranger's, held against the rules of the command line.
-
-    Raises InputError if `config` is not a run's config.yaml or has other settings.
-    """
+    """Return the `data` settings of a run's config.yaml, maybe a stranger's; InputError if they break our rules."""
     data = read_config(config)["data"]
-    # Where files are put is not a stranger's to say.
+    # A stranger must not choose where files are written.
     data |= {key: value for key, value in (("cache_dir", None), ("download", False)) if key in data}
     try:
         data = permitted("data", data)
@@ -39,17 +37,17 @@ def recorded_data(config: Path) -> dict[str, Any]:
 
 
 def predict_test(run: Path, stems: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return what a run's best weights take for pet in some of its test images, computed on the CPU.
+    """Return the predictions of a run's best weights for some of its test images, computed on the CPU.
 
     Images (N,S,S,3) uint8, masks (N,S,S) uint8 and predictions (N,S,S) bool, in the order of `stems`. Raises InputError
     if the run has no weights or its data no such images, BadFileError if an image cannot be read any more.
     """
-    weights = run / "checkpoints" / "best.safetensors"
+    weights = run / BEST
     if not weights.is_file():
-        raise InputError(f"{run} has no checkpoints/best.safetensors")
+        raise InputError(f"{run} has no {BEST}")
     about = read_about(weights)
-    data = recorded_data(run / "config.yaml")
-    check_sources(run, read_json(run / "status.json").get("sources"), source_digests([about["model"], data]))
+    data = recorded_data(run / CONFIG)
+    check_sources(run, read_json(run / STATUS).get("sources"), source_digests([about["model"], data]))
     source = read_source(data)
     pairs = {pair.stem: pair for pair in source.splits["test"]}
     if missing := [stem for stem in stems if stem not in pairs]:
@@ -61,7 +59,7 @@ def predict_test(run: Path, stems: Sequence[str]) -> tuple[np.ndarray, np.ndarra
     network = load_network(weights, device).eval()
     normalise = Normalise(about["normalisation"], device, memory_format(device, network))
     predicted = np.empty(masks.shape, dtype=bool)
-    # One by one, for memories that hold no more of large images.
+    # One by one, since large images need much memory.
     for image, row in zip(images, predicted, strict=True):
         with torch.inference_mode():
             logits = network(normalise(torch.from_numpy(image[None]).float().div_(255)))

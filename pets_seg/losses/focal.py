@@ -1,4 +1,4 @@
-"""The focal loss (Lin et al. 2017, arXiv:1708.02002), which gives pixels that are already right less weight."""
+"""The focal loss (Lin et al. 2017, arXiv:1708.02002), which gives well classified pixels less weight."""
 
 from typing import Annotated
 

@@ -8,10 +8,10 @@ from pets_seg.config.schema import IGNORED
 def lovasz(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Return the Lovász hinge loss of the pet class for every image, (B,), over its counted pixels.
 
-    The hinge errors of the margin between the logits are sorted, and each is weighted by how much the IoU of the mask
-    falls when its pixel is wrong too (algorithm 1 of the paper).
+    The hinge errors of the pixels are sorted, and each is weighted by how much the IoU of the mask falls when its pixel
+    is wrong too (algorithm 1 of the paper).
     """
-    margin, pet = ((part).flatten(1) for part in (logits[:, 1] - logits[:, 0], (mask == 1).float()))
+    margin, pet = (logits[:, 1] - logits[:, 0]).flatten(1), (mask == 1).flatten(1).float()
     errors = 1 - margin * (2 * pet - 1)
     # Pixels that are not counted come last and have no error.
     errors = torch.where(mask.flatten(1) == IGNORED, torch.finfo(errors.dtype).min, errors)

@@ -1,8 +1,8 @@
 """The networks: image (B,3,H,W) to logits (B,2,H,W), for any H and W from 32.
 
-A network may say what it can do beside that: an attribute `checkpoint_activations`, which training sets; a method
-`memory_format(device)`, in which it is fastest; and, where its setting `pretrained` is true, an attribute
-`pretrained` and a method `load_pretrained()`, called when a run is checked and when it begins.
+A network may have more: an attribute `checkpoint_activations`, which training sets; a method `memory_format(device)`
+that returns the fastest one; and, if it has a setting `pretrained`, an attribute of that name and a method
+`load_pretrained()`, called when a run is checked and when it begins.
 """
 
 from collections.abc import Mapping
@@ -24,28 +24,24 @@ def build_model(settings: Mapping[str, Any]) -> nn.Module:
 
 
 def on_meta(settings: Mapping[str, Any]) -> nn.Module:
-    """Return the network of settings as it would be, with tensors that hold nothing."""
+    """Return the network of settings on the meta device, where tensors have a shape and no values."""
     try:
         with torch.device("meta"):
             return build_model(settings)
-    # One that looks at its own numbers while it is made can only be made with them.
+    # A network may need the values of its tensors while it is made.
     except InputError:
         return build_apart(settings).to("meta")
 
 
 def build_apart(settings: Mapping[str, Any]) -> nn.Module:
-    """Return a new network on the CPU and leave the random numbers of this process as they were."""
+    """Return a new network on the CPU without a change of this process's random state."""
     with torch.random.fork_rng(devices=[]):
         return build_model(settings)
 
 
 def memory_format(device: torch.device, network: nn.Module) -> torch.memory_format:
-    """Return the memory format of network and input in which its convolutions are fastest.
-
-    That is channels_last, on tensor cores and on CPUs, unless the network itself says otherwise.
-    """
+    """Return the memory format in which a network is fastest: its own, else channels_last on CPUs and CUDA."""
     if device.type not in ("cpu", "cuda"):
         return torch.contiguous_format
-    if hasattr(network, "memory_format"):
-        return network.memory_format(device)
-    return torch.channels_last
+    own = getattr(network, "memory_format", None)
+    return own(device) if own else torch.channels_last

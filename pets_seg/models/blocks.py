@@ -13,23 +13,16 @@ class DoubleConv(nn.Sequential):
     """Two times: 3x3 convolution with reflect padding, batch norm, ReLU. (B,I,H,W) to (B,O,H,W); H, W from 2."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(
-            _conv3x3(in_channels, out_channels),
-            nn.BatchNorm2d(out_channels),
-            nn.ReLU(inplace=True),
-            _conv3x3(out_channels, out_channels),
-            nn.BatchNorm2d(out_channels),
-            nn.ReLU(inplace=True),
-        )
-
-
-def _conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
-    # No bias: the batch norm that follows has one.
-    return nn.Conv2d(in_channels, out_channels, 3, padding=1, padding_mode="reflect", bias=False)
+        super().__init__()
+        for channels in (in_channels, out_channels):
+            # No bias: the batch norm that follows has one.
+            self.append(nn.Conv2d(channels, out_channels, 3, padding=1, padding_mode="reflect", bias=False))
+            self.append(nn.BatchNorm2d(out_channels))
+            self.append(nn.ReLU(inplace=True))
 
 
 class Upsample(nn.Module):
-    """Enlarge a feature map twofold, and from there to an exact size where an odd side was halved on the way down.
+    """Enlarge a feature map twofold, to an exact size if an odd side was halved before.
 
     `bilinear` interpolates (align_corners) and keeps the channels; `transposed` is a learned 2x2 convolution with
     stride 2 from `in_channels` to `out_channels`.
@@ -45,11 +38,9 @@ class Upsample(nn.Module):
             return F.interpolate(x, size=size, mode="bilinear", align_corners=True)
         x = self.conv(x)
         rows, columns = size[0] - x.shape[-2], size[1] - x.shape[-1]
-        return (
-            F.pad(x, (0, columns, 0, rows), mode="replicate")
-            if rows > 0 or columns > 0
-            else x[..., : size[0], : size[1]]
-        )
+        if rows > 0 or columns > 0:
+            return F.pad(x, (0, columns, 0, rows), mode="replicate")
+        return x[..., : size[0], : size[1]]
 
 
 def check_input(image: torch.Tensor) -> None:

@@ -13,14 +13,11 @@ def count_parameters(model: nn.Module) -> int:
 
 
 def count_macs(model: nn.Module, size: int) -> int | None:
-    """Return the multiply-accumulates of the convolutions for one image of `size` x `size`; nothing is computed.
-
-    None if the network cannot be computed with tensors that hold nothing.
-    """
+    """Return the multiply-accumulates of one image of `size` x `size`; None if the network fails on the meta device."""
     with FlopCounterMode(display=False) as counter, torch.no_grad(), torch.device("meta"):
         try:
             copy.deepcopy(model).to("meta").eval()(torch.empty(1, 3, size, size))
-        # What a network of a user's own raises can be anything, and its training is over.
+        # A user's network may raise anything, and must not fail a run that has been trained.
         except Exception:
             return None
     return counter.get_total_flops() // 2

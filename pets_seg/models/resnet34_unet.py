@@ -13,9 +13,9 @@ from pets_seg.models.blocks import DoubleConv, Upsample, Upsampling, check_input
 class ResNet34UNet(nn.Module):
     """ResNet-34 to 1/32 of the side, one more residual block 512 to 256, five decoder blocks of `decoder_width`.
 
-    A decoder block concatenates the skip (512, 256, 128, 64 channels at 1/32 to 1/4, none for the last) first, then
+    A decoder block first concatenates the skip (512, 256, 128, 64 channels at 1/32 to 1/4, none for the last), then
     enlarges twofold, then convolves. 23.6 M parameters bilinear, 26.5 M transposed. `pretrained` starts the encoder
-    from torchvision's ImageNet weights, which want images normalised by ImageNet's mean and standard deviation.
+    from torchvision's ImageNet weights, which need images normalised by ImageNet's mean and standard deviation.
     """
 
     def __init__(
@@ -24,7 +24,7 @@ class ResNet34UNet(nn.Module):
         upsampling: Upsampling = "bilinear",
         pretrained: bool = False,
     ) -> None:
-        # Importing torchvision takes a second that UNet need not wait for.
+        # Importing torchvision takes a second.
         from torchvision.models.resnet import BasicBlock
 
         super().__init__()
@@ -32,7 +32,10 @@ class ResNet34UNet(nn.Module):
         self.stem, self.stages = _encoder()
         projection = nn.Sequential(nn.Conv2d(512, 256, 1, bias=False), nn.BatchNorm2d(256))
         self.bridge = BasicBlock(512, 256, downsample=projection)
-        _initialise_like_trunk(self.bridge)
+        for module in self.bridge.modules():
+            if isinstance(module, nn.Conv2d):
+                # As torchvision initialises the encoder.
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         self.upsamplers, self.decoder = nn.ModuleList(), nn.ModuleList()
         below = 256
         for skip in (512, 256, 128, 64, 0):
@@ -85,9 +88,3 @@ def imagenet_weights() -> Any:
             f"put it into {torch.hub.get_dir()}/checkpoints, or use model.pretrained=false"
         ) from error
     return weights
-
-
-def _initialise_like_trunk(block: nn.Module) -> None:
-    for module in block.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
