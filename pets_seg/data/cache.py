@@ -68,9 +68,8 @@ def open_dataset(data: Mapping[str, Any]) -> Dataset:
 def ensure_decoded(data: Mapping[str, Any]) -> Path:
     """Return the cache folder for the `data` group of a configuration, decoding its pairs if it is missing.
 
-    Processes that need the same pixels at the same time decode them once. The checksums of the pixels are left to
-    `open_dataset`: before a sweep, this is called for every job. Raises InputError if the source is missing, if the
-    cache cannot be written, or, unless `data.skip_bad`, if any pair cannot be used.
+    Processes that need the same pixels at the same time decode them once. `open_dataset` verifies them. Raises
+    InputError for a missing source, an unwritable cache and, unless `data.skip_bad`, a pair that cannot be used.
     """
     return _decoded(data, read_index)[0]
 

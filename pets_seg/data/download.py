@@ -20,10 +20,7 @@ ARCHIVES = (
 
 
 def download_oxford_pet(root: Path) -> None:
-    """Make `root/oxford-iiit-pet`, whole or not at all; processes that start together download it once.
-
-    Raises InputError if it cannot be downloaded; new folders are removed then.
-    """
+    """Make `root/oxford-iiit-pet`, whole or not at all, once for all processes; InputError if the download fails."""
     folder = root / "oxford-iiit-pet"
     absent = [path for path in (root, *root.parents) if not os.path.lexists(path)]
     try:

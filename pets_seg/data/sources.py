@@ -1,7 +1,6 @@
-"""Where pairs of an image and its trimap come from: the bundled sample, the Oxford-IIIT Pet Dataset, a user's folder.
+"""Sources of pairs of an image and its trimap: the bundled sample, the Oxford-IIIT Pet Dataset, a user's folder.
 
-A source is a function of its settings that returns the pairs of every split; whether they can be read shows when they
-are decoded (`pets_seg.data.cache`).
+A source is a function of its settings that returns the pairs of every split, which `pets_seg.data.cache` decodes.
 """
 
 import hashlib
@@ -93,10 +92,7 @@ def sample() -> Source:
 
 
 def oxford_pet(root: str | None = None, download: bool = True) -> Source:
-    """Return the Oxford-IIIT Pet Dataset under `root`, downloaded first if it is not there.
-
-    The splits are the official ones; every tenth line of trainval is for validation.
-    """
+    """Return the Oxford-IIIT Pet Dataset under `root`, downloaded if needed; a tenth of trainval is for validation."""
     place = _root(root) if root else user_cache("data.root")
     folder = place / "oxford-iiit-pet"
     try:

@@ -15,10 +15,7 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """Open a file for reading.
-
-    Raises OSError, also for anything that is not a regular file: opening a pipe would wait for its writer.
-    """
+    """Open a file for reading; OSError for anything but a regular file, since opening a pipe waits for its writer."""
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise OSError(errno.EINVAL, "not a regular file")
     return open(path, "rb")

@@ -18,10 +18,8 @@ lacking = ""
 
 
 def settle() -> None:
-    """Set environment variables so that the libraries of this process find a home and cache folders they can use.
-
-    Raises InputError if there is no folder for temporary files either.
-    """
+    """Set variables by which libraries find a home and cache folders that can be used; InputError if none can be."""
+    global lacking
     if os.name != "posix":
         return
     for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
@@ -30,12 +28,11 @@ def settle() -> None:
             del os.environ[name]
     home = os.path.expanduser("~")
     if not os.path.isabs(home):
-        _without_home("there is no home folder")
+        lacking = "there is no home folder"
     elif not (os.path.isdir(home) and os.access(home, os.R_OK | os.X_OK)) and not can_be_made(home):
-        _without_home(f"HOME={home} cannot be read")
-    else:
-        # W&B's own program looks for a home in this variable only.
-        os.environ["HOME"] = home
+        lacking = f"HOME={home} cannot be read"
+    # W&B's own program looks for a home in this variable only.
+    os.environ["HOME"] = str(_temporary_home()) if lacking else home
     # Without them W&B prints warnings, and Matplotlib looks for fonts in every command.
     for variable, base, default in (
         ("WANDB_CACHE_DIR", "XDG_CACHE_HOME", "~/.cache"),
@@ -63,12 +60,6 @@ def can_be_made(place: str | Path) -> bool:
     path = Path(place).absolute()
     there = next((folder for folder in (path, *path.parents) if os.path.lexists(folder)), path)
     return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
-
-
-def _without_home(problem: str) -> None:
-    global lacking
-    lacking = problem
-    os.environ["HOME"] = str(_temporary_home())
 
 
 def _temporary_home() -> Path:

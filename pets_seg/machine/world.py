@@ -67,10 +67,7 @@ ALONE = World()
 
 
 def this_world() -> World:
-    """Return the processes that torchrun started, by its environment variables.
-
-    Raises InputError for values that torchrun cannot have set; they may be inherited from another process.
-    """
+    """Return the processes that torchrun started, by its variables; InputError for values it cannot have set."""
     if not os.environ.get("TORCHELASTIC_RUN_ID"):
         return ALONE
     world = World(*(_number(name) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")))

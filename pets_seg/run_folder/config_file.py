@@ -42,10 +42,7 @@ def read_config(file: Path) -> dict[str, Any]:
 
 
 def load_plain(file: Path) -> dict[str, Any]:
-    """Return a YAML file of plain values under names; ValueError, saying why in a few words, if it is something else.
-
-    The file may be a stranger's.
-    """
+    """Return the plain values of a YAML file, which may be a stranger's; ValueError, saying why, if it has no names."""
     try:
         text = read_limited(file, LARGEST)
         # A few aliases can stand for more than fits into memory; a run writes none.

@@ -19,10 +19,7 @@ log = logging.getLogger("pets_seg")
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a run folder; InputError, saying which process has it, if another one does.
-
-    The system releases the lock of a process that has ended, however it ended.
-    """
+    """Hold the lock of a run folder, at most until the process ends; InputError, saying who has it, if another does."""
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(blocking=False)

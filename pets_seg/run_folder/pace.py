@@ -50,10 +50,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds per training image of an epoch, validation included, and seconds that a run spends outside of epochs.
-
-    The copies that aug.keep_original adds are not counted as images.
-    """
+    """Seconds of an epoch per training image, not counting augmented copies, and seconds of a run outside of epochs."""
 
     image: float
     beside: float | None

@@ -17,7 +17,7 @@ NO_EFFECT = {
     "WANDB_DIR": "W&B's files are in the folder of their run",
     "WANDB_CONSOLE": "what is printed is kept in train.log",
 }
-# `wandb agent` sets both of them for a trial of a W&B sweep.
+# Of these two, `wandb agent` sets both for a trial of a W&B sweep.
 NO_EFFECT_ALONE = {
     "WANDB_RUN_ID": "a W&B run's id follows from the run, so that one that is continued is one W&B run",
     "WANDB_SWEEP_ID": "a trial of a W&B sweep has WANDB_RUN_ID too",
@@ -69,14 +69,6 @@ def check_variables(mode: str, project: str | None) -> None:
             wandb.Settings(project=project)
         except Exception as error:
             raise InputError(f"tracker.project={project}: {_reason(error)}; give another name") from None
-
-
-def check_one_trial(mode: str) -> None:
-    """Raise InputError if several runs were to become the one W&B run of a trial."""
-    if in_trial() and wanted_mode(mode) != "disabled":
-        raise InputError(
-            "-m: a trial of a W&B sweep is one run; leave out -m, unset WANDB_SWEEP_ID, or give tracker.mode=disabled"
-        )
 
 
 @cache

@@ -67,10 +67,7 @@ def recorded(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def partly_mark(folder: Path, run_id: str) -> Path:
-    """Return the file that says that the server has a part of a W&B run; the id "" stands for that of older versions.
-
-    They knew one W&B run a folder.
-    """
+    """Return the mark that the server has a part of a W&B run; older versions had one for the folder, of the id ""."""
     return folder / WANDB / (f"{PARTLY}-{run_id}" if run_id else PARTLY)
 
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
+from pets_seg.errors import InputError
 from pets_seg.run_folder.config_file import load_plain
 from pets_seg.run_folder.folder import RunFolder
 from pets_seg.run_folder.names import CONFIG, METRICS, WANDB
@@ -29,11 +30,10 @@ log = logging.getLogger("pets_seg")
 
 
 class WandbSink:
-    """One W&B run, of the group `config["name"]`; with mode=disabled, or once W&B has failed, it does nothing.
+    """One W&B run; with mode=disabled, or once W&B has failed, it does nothing.
 
-    Its id follows from the sweep, the run folder and when the run was begun, so that a continued run is one W&B run.
-    Its names are those of `names`, or `_about`: what W&B was told of the run before. A server that fails at any time
-    costs seconds and a warning; the whole run is then in offline files.
+    Its id and names are those of `names`, or `_about`: what W&B was told of the run before. A server that fails at any
+    time costs seconds and a warning; the whole run is then in offline files.
     """
 
     label = "W&B"
@@ -58,10 +58,13 @@ class WandbSink:
     @staticmethod
     def check(sweep: bool, mode: Mode = "auto", project: str | None = None) -> None:
         """Raise InputError for a setting, or one of W&B's variables, that W&B refuses or that does not fit a sweep."""
-        if sweep:
-            account.check_one_trial(mode)
-        else:
+        if not sweep:
             account.check_variables(mode, project)
+        elif in_trial() and account.wanted_mode(mode) != "disabled":
+            raise InputError(
+                "-m: a trial of a W&B sweep is one run; leave out -m, unset WANDB_SWEEP_ID, or give "
+                "tracker.mode=disabled"
+            )
 
     @classmethod
     def finished_already(cls, folder: Path, mode: Mode = "auto", project: str | None = None) -> str | None:
@@ -224,10 +227,7 @@ class WandbSink:
 
 
 def copy_to_wandb(folder: Path, mode: Mode, project: str | None, about: Mapping[str, Any] | None = None) -> WandbSink:
-    """Copy rows, pictures and summary of a run folder to the W&B run `about`, else to that of its present names.
-
-    Returns the sink, which knows whether W&B took it.
-    """
+    """Copy a run folder to the W&B run `about`, by default that of its `names`; the sink knows if W&B took it."""
     run, pictures = RunFolder(folder), saved_pictures(folder)
     rows = run.read_metrics() if (folder / METRICS).exists() else []
     summary, failed = run.read_summary(), run.read_status().get("state") != "finished"

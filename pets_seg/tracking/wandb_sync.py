@@ -24,10 +24,7 @@ AT_ONCE = 8
 
 
 def waiting_runs(folder: Path) -> list[tuple[Path, str, Path | None]]:
-    """Return run folder, id and offline files (as `waiting` gives them) of the W&B runs that are not wholly uploaded.
-
-    Runs in progress are left out.
-    """
+    """Return run folder, id and offline files (see `waiting`) of the W&B runs to be uploaded, none in progress."""
     runs = []
     for run in sorted({place.parent for place in folder.glob(f"**/{WANDB}")}):
         if left := waiting(run):
@@ -38,15 +35,6 @@ def waiting_runs(folder: Path) -> list[tuple[Path, str, Path | None]]:
                 continue
             runs += [(run, run_id, offline) for run_id, offline in left.items()]
     return runs
-
-
-def complete(run: Path, run_id: str) -> bool:
-    """Send from a run folder what the server lacks of one of its W&B runs; return whether the server took it."""
-    # The mark stays until the server has everything, so that the next call takes up an upload that is broken off.
-    partly_mark(run, run_id).touch()
-    # Not what W&B's variables say now, but what they said then.
-    about = recorded(run).get(run_id)
-    return copy_to_wandb(run, "online", load_plain(run / CONFIG)["tracker"]["project"], about).online
 
 
 def sync(folder: Path) -> int:
@@ -62,8 +50,8 @@ def sync(folder: Path) -> int:
     for name in ("WANDB_MODE", "WANDB_DISABLED"):
         os.environ.pop(name, None)
     if not key_configured():
-        waits = _offline(len(runs)) + (" waits" if len(runs) == 1 else " wait")
-        print(f"{waits}, but no W&B key is configured: `wandb login`, or set WANDB_API_KEY")
+        wait = "waits" if len(runs) == 1 else "wait"
+        print(f"{_offline(len(runs))} {wait}, but no W&B key is configured: `wandb login`, or set WANDB_API_KEY")
         return 2
     check_server()
     print(f"uploading {_offline(len(runs))}")
@@ -74,7 +62,7 @@ def sync(folder: Path) -> int:
             break
     # `wandb sync` exits with 0 even if the server took nothing, and cannot read the files of a killed process.
     rest = [(run, run_id) for run, run_id, offline in runs if not (offline and any(offline.glob("*.synced")))]
-    left = sum(not _taken(run, run_id) for run, run_id in rest)
+    left = sum(not _complete(run, run_id) for run, run_id in rest)
     if left:
         were, them = ("was", "it") if left == 1 else ("were", "them")
         print(f"{_offline(left)} {were} not taken; to try {them} again: {upload_command(folder)}")
@@ -94,9 +82,14 @@ def _is_whole(run: Path, run_id: str) -> bool:
     return False
 
 
-def _taken(run: Path, run_id: str) -> bool:
+def _complete(run: Path, run_id: str) -> bool:
+    """Send from a run folder what the server lacks of one of its W&B runs; return whether the server took it."""
     try:
-        return complete(run, run_id)
+        # The mark stays until the server has everything, so that the next call takes up an upload that is broken off.
+        partly_mark(run, run_id).touch()
+        project = load_plain(run / CONFIG)["tracker"]["project"]
+        # The names are those of W&B's variables when the run was made.
+        return copy_to_wandb(run, "online", project, recorded(run).get(run_id)).online
     # An error in one folder must not stop the upload of the others.
     except Exception as error:
         print(f"{run}: {one_line_without_secrets(error)}")
