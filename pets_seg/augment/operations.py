@@ -1,7 +1,7 @@
 """From the entries of `aug.operations` to Kornia operations that move image and mask together."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from pets_seg.errors import InputError
 
+Members = list[tuple[str, augmentation.AugmentationBase2D]]
 # In pixels: how far bicubic resampling reads, and the largest distance to the nearest pixel, with room for rounding.
 BORDER = 3
 NEAREST_IS_WITHIN = 0.52
@@ -35,24 +36,20 @@ class Step:
 
 def build_steps(operations: Sequence[Any]) -> list[Step]:
     """Return the steps that `aug.operations` describes; raises InputError for an entry that cannot be understood."""
-    return [
-        Step(float(entry["p"]), [_both(made) for _, made in _members(entry, where)])
-        for where, entry in _entries(operations)
-    ]
+    return [Step(p, [_both(made) for _, made in members]) for _, p, members in _entries(operations)]
 
 
 def check_operations(operations: Sequence[Any], size: int) -> None:
     """Raise InputError for an operation that does not move mask (B,size,size) and image together, with the reason."""
-    for where, entry in _entries(operations):
-        for name, made in _members(entry, where):
+    for where, _, members in _entries(operations):
+        for name, made in members:
             if problem := _problem(made, size):
                 raise InputError(f"{where}: {name} {problem}")
 
 
-def _entries(operations: Sequence[Any]) -> list[tuple[str, dict[str, Any]]]:
+def _entries(operations: Sequence[Any]) -> Iterator[tuple[str, float, Members]]:
     if not isinstance(operations, list | ListConfig):
         raise InputError(f"aug.operations={str(operations)[:100]}: expected a list of operations")
-    entries = []
     for index, entry in enumerate(operations):
         where = f"aug.operations.{index}"
         entry = OmegaConf.to_container(entry, resolve=True) if isinstance(entry, DictConfig) else entry
@@ -61,11 +58,10 @@ def _entries(operations: Sequence[Any]) -> list[tuple[str, dict[str, Any]]]:
         p = entry.get("p")
         if isinstance(p, bool) or not isinstance(p, int | float) or not 0 <= p <= 1:
             raise InputError(f"{where}: p={p} must be a probability from 0 to 1 that an image is drawn")
-        entries.append((where, dict(entry)))
-    return entries
+        yield where, float(p), _members(entry, where)
 
 
-def _members(entry: dict[str, Any], where: str) -> list[tuple[str, augmentation.AugmentationBase2D]]:
+def _members(entry: Mapping[str, Any], where: str) -> Members:
     if "one_of" not in entry:
         return [(entry["_target_"], _make(entry, where))]
     if set(entry) != {"p", "one_of"} or not isinstance(entry["one_of"], list) or not entry["one_of"]:
@@ -116,7 +112,7 @@ def _both(operation: augmentation.AugmentationBase2D) -> augmentation.Augmentati
 
 def _problem(operation: augmentation.AugmentationBase2D, size: int) -> str | None:
     """Return why `operation` cannot be used, or None; it is tried on images of `size` whose masks are known."""
-    # Fewer large images, which would fill the memory.
+    # Eight large images could fill the memory.
     images = max(1, min(8, 8 * 512**2 // size**2))
     generator = torch.Generator().manual_seed(0)
     shape = (math.ceil(images / 2), 1, size, size)

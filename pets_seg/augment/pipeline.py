@@ -1,7 +1,6 @@
 """The augmentation of a batch: every step draws the images that it transforms."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,9 +12,8 @@ class Augment:
     """The operations of an `aug` option, one after the other, each applied to an image with its probability `p`.
 
     Image and mask get the same random parameters; the image is resampled as the operation says, the mask to the
-    nearest pixel. Random numbers depend on the seed given with the batch alone, and torch's global generators keep
-    their state. With `keep_original` the batch stays as it is and grows by an augmented copy of every image that any
-    step has drawn. Raises InputError for operations that cannot be understood.
+    nearest pixel. The seed given with a batch alone determines the random numbers; torch's generators keep their state.
+    `keep_original` keeps the batch and adds an augmented copy of every image that a step has drawn.
     """
 
     def __init__(self, operations: Sequence[Any], keep_original: bool = False) -> None:
@@ -24,11 +22,13 @@ class Augment:
 
     @torch.no_grad()
     def __call__(self, image: torch.Tensor, mask: torch.Tensor, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return image (B,3,H,W) float in [0, 1] and mask (B,H,W), augmented in place as `seed` says.
-
-        With `keep_original` they are (B+K,...): the batch, then the K copies in the order of their originals.
-        """
-        with _seeded(seed, image.device):
+        """Augment image (B,3,H,W) float in [0, 1] and mask (B,H,W) in place; return them, copies after the batch."""
+        # Kornia draws on the CPU; a user's operation may draw on the device.
+        cuda = [image.device] if image.device.type == "cuda" else []
+        with torch.random.fork_rng(cuda, device_type="cuda"):
+            torch.default_generator.manual_seed(seed)
+            if cuda:
+                torch.cuda.manual_seed(seed)
             choices = [step.draw(len(image)) for step in self.steps]
             if not self.keep_original:
                 self._transform(image, mask, choices)
@@ -56,14 +56,3 @@ class Augment:
                 new_image, new_mask = operation(image.index_select(0, rows), some_masks)
                 image.index_copy_(0, rows, new_image.clamp_(0, 1))
                 mask.index_copy_(0, rows, new_mask.squeeze(1).to(mask.dtype))
-
-
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    # Kornia draws on the CPU; an operation of a user's own may draw on the device.
-    cuda = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(cuda, device_type="cuda"):
-        torch.default_generator.manual_seed(seed)
-        if cuda:
-            torch.cuda.manual_seed(seed)
-        yield

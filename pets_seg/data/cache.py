@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from pets_seg.data.decode import BadFileError, decode_pair
-from pets_seg.data.sources import SPLITS, Source, read_source
+from pets_seg.data.sources import SPLITS, Source, expand_user, read_source
 from pets_seg.data.verify import ARRAYS, DamagedError, read_index, read_verified, write_index
 from pets_seg.errors import InputError, printable, reason
 from pets_seg.machine.files import FULL
@@ -82,7 +82,8 @@ def count_images(data: Mapping[str, Any]) -> dict[str, int]:
 
 def _decoded(data: Mapping[str, Any], read: Read) -> tuple[Path, dict[str, Any]]:
     source, size = read_source(data), data["size"]
-    root = _cache_root(data["cache_dir"])
+    given = data["cache_dir"]
+    root = expand_user("data.cache_dir", given) if given else user_cache("data.cache_dir") / "pixels"
     folder = root / cache_key(source, size)
     try:
         index = read(folder)
@@ -103,13 +104,6 @@ def _decoded(data: Mapping[str, Any], read: Read) -> tuple[Path, dict[str, Any]]
         if not index[split]["stems"]:
             raise InputError(f"no usable image is left for split={split}: {_describe_bad(index)}")
     return folder, index
-
-
-def _cache_root(cache_dir: str | None) -> Path:
-    try:
-        return Path(cache_dir).expanduser() if cache_dir else user_cache("data.cache_dir") / "pixels"
-    except RuntimeError as error:
-        raise InputError(f"data.cache_dir={cache_dir}: there is no such user; write the path out") from error
 
 
 def cache_key(source: Source, size: int) -> str:

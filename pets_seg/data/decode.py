@@ -28,9 +28,8 @@ class BadFileError(Exception):
 def decode_pair(pair: Pair, size: int, mask_values: Mapping[int, int] | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return the image as (3, size, size) and the trimap as (size, size), both uint8.
 
-    The image is resized with antialiasing (bilinear), the trimap to the nearest pixel; the aspect ratio is ignored.
-    `mask_values` are those of the source; the trimap is 0 where they do not count a pixel. Raises BadFileError if
-    either cannot be read or the trimap does not fit the image.
+    The image is resized with antialiasing (bilinear), the trimap to the nearest pixel; the aspect ratio is ignored. The
+    trimap is 0 where the source's `mask_values` count no pixel. Raises BadFileError for a file that cannot be used.
     """
     if pair.problem:
         raise BadFileError(pair.problem)

@@ -36,10 +36,9 @@ Splits = dict[str, list[Pair]]
 
 @dataclass(frozen=True)
 class Source:
-    """The pairs of the splits train, valid and test; a stem may be in one of them only.
+    """The pairs of the splits train, valid and test, each stem in one of them.
 
-    `mask_values` maps the values in mask files to 0 background, 1 pet and 255 not counted. None: masks are trimaps
-    (1, 2, 3) or hold 0 and 1, or 0 and 255.
+    `mask_values` maps values in mask files to 0 background, 1 pet, 255 not counted; None: as `decode.ENCODINGS`.
     """
 
     splits: Splits
@@ -93,7 +92,7 @@ def sample() -> Source:
 
 def oxford_pet(root: str | None = None, download: bool = True) -> Source:
     """Return the Oxford-IIIT Pet Dataset under `root`, downloaded if needed; a tenth of trainval is for validation."""
-    place = _root(root) if root else user_cache("data.root")
+    place = expand_user("data.root", root).absolute() if root else user_cache("data.root")
     folder = place / "oxford-iiit-pet"
     try:
         os.stat(folder)
@@ -109,11 +108,12 @@ def oxford_pet(root: str | None = None, download: bool = True) -> Source:
     return _annotated(folder)
 
 
-def _root(given: str) -> Path:
+def expand_user(key: str, given: str) -> Path:
+    """Return the path that is given for a setting, with ~ expanded; InputError if there is no such user."""
     try:
-        return Path(given).expanduser().absolute()
+        return Path(given).expanduser()
     except RuntimeError as error:
-        raise InputError(f"data.root={printable(given)}: there is no such user; write the path out") from error
+        raise InputError(f"{key}={printable(given)}: there is no such user; write the path out") from error
 
 
 def _unreadable(path: Path, error: Exception, advice: str) -> InputError:
@@ -150,7 +150,8 @@ def _read_list(folder: Path, name: str) -> list[Pair]:
 
 def folder(root: str, split_seed: Annotated[int, SEED] = 0) -> Source:
     """Return the pairs of images/ and masks/ under `root`, split by a hash of their stem and `split_seed`."""
-    images, masks = (_by_stem(_root(root) / name) for name in ("images", "masks"))
+    place = expand_user("data.root", root).absolute()
+    images, masks = _by_stem(place / "images"), _by_stem(place / "masks")
     splits: Splits = {split: [] for split in SPLITS}
     for stem in sorted(images.keys() | masks.keys()):
         image, mask = images.get(stem, []), masks.get(stem, [])

@@ -1,7 +1,4 @@
-"""Boundary F1: how well the outline of the predicted mask matches that of the true one.
-
-Csurka, Larlus, Perronnin, "What is a good evaluation measure for semantic segmentation?", BMVC 2013.
-"""
+"""Boundary F1: how well the outline of the predicted mask matches the true one (Csurka et al., BMVC 2013)."""
 
 from typing import Annotated
 

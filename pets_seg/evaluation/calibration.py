@@ -1,8 +1,4 @@
-"""Calibration of the predicted probability of the pet class: reliability and expected calibration error.
-
-Naeini, Cooper, Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian Binning", AAAI 2015, over all
-counted pixels of a split.
-"""
+"""Reliability and expected calibration error of the pet probability (Naeini et al., AAAI 2015), over counted pixels."""
 
 import torch
 

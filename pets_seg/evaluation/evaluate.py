@@ -82,8 +82,7 @@ def evaluate(
             rows = slice(int(indices[0]), int(indices[-1]) + 1)
             image, mask = batches.take(indices)
             with autocast:
-                logits = network(normalise(image))
-            logits = logits.float()
+                logits = network(normalise(image)).float()
             counts[rows, :3] = overlap(hard_mask(logits), mask)
             counts[rows, 3] = (mask != IGNORED).flatten(1).sum(1)
             losses[rows] = cross_entropy(logits, mask).flatten(1).sum(1)
@@ -94,10 +93,10 @@ def evaluate(
                     by_pixel.add(name)
                     values = torch.where(mask != IGNORED, values, 0).flatten(1).sum(1)
                 values_of[name][rows] = values.float()
-    # An image is zero in all processes but one, so that the sums are exact.
+    # Images that other processes have scored are zero here, so that the sums are exact.
     counts, losses, levels = (world.sum(part).cpu() for part in (counts, losses, levels))
     values_of = {name: world.sum(values).cpu().double() for name, values in values_of.items()}
-    # A process without a batch does not know which they are.
+    # A process without a batch has called no figure.
     by_pixel = {name for name in figures if world.any(name in by_pixel)}
     pixels = counts[:, 3].double()
     mean_losses = losses.double() / pixels.clamp(min=1)

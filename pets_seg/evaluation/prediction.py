@@ -58,11 +58,8 @@ def predict_test(run: Path, stems: Sequence[str]) -> tuple[np.ndarray, np.ndarra
     device = torch.device("cpu")
     network = load_network(weights, device).eval()
     normalise = Normalise(about["normalisation"], device, memory_format(device, network))
-    predicted = np.empty(masks.shape, dtype=bool)
     # One by one, since large images need much memory.
-    for image, row in zip(images, predicted, strict=True):
-        with torch.inference_mode():
-            logits = network(normalise(torch.from_numpy(image[None]).float().div_(255)))
-        row[:] = hard_mask(logits)[0].numpy()
-    predicted &= masks != IGNORED
-    return images.transpose(0, 2, 3, 1), masks, predicted
+    inputs = (torch.from_numpy(image[None]).float().div_(255) for image in images)
+    with torch.inference_mode():
+        predicted = np.stack([hard_mask(network(normalise(image)))[0].numpy() for image in inputs])
+    return images.transpose(0, 2, 3, 1), masks, predicted & (masks != IGNORED)

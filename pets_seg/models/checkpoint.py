@@ -32,9 +32,9 @@ def save_weights(path: Path, weights: Mapping[str, torch.Tensor], about: Mapping
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """Return the metadata that `save_weights` wrote; InputError if the file is not one of ours or has other values.
+    """Return the metadata that `save_weights` wrote; InputError unless they keep to the settings' own rules.
 
-    The file may be a stranger's: nothing in it is run, and its metadata are held against the settings' own rules.
+    The file may be a stranger's: nothing in it is run.
     """
     try:
         with safe_open(path, framework="pt") as file:

@@ -46,9 +46,8 @@ class ResNet34UNet(nn.Module):
 
     def load_pretrained(self) -> None:
         """Give the encoder torchvision's ImageNet weights, downloaded if needed; InputError if they cannot be."""
-        stem, stages = _encoder(imagenet_weights())
-        self.stem.load_state_dict(stem.state_dict())
-        self.stages.load_state_dict(stages.state_dict())
+        for module, pretrained in zip((self.stem, self.stages), _encoder(imagenet_weights()), strict=True):
+            module.load_state_dict(pretrained.state_dict())
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         check_input(image)
