@@ -31,10 +31,9 @@ def read_limited(path: Path, limit: int) -> bytes:
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, flush it to the disk, and rename it to `path`.
+    """Let `write` fill a temporary file that then replaces `path`; RunError if it cannot be written.
 
-    `path` is always either the old file or the new one. An error leaves no temporary file; `remove_parts` removes that
-    of a killed process. Raises RunError if the file cannot be written.
+    `path` is always the old or the new file. `remove_parts` removes the temporary file of a killed process.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

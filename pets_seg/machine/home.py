@@ -26,14 +26,15 @@ def settle() -> None:
         # By the XDG standard a relative path is to be ignored.
         if not os.path.isabs(os.environ.get(name, "/")):
             del os.environ[name]
-    home = os.path.expanduser("~")
+    home, problem = os.path.expanduser("~"), ""
     if not os.path.isabs(home):
-        lacking = "there is no home folder"
+        problem = "there is no home folder"
     elif not (os.path.isdir(home) and os.access(home, os.R_OK | os.X_OK)) and not can_be_made(home):
-        lacking = f"HOME={home} cannot be read"
+        problem = f"HOME={home} cannot be read"
+    lacking = problem or lacking
     # W&B's own program looks for a home in this variable only.
-    os.environ["HOME"] = str(_temporary_home()) if lacking else home
-    # Without them W&B prints warnings, and Matplotlib looks for fonts in every command.
+    os.environ["HOME"] = str(_temporary_home()) if problem else home
+    # Without a cache folder W&B prints warnings, and Matplotlib looks for fonts in every command.
     for variable, base, default in (
         ("WANDB_CACHE_DIR", "XDG_CACHE_HOME", "~/.cache"),
         ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "~/.config"),

@@ -16,10 +16,7 @@ LEFT_OVER = "start the command by torchrun, or unset TORCHELASTIC_RUN_ID"
 
 @dataclass(frozen=True)
 class World:
-    """`size` processes, of which this is number `rank`, and `local_rank` of the `local_size` on this machine.
-
-    Communication between them needs a process group if there are several.
-    """
+    """The `size` processes of a run; this one is number `rank`, and `local_rank` of `local_size` on its machine."""
 
     rank: int = 0
     size: int = 1

@@ -62,11 +62,10 @@ class RunFolder:
     def write_status(self, state: str, error: BaseException | None = None, message: str = "", **facts: Any) -> None:
         """Set the state (running, finished, failed, interrupted) and add `facts` to those that are there."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        status = {"started": now, **self.read_status(), "state": state, "ended": None, **facts}
-        if state == "running":
+        running = state == "running"
+        status = {"started": now, **self.read_status(), "state": state, "ended": None if running else now, **facts}
+        if running:
             status |= {"host": socket.gethostname(), "pid": os.getpid(), "since": now}
-        else:
-            status["ended"] = now
         status["error"] = {"type": type(error).__name__, "message": message} if error else None
         _write_json(self.path / names.STATUS, status)
 
@@ -113,8 +112,8 @@ class RunFolder:
 def describe_machine(device: str, threads: int) -> dict[str, Any]:
     """Return what status.json says of where a run was made: device, processes, threads, commit, versions."""
     versions = {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
-    where = {"device": device, "processes": this_world().size, "threads": threads}
-    return {**where, "platform": platform.platform(), "git": git_commit(), "versions": versions}
+    made = {"device": device, "processes": this_world().size, "threads": threads}
+    return {**made, "platform": platform.platform(), "git": git_commit(), "versions": versions}
 
 
 def git_commit() -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 import csv
 import json
 import socket
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,12 +21,12 @@ from pets_seg.run_folder.reading import read_json
 # Only the newest runs are read and, of similar ones, averaged: a machine's speed changes with its other load.
 MOST_READ = 300
 MOST_ALIKE = 8
-# What the time of an image depends on, beside the machine; augmentation adds little to it.
+# What the time of an image depends on, apart from the machine; augmentation adds little to it.
 SETTINGS = ("batch_size", "precision", "compile", "accumulate", "checkpoint_activations", "deterministic")
 COLUMNS = ("seconds", "images_seen", "updates")
 # Predicting an image takes about a third of the time of training on it.
 PREDICTION = 1 / 3
-# A run folder may be damaged or in the middle of being written.
+# What a run folder that is damaged, or being written, can raise.
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)
 
 
@@ -50,10 +51,10 @@ class Work:
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds of an epoch per training image, not counting augmented copies, and seconds of a run outside of epochs."""
+    """Seconds of an epoch per training image, not counting augmented copies, and of a run outside of its epochs."""
 
     image: float
-    beside: float | None
+    outside: float | None
 
 
 class Paces:
@@ -64,18 +65,15 @@ class Paces:
 
     def seconds_left(self, work: Sequence[Work]) -> list[float | None]:
         """Return about how many seconds each run will still take; None where no similar run is known."""
-        paces: dict[tuple[Machine, str], list[tuple[Any, Pace]]] = {}
-        for machine, config, pace in self._known():
-            paces.setdefault((machine, _cost_key(config)), []).append((config.get("aug"), pace))
+        known = self._known()
         return [
-            _seconds_left(
-                item, _typical_pace(item.config["aug"], paces.get((item.machine, _cost_key(item.config)), []))
-            )
+            _seconds_left(item, _typical_pace(item.config["aug"], known[item.machine, _cost_key(item.config)]))
             for item in work
         ]
 
-    def _known(self) -> list[tuple[Machine, dict[str, Any], Pace]]:
-        known = []
+    def _known(self) -> defaultdict[tuple[Machine, str], list[tuple[Any, Pace]]]:
+        """Return augmentation and pace of the runs on each machine and of each cost key, the newest first."""
+        known = defaultdict(list)
         for file in sorted(self.runs.glob(f"*/*/{METRICS}"), key=_changed, reverse=True)[:MOST_READ]:
             with suppress(*UNREADABLE):
                 status = read_json(file.with_name(STATUS))
@@ -83,7 +81,8 @@ class Paces:
                     continue
                 config = load_plain(file.with_name(CONFIG))
                 if pace := _pace(file.parent, status, config):
-                    known.append((Machine(status["device"], status["threads"], status["processes"]), config, pace))
+                    machine = Machine(status["device"], status["threads"], status["processes"])
+                    known[machine, _cost_key(config)].append((config.get("aug"), pace))
         return known
 
 
@@ -95,11 +94,11 @@ def _pace(folder: Path, status: Mapping[str, Any], config: Mapping[str, Any]) ->
         in_batches = [updates * config["train"]["batch_size"] for updates in _increments(rows, "updates")]
         images = [*map(min, images, in_batches)]
     by_image = [row["seconds"] / count for row, count in zip(rows, images, strict=True) if count > 0]
-    beside = None
+    outside = None
     if status["state"] == "finished" and status["since"] == status["started"]:
         whole = datetime.fromisoformat(status["ended"]) - datetime.fromisoformat(status["started"])
-        beside = max(0.0, whole.total_seconds() - sum(row["seconds"] for row in rows))
-    return Pace(median(by_image), beside) if by_image else None
+        outside = max(0.0, whole.total_seconds() - sum(row["seconds"] for row in rows))
+    return Pace(median(by_image), outside) if by_image else None
 
 
 def _seconds_left(work: Work, pace: Pace | None) -> float | None:
@@ -114,10 +113,10 @@ def _seconds_left(work: Work, pace: Pace | None) -> float | None:
         return 0.0
     if pace is None:
         return None
-    beside = pace.beside
-    if beside is None:
-        beside = pace.image * PREDICTION * (work.images["valid"] + work.images["test"])
-    return max(0, work.config["train"]["epochs"] - done) * work.images["train"] * pace.image + beside
+    outside = pace.outside
+    if outside is None:
+        outside = pace.image * PREDICTION * (work.images["valid"] + work.images["test"])
+    return max(0, work.config["train"]["epochs"] - done) * work.images["train"] * pace.image + outside
 
 
 def _typical_pace(aug: Any, paces: Sequence[tuple[Any, Pace]]) -> Pace | None:
@@ -126,8 +125,8 @@ def _typical_pace(aug: Any, paces: Sequence[tuple[Any, Pace]]) -> Pace | None:
         return None
     same = [pace for other, pace in paces if other == aug]
     chosen = (same or [pace for _, pace in paces])[:MOST_ALIKE]
-    beside = [pace.beside for pace in chosen if pace.beside is not None]
-    return Pace(median(pace.image for pace in chosen), median(beside) if beside else None)
+    outside = [pace.outside for pace in chosen if pace.outside is not None]
+    return Pace(median(pace.image for pace in chosen), median(outside) if outside else None)
 
 
 def _cost_key(config: Mapping[str, Any]) -> str:

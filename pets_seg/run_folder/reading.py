@@ -55,13 +55,9 @@ def read_csv(path: Path, columns: Sequence[str]) -> "pd.DataFrame":
 
 def tabular(value: Any) -> Any:
     """Return a value of a JSON file as a table can hold it: a number that is too large or not finite is None."""
-    if isinstance(value, bool) or value is None:
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, int):
-        return value if abs(value) < 2**63 else None
-    return escaped(value if isinstance(value, str) else json.dumps(value))[:1000]
+    if isinstance(value, int | float):
+        return value if abs(value) < (2**63 if isinstance(value, int) else math.inf) else None
+    return None if value is None else escaped(value if isinstance(value, str) else json.dumps(value))[:1000]
 
 
 def flat(node: Any, prefix: str = "") -> dict[str, Any]:
