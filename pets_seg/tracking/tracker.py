@@ -83,9 +83,8 @@ def _labelled(tracker: Callable[..., Any], where: str | None) -> dict[str, str]:
 
 def _call_on_class(settings: Mapping[str, Any], method: str, argument: Any) -> Any:
     call = getattr(locate(settings, "tracker"), method, None)
-    if call is None:
-        return None
-    return call(argument, **{key: value for key, value in settings.items() if key != "name" and key[0] != "_"})
+    arguments = {key: value for key, value in settings.items() if key != "name" and key[0] != "_"}
+    return call(argument, **arguments) if call else None
 
 
 def _warn(name: str, error: Exception) -> None:

@@ -6,6 +6,7 @@ import re
 import urllib.error
 import urllib.request
 from functools import cache
+from types import ModuleType
 
 from pets_seg.errors import InputError
 from pets_seg.tracking.wandb_names import in_trial, project_name
@@ -76,10 +77,10 @@ def _warn_once(line: str) -> None:
     log.warning(line)
 
 
-def quiet_wandb() -> None:
-    """Make W&B print nothing and report no errors of its own; to be called before W&B is used.
+def quiet_wandb() -> ModuleType:
+    """Return the module wandb, which then prints nothing, reports no errors of its own and ignores HIDDEN variables.
 
-    Raises InputError for one of its variables that it refuses. The variables in HIDDEN are hidden from it.
+    Raises InputError for one of W&B's variables that it refuses.
     """
     # Otherwise W&B reports errors to its server, and a process waits for that at its end.
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
@@ -97,6 +98,7 @@ def quiet_wandb() -> None:
         import wandb
 
         wandb.setup(wandb.Settings(silent=True))
+        return wandb
     finally:
         os.environ |= hidden
 
@@ -122,10 +124,7 @@ def _reason(error: Exception) -> str:
 
 def key_configured() -> bool:
     """Return whether a W&B key is configured, asking neither user nor server; wandb.Error if it cannot be one."""
-    quiet_wandb()
-    import wandb
-
-    return wandb.login(prompt=False, verify=False)
+    return quiet_wandb().login(prompt=False, verify=False)
 
 
 def check_server() -> None:
@@ -144,10 +143,7 @@ def check_server() -> None:
 
 def server_address() -> str:
     """Return the address of the W&B server that is configured."""
-    quiet_wandb()
-    import wandb
-
-    return str(wandb.setup().settings.base_url)
+    return str(quiet_wandb().setup().settings.base_url)
 
 
 def one_line_without_secrets(error: BaseException) -> str:

@@ -17,8 +17,8 @@ from pets_seg.run_folder.names import STATUS, WANDB
 from pets_seg.run_folder.reading import read_json
 
 PROJECT = "pets_seg"
-# Files in wandb/ of a run folder, each name followed by the id of a W&B run: what W&B was told of that run, and a mark
-# that the server has a part of it, to which `wandb sync` would append the whole.
+# Files in wandb/ of a run folder, each name followed by the id of a W&B run: the names of that run, and a mark that the
+# server has a part of it, to which `wandb sync` would append the whole.
 ABOUT = "about"
 PARTLY = "partly-uploaded"
 
@@ -52,12 +52,12 @@ def names(config: Mapping[str, Any], folder: Path, project: str | None) -> dict[
 
 
 def record(folder: Path, about: Mapping[str, Any]) -> None:
-    """Keep what W&B was told of a run of this folder, so that a later upload tells it the same."""
+    """Save the names of a W&B run in its run folder, so that a later upload has the same ones."""
     write_text(folder / WANDB / f"{ABOUT}-{about['id']}.json", json.dumps(dict(about), indent=2) + "\n")
 
 
 def recorded(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return what W&B was told of each run of this folder, by its id; what cannot be read is left out."""
+    """Return what `record` saved, by the id of the W&B run; files that cannot be read are left out."""
     runs = {}
     for path in sorted((folder / WANDB).glob(f"{ABOUT}-*.json")):
         with suppress(ValueError, KeyError, TypeError):
@@ -72,10 +72,7 @@ def partly_mark(folder: Path, run_id: str) -> Path:
 
 
 def waiting(folder: Path) -> dict[str, Path | None]:
-    """Return the ids of the W&B runs of a run folder that are not wholly uploaded, each with its offline files.
-
-    The files are None if they are gone, because an upload from the run folder itself was broken off.
-    """
+    """Return the W&B runs that are not wholly uploaded, by id, with their offline files; None if these are gone."""
     runs: dict[str, Path | None] = {}
     for file in sorted((folder / WANDB).glob("offline-run-*/*.wandb")):
         # offline-run-<time>-<id>

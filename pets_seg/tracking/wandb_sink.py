@@ -32,8 +32,8 @@ log = logging.getLogger("pets_seg")
 class WandbSink:
     """One W&B run; with mode=disabled, or once W&B has failed, it does nothing.
 
-    Its id and names are those of `names`, or `_about`: what W&B was told of the run before. A server that fails at any
-    time costs seconds and a warning; the whole run is then in offline files.
+    Its id and names are those of `names`, or `_about`, which `record` saved. A server that fails at any time costs
+    seconds and a warning; the whole run is then in offline files.
     """
 
     label = "W&B"
@@ -118,19 +118,17 @@ class WandbSink:
             log.info("W&B: its server failed a while ago; this run is in offline files")
         if self.online:
             account.check_server()
-        self._open("online" if self.online else "offline")
+        self._open()
 
-    def _open(self, mode: Literal["online", "offline"]) -> None:
-        account.quiet_wandb()
-        import wandb
-
+    def _open(self) -> None:
+        wandb = account.quiet_wandb()
         self._remove_earlier_files()
         self.run = wandb.init(
             **{key: self.about[key] for key in INIT},
-            resume="allow" if mode == "online" else None,
+            resume="allow" if self.online else None,
             config=dict(self.config),
             dir=self.folder,
-            mode=mode,
+            mode="online" if self.online else "offline",
             reinit="finish_previous",
             # No git: the address of a remote may hold a token. The commit is in status.json.
             settings=wandb.Settings(
@@ -146,7 +144,7 @@ class WandbSink:
                 finish_timeout_raises=True,
             ),
         )
-        self.begun = mode == "online"
+        self.begun = self.online
         self.about["address"] = self.run.url
         record(self.folder, self.about)
         self.run.define_metric("epoch")
@@ -191,7 +189,7 @@ class WandbSink:
         if not self.begun:
             for empty in (self.folder / WANDB).glob("run-*-*"):
                 shutil.rmtree(empty, ignore_errors=True)
-        self._open("offline")
+        self._open()
         for index in range(len(self.rows)):
             self._send_row(index)
         if self.pictures:

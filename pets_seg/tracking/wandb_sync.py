@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 from pets_seg.errors import InputError
@@ -77,9 +76,10 @@ def _is_whole(run: Path, run_id: str) -> bool:
     """Return whether the offline files have all of a W&B run and the server nothing; a killed process wrote a part."""
     if partly_mark(run, "").exists() or partly_mark(run, run_id).exists():
         return False
-    with suppress(ValueError):
+    try:
         return read_json(run / STATUS).get("state") == "finished"
-    return False
+    except ValueError:
+        return False
 
 
 def _complete(run: Path, run_id: str) -> bool:
