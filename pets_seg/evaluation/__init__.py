@@ -1,1 +1,1 @@
-"""Metrics, and what a network scores and predicts by its weights."""
+"""Metrics, and the scores and predictions of a network from its weights."""

@@ -1,1 +1,1 @@
-"""What a process finds on its machine: files, folders, a terminal, devices, other processes, random numbers."""
+"""The machine that a process runs on: files, folders, terminal, devices, other processes, random numbers."""

@@ -31,7 +31,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def read_csv(path: Path, columns: Sequence[str]) -> "pd.DataFrame":
     """Return a table that has `columns`, numbers but for split and stem; ValueError, saying why, if it has not."""
-    # Half a second that those who read JSON need not wait for.
+    # Importing it takes half a second.
     import pandas as pd
 
     # A stem may be "NA" or "1", and a figure missing or not a number.
