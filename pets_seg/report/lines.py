@@ -54,14 +54,14 @@ def _line(item: Difference, study: Study) -> tuple[str, str]:
 
 
 def _figures(item: Difference) -> str:
-    found = item.found
+    found = item.estimate
     alone = " over images" if found.seeds == 1 else ""
     ends = "" if math.isnan(found.low) else f" ({points(found.low)} to {points(found.high)}{alone})"
     return f"{points(found.difference, sign=True)} points{ends}"
 
 
 def _verdict_in_words(item: Difference, theirs: str) -> str:
-    found = item.found
+    found = item.estimate
     match verdict(item):
         case Verdict.APART:
             return f"no seed in common with {theirs}; run the missing seeds"
@@ -90,6 +90,6 @@ def _plan(item: Difference) -> str:
     needed = item.needed
     if needed is None:
         return "to tell half a point may take more test images too"
-    if needed <= item.found.seeds:
+    if needed <= item.estimate.seeds:
         return "a difference of half a point would probably have shown"
     return f"{f'{MOST_SEEDS:,} or more' if needed >= MOST_SEEDS else f'about {needed}'} would tell half a point"

@@ -49,9 +49,11 @@ def remarks(study: Study) -> list[str]:
     for group in study.groups:
         item = study.difference(group, "test_dice")
         counts = [len(run.images.get("test", ())) for run in group.finished]
-        if item and item.found and item.found.seeds and counts and item.found.images < max(counts):
-            common = f"{item.found.images} of {max(counts)} test images" if item.found.images else "no test images"
-            then = "" if item.found.images else ", so that the means of runs are compared"
+        if item and item.estimate.seeds and counts and item.estimate.images < max(counts):
+            common = (
+                f"{item.estimate.images} of {max(counts)} test images" if item.estimate.images else "no test images"
+            )
+            then = "" if item.estimate.images else ", so that the means of runs are compared"
             found.append(f"{group.name} and {item.baseline.name} have {common} in common{then}.")
     simplest = min(study.groups, key=simplicity) if study.groups else None
     if simplest and not simplest.finished and study.baselines:
@@ -80,7 +82,7 @@ def _best_and_worst(told: list[Difference]) -> list[str]:
     if len(told) <= 2 * MOST_SENTENCES:
         return [_sentence(item) for item in told]
     others = told[MOST_SENTENCES:-MOST_SENTENCES]
-    raised = sum(item.found.difference > 0 for item in others)
+    raised = sum(item.estimate.difference > 0 for item in others)
     between = f"Of {len(others)} other groups {raised} raise and {len(others) - raised} lower test Dice."
     ends = [_sentence(item) for item in (*told[:MOST_SENTENCES], *told[-MOST_SENTENCES:])]
     return [*ends[:MOST_SENTENCES], between, *ends[MOST_SENTENCES:]]
@@ -125,7 +127,7 @@ def _plans(items: list[Difference]) -> str:
     if not items:
         return ""
     needed = sorted(MOST_SEEDS if (number := item.needed) is None else number for item in items)
-    if needed[-1] <= max(item.found.seeds for item in items):
+    if needed[-1] <= max(item.estimate.seeds for item in items):
         return " Differences of half a point would probably have been seen."
     most = f"{MOST_SEEDS:,} or more" if needed[-1] >= MOST_SEEDS else str(needed[-1])
     few = f"{needed[0]} to " if needed[0] < needed[-1] else ""
@@ -139,7 +141,7 @@ def _none_told_apart(items: list[Difference], baseline: Group | None) -> str:
 
 def _sentence(item: Difference, said: bool = False) -> str:
     """Return a sentence on a group; `said` is whether it was said already which groups cannot be told apart."""
-    ours, theirs, found, kind = item.group.short, item.baseline.short, item.found, verdict(item)
+    ours, theirs, found, kind = item.group.short, item.baseline.short, item.estimate, verdict(item)
     if kind is Verdict.APART:
         return f"{ours} and {theirs} have no seed in common: run the missing seeds to compare them."
     seeds, by = count(found.seeds, "seed"), points(abs(found.difference))
@@ -179,7 +181,7 @@ def _sentence(item: Difference, said: bool = False) -> str:
 
 
 def _one_seed(item: Difference) -> str:
-    ours, theirs, found = item.group.short, item.baseline.short, item.found
+    ours, theirs, found = item.group.short, item.baseline.short, item.estimate
     where = "above" if found.difference >= 0 else "below"
     interval = ""
     if not math.isnan(found.low):
@@ -194,8 +196,8 @@ def _one_seed(item: Difference) -> str:
 def _plan(item: Difference) -> str:
     needed = item.needed
     if needed is None:
-        return f"for half a point it may take more than these {item.found.images} test images, beside more seeds"
-    if needed <= item.found.seeds:
+        return f"for half a point it may take more than these {item.estimate.images} test images, beside more seeds"
+    if needed <= item.estimate.seeds:
         return "a difference of half a point would probably have been seen"
     number = f"{MOST_SEEDS:,} seeds or more" if needed >= MOST_SEEDS else f"about {needed} seeds"
     return f"{number} would be needed for half a point"
@@ -203,8 +205,8 @@ def _plan(item: Difference) -> str:
 
 def crossed_sentences(study: Study, most: int = MOST_SENTENCES) -> list[str]:
     """Return a sentence an interaction; of more than `most` that were not told apart one for all."""
-    told = [item for item in study.interactions if told_apart(item.found, item.p_holm)]
-    told.sort(key=lambda item: -abs(item.found.difference))
+    told = [item for item in study.interactions if told_apart(item.estimate, item.p_holm)]
+    told.sort(key=lambda item: -abs(item.estimate.difference))
     others = [item for item in study.interactions if item not in told]
     sentences = [_crossed(item) for item in told[:MOST_SENTENCES]]
     if len(told) > MOST_SENTENCES:
@@ -217,7 +219,7 @@ def crossed_sentences(study: Study, most: int = MOST_SENTENCES) -> list[str]:
 
 
 def _crossed(item: Interaction) -> str:
-    found: Estimate = item.found
+    found: Estimate = item.estimate
     subject = f"The effect of {item.factor}={item.level} on test Dice"
     pair = f"{item.other}={item.here} and {item.other}={item.there}"
     more = "greater" if found.difference > 0 else "less"

@@ -16,8 +16,8 @@ from pets_seg.report.study.units import UNITS, unit_of
 from pets_seg.report.study.words import points
 from pets_seg.run_folder.reading import tabular
 
-COMPARISON = ("group", "baseline", "metric", "mean", "baseline_mean", "difference", "ci_low", "ci_high", "p", "p_holm")
-COMPARISON += ("seeds", "images")
+COMPARISON = ["group", "baseline", "metric", "mean", "baseline_mean", "difference", "ci_low", "ci_high", "p", "p_holm"]
+COMPARISON += ["seeds", "images"]
 COSTS = {
     "train_seconds": "time a run",
     "images_per_second": "images/s",
@@ -52,12 +52,12 @@ def comparison_frame(study: Study) -> pd.DataFrame:
     """Return a row a group and metric: its mean against that of its baseline, with interval and p-values."""
     rows = []
     for item in study.differences:
-        found = item.found
-        known = (math.nan,) * 4 if found is None else (found.difference, found.low, found.high, found.p)
-        counts = (0, 0) if found is None else (found.seeds, found.images)
+        estimate = item.estimate
         means = item.mean, item.baseline_mean
-        rows.append((item.group.name, item.baseline.name, item.metric, *means, *known, item.p_holm, *counts))
-    return pd.DataFrame(rows, columns=list(COMPARISON))
+        paired = estimate.difference, estimate.low, estimate.high, estimate.p, item.p_holm
+        counts = estimate.seeds, estimate.images
+        rows.append((item.group.name, item.baseline.name, item.metric, *means, *paired, *counts))
+    return pd.DataFrame(rows, columns=COMPARISON)
 
 
 def write_tables(study: Study, folder: Path) -> None:
@@ -77,7 +77,7 @@ def main_table(study: Study) -> Table:
         dice = spread(group, "test_dice")
         row = [group.name, str(len(group.finished)), plus_minus(dice), _interval(dice)]
         item = study.difference(group, "test_dice")
-        p_values = [_p(item.found.p), _p(item.p_holm)] if item and item.found else ["", ""]
+        p_values = [_p(item.estimate.p), _p(item.p_holm)] if item else ["", ""]
         row += [difference(study, group), *p_values]
         row += [
             plus_minus(spread(group, key))
@@ -153,10 +153,10 @@ def difference(study: Study, group: Group) -> str:
     item = study.difference(group, "test_dice")
     if item is None:
         return "baseline" if group in study.baselines.values() else ""
-    if item.found is None:
+    if not item.estimate.seeds:
         return "no common seed"
-    ends = "" if math.isnan(item.found.low) else f" ({points(item.found.low)} to {points(item.found.high)})"
-    return points(item.found.difference, sign=True) + ends
+    ends = "" if math.isnan(item.estimate.low) else f" ({points(item.estimate.low)} to {points(item.estimate.high)})"
+    return points(item.estimate.difference, sign=True) + ends
 
 
 def plus_minus(figure: Spread, form: str = ".4f") -> str:

@@ -80,7 +80,7 @@ def test_bars_of_differences_are_their_intervals(crossed: Study) -> None:
         assert len(panel.marks) == 5
         for x, row, colour, lines in panel.marks:
             [group] = [group for group in crossed.groups if group.name == lines[0]]
-            found = crossed.difference(group, metric).found
+            found = crossed.difference(group, metric).estimate
             assert x == pytest.approx(100 * found.difference)
             assert is_drawn(panel.axes, colour, 100 * np.array([found.low, found.high]), np.array([row, row]))
             assert is_drawn(panel.axes, colour, np.array([x]), np.array([row]))

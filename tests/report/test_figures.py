@@ -122,7 +122,7 @@ def test_of_many_differences_the_best_and_the_worst_are_shown(large: Study) -> N
     assert names == [item.group.name for item in [*ordered[:18], *ordered[-6:]]]
     assert "Of 29 groups" in drawing.caption
     for (points, *_), item in zip(drawing.hover[0].marks, [*ordered[:18], *ordered[-6:]], strict=True):
-        assert points == pytest.approx(100 * item.found.difference)
+        assert points == pytest.approx(100 * item.estimate.difference)
     assert "Of 30 groups" in draw_images(large, find_looks(large)).caption
 
 

@@ -74,7 +74,7 @@ def test_figures_are_whole_and_those_of_a_former_report_are_gone(page: Path) -> 
 def test_the_numbers_on_the_page_are_those_of_the_study(study: Study, page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for group in study.groups[1:]:
-        found = study.difference(group, "test_dice").found
+        found = study.difference(group, "test_dice").estimate
         shown = [
             f"{100 * value:+.2f}".replace("-", "\N{MINUS SIGN}") for value in (found.difference, found.low, found.high)
         ]

@@ -135,7 +135,7 @@ def test_an_effect_that_differs_between_networks_is_found(tmp_path: Path) -> Non
     means = {group.name: spread(group, "test_dice").mean for group in study.groups}
     expected = means["model=resnet34_unet aug=elastic"] - means["model=resnet34_unet aug=none"]
     expected -= means["model=unet aug=elastic"] - means["model=unet aug=none"]
-    assert crossed.found.difference == pytest.approx(expected)
+    assert crossed.estimate.difference == pytest.approx(expected)
     assert crossed.p_holm < 0.05
     said = answer(study)[-1]
     assert said.startswith("The effect of aug=elastic on test Dice differs between model=resnet34_unet and model=unet")

@@ -66,8 +66,6 @@ def reliability(group: Group) -> np.ndarray | None:
     """Return (bins, 3): mean probability, share of pet, number; of test pixels, all seeds; None without any."""
     sums: dict[int, np.ndarray] = {}
     for run in group.finished:
-        if run.calibration is None:
-            continue
         table = run.calibration[run.calibration["split"] == "test"]
         values = table[["bin", "pixels", "probability", "pet_share"]].to_numpy(dtype=float)
         for index, pixels, probability, share in values[np.isfinite(values).all(axis=1)]:

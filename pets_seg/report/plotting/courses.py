@@ -41,7 +41,7 @@ class Course:
 
 def course(group: Group, columns: Sequence[str]) -> Course | None:
     """Return the course of a group's finished runs; None if none has metrics, NaN in columns that runs lack."""
-    tables = [run.metrics[_known(run.metrics["epoch"])] for run in group.finished if run.metrics is not None]
+    tables = [run.metrics[_known(run.metrics["epoch"].to_numpy(dtype=float))] for run in group.finished]
     tables = [table for table in tables if len(table)]
     if not tables:
         return None

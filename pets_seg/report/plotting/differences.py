@@ -93,11 +93,11 @@ def draw_differences(study: Study, looks: dict[str, Look]) -> Drawing | None:
         caption = f"Baseline: {escaped(study.baseline.name)}. {caption}"
     if any(_is_clear(item) for item in lines):
         caption += " What is bold has p\u00a0<\u00a00.05 after Holm's correction for the number of groups."
-    if any(item.found is not None and item.found.seeds == 1 for item in lines):
+    if any(item.estimate.seeds == 1 for item in lines):
         caption += " With one seed the interval is over images alone, and leaves out how training varies."
-    if any(item.found is None for item in lines):
+    if any(not item.estimate.seeds for item in lines):
         caption += " A hollow dot has no seed in common with the baseline, and so no interval."
-    if any(item.found is not None and math.isnan(item.found.low) for item in lines):
+    if any(item.estimate.seeds and math.isnan(item.estimate.low) for item in lines):
         caption += " There is no interval where the scores do not vary, or are not finite."
     if len(lines) < len(every):
         caption += f" Of {len(every)} groups the {BEST} best and the {WORST} worst are shown."
@@ -134,18 +134,18 @@ def _axes(figure: Figure, left: float, wide: float, tall: float, rows: int) -> A
 
 
 def _draw(axes: Axes, row: int, item: Difference, colour: str, main: bool) -> tuple[float, float, str, list[str]]:
-    found, points = item.found, _points(item)
-    if found is not None and math.isfinite(found.low):
+    found, points = item.estimate, _points(item)
+    if math.isfinite(found.low):
         axes.plot(
             [POINTS * found.low, POINTS * found.high], [row, row], color=colour, linewidth=2.0 if main else 1.0,
             solid_capstyle="butt", alpha=1.0 if main else 0.75,
         )  # fmt: skip
     axes.plot(
         [points], [row], "o", color=colour, markersize=5.5 if main else 3.0, alpha=1.0 if main else 0.75,
-        markerfacecolor="none" if found is None else colour,
+        markerfacecolor=colour if found.seeds else "none",
     )  # fmt: skip
     lines = [item.group.name, f"{_text(item)} points against {item.baseline.name}"]
-    if found is not None:
+    if found.seeds:
         lines.append(counted_seeds(found.seeds) + f", {found.images} images" + _p(item))
     return points, row, colour, lines
 
@@ -160,16 +160,16 @@ def _finish(axes: Axes, bins: int) -> None:
 
 
 def _points(item: Difference) -> float:
-    return POINTS * (item.found.difference if item.found is not None else item.mean - item.baseline_mean)
+    return POINTS * (item.estimate.difference if item.estimate.seeds else item.mean - item.baseline_mean)
 
 
 def _text(item: Difference) -> str:
     text = signed(_points(item))
-    if item.found is None:
+    if not item.estimate.seeds:
         return f"{text} (no seed in common)"
-    if not math.isfinite(item.found.low):
+    if not math.isfinite(item.estimate.low):
         return f"{text} (no interval)"
-    low, high = (signed(POINTS * value) for value in (item.found.low, item.found.high))
+    low, high = (signed(POINTS * value) for value in (item.estimate.low, item.estimate.high))
     return f"{text} ({low} to {high})"
 
 
@@ -178,7 +178,7 @@ def _is_clear(item: Difference) -> bool:
 
 
 def _p(item: Difference) -> str:
-    if not math.isfinite(item.p_holm) or item.found is None or item.found.seeds < 2:
+    if not math.isfinite(item.p_holm) or item.estimate.seeds < 2:
         return ""
     return ", p < 0.001" if item.p_holm < 0.001 else f", p = {item.p_holm:.3f} (Holm)"
 

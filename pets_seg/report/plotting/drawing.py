@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.typing import RcKeyType
 
 from pets_seg.report.plotting.looks import GRID, INK, MUTED, VARIABLES
 from pets_seg.report.plotting.widths import SMALL
 
 # Of the text of a paper with two columns.
 WIDTH = 7.2
-STYLE: dict[str, Any] = {
+STYLE: dict[RcKeyType, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 8,

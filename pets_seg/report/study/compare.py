@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
@@ -39,9 +39,10 @@ HALF_A_POINT = 0.005
 
 @dataclass(frozen=True)
 class Difference:
-    """A group against its baseline in one metric; the means are over the pairs alone.
+    """A group against its baseline in one metric.
 
-    `paired` (seeds, images) are the differences that `found` was made of; None if no seed is common to both.
+    `estimate` and the means come from the seeds that both have, `paired` (seeds, images) are their differences. If they
+    have none in common, the means are over all runs and the estimate has no seeds.
     """
 
     group: Group
@@ -49,9 +50,9 @@ class Difference:
     metric: str
     mean: float
     baseline_mean: float
-    found: Estimate | None
-    p_holm: float
-    paired: np.ndarray | None
+    estimate: Estimate = field(default_factory=Estimate)
+    paired: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    p_holm: float = math.nan
 
     @cached_property
     def needed(self) -> int | None:
@@ -64,12 +65,12 @@ def compare(groups: Sequence[Group], baselines: Mapping[str, Group]) -> list[Dif
 
     The p-values of one metric are a family: Holm's correction is over its groups.
     """
-    found = []
+    differences = []
     for metric in [*METRICS, *(f"test_{name}" for name in metrics_beside(groups))]:
         family = [_difference(group, baselines[group.name], metric) for group in groups if group.name in baselines]
-        corrected = holm([item.found.p if item.found else math.nan for item in family])
-        found += [replace(item, p_holm=p) for item, p in zip(family, corrected, strict=True)]
-    return found
+        corrected = holm([item.estimate.p for item in family])
+        differences += [replace(item, p_holm=p) for item, p in zip(family, corrected, strict=True)]
+    return differences
 
 
 def _difference(group: Group, baseline: Group, metric: str) -> Difference:
@@ -81,12 +82,13 @@ def _difference(group: Group, baseline: Group, metric: str) -> Difference:
     ]
     if not seeds:
         sides = ([run.number(key) for run in side.finished] for side in (group, baseline))
-        means = [float(np.mean([value for value in side if not math.isnan(value)] or [math.nan])) for side in sides]
-        return Difference(group, baseline, metric, *means, None, math.nan, None)
-    ours, theirs = paired_scores([group, baseline], seeds, metric)
-    values = ours - theirs
-    means = float(ours.mean()), float(theirs.mean())
-    return Difference(group, baseline, metric, *means, estimate(values), math.nan, values)
+        # Unlike NumPy's, this mean leaves out NaN, and is NaN without a warning if nothing is left.
+        mean, baseline_mean = (float(pd.Series(side, dtype=float).mean()) for side in sides)
+        return Difference(group, baseline, metric, mean, baseline_mean)
+    scores, baseline_scores = paired_scores([group, baseline], seeds, metric)
+    paired = scores - baseline_scores
+    means = float(scores.mean()), float(baseline_scores.mean())
+    return Difference(group, baseline, metric, *means, estimate(paired), paired)
 
 
 def common_seeds(groups: Sequence[Group]) -> list[int]:
@@ -103,15 +105,12 @@ def paired_scores(groups: Sequence[Group], seeds: Sequence[int], metric: str) ->
     """
     split, column, summary = metric_place(metric)
     runs = [[next(run for run in group.finished if run.seed == seed) for seed in seeds] for group in groups]
-    tables = [[run.images.get(split) for run in side] for side in runs]
+    tables = [[run.images.get(split, pd.DataFrame()) for run in side] for side in runs]
     flat = [table for side in tables for table in side]
-    if all(table is not None and column in table for table in flat):
-        # Those of which a metric says nothing are left out.
+    if all(column in table for table in flat):
+        # A metric may have no value for some images: these are left out.
         known = [table.index if column in COLUMNS else table.index[table[column].notna()] for table in flat]
-        stems = known[0]
-        for others in known[1:]:
-            if not others.equals(stems):
-                stems = stems.intersection(others)
+        stems = reduce(pd.Index.intersection, known)
         if len(stems) > 1:
             return [np.stack([_of_images(table, stems, column) for table in side]) for side in tables]
     return [np.array([[run.number(summary)] for run in side]) for side in runs]
@@ -128,9 +127,9 @@ def _of_images(table: pd.DataFrame, stems: pd.Index, column: str) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Interaction:
-    """Whether what `level` of the first factor does differs between `here` and `there` of the second.
+    """Whether the effect of `level` of the first factor differs between `here` and `there` of the second.
 
-    `found` is the difference of the two differences from the factor's baseline.
+    `estimate` is of the difference of the two differences from the factor's baseline.
     """
 
     factor: str
@@ -138,8 +137,8 @@ class Interaction:
     other: str
     here: str
     there: str
-    found: Estimate
-    p_holm: float
+    estimate: Estimate
+    p_holm: float = math.nan
 
 
 def interactions(groups: Sequence[Group], baseline: Group | None) -> list[Interaction]:
@@ -152,18 +151,19 @@ def interactions(groups: Sequence[Group], baseline: Group | None) -> list[Intera
     factor, other = sorted(baseline.values, key=lambda key: key == "model")
     cells = {_cell(group.values[factor], group.values[other]): group for group in groups if group.finished}
     base, there = baseline.values[factor], baseline.values[other]
-    found = []
+    crossed = []
     for group in cells.values():
         level, here = group.values[factor], group.values[other]
-        corners = [cells.get(_cell(*cell)) for cell in ((level, here), (base, here), (level, there), (base, there))]
-        if None in corners or len({corner.name for corner in corners}) < 4 or not (seeds := common_seeds(corners)):
+        keys = [_cell(*cell) for cell in ((level, here), (base, here), (level, there), (base, there))]
+        corners = [cells[key] for key in dict.fromkeys(keys) if key in cells]
+        if len(corners) < 4 or not (seeds := common_seeds(corners)):
             continue
         with_here, without_here, with_there, without_there = paired_scores(corners, seeds, "test_dice")
         double = (with_here - without_here) - (with_there - without_there)
         names = (factor, written(level), other, written(here), written(there))
-        found.append(Interaction(*names, estimate(double), math.nan))
-    corrected = holm([item.found.p for item in found])
-    return [replace(item, p_holm=p) for item, p in zip(found, corrected, strict=True)]
+        crossed.append(Interaction(*names, estimate(double)))
+    corrected = holm([item.estimate.p for item in crossed])
+    return [replace(item, p_holm=p) for item, p in zip(crossed, corrected, strict=True)]
 
 
 def _cell(*values: Any) -> tuple[Any, ...]:

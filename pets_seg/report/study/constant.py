@@ -13,14 +13,14 @@ CONSTANT = {
 }
 
 
-def constant_class(images: pd.DataFrame | None, bins: pd.DataFrame | None) -> str | None:
+def constant_class(images: pd.DataFrame, bins: pd.DataFrame) -> str | None:
     """Return "background" or "pet" if a network predicts that class for every image of a split.
 
     `images` are the split's rows of per_image.csv, `bins` those of calibration.csv. A constant network gives each image
     the Dice and IoU that follow from its number of pet pixels alone; these numbers must add up to that of `bins`.
     "nothing" if it is known only that no pixel of a pet was found; None for any other network, and without scores.
     """
-    if images is None:
+    if images.empty:
         return None
     dice, iou, pixels = (images[name].to_numpy(dtype=float) for name in ("dice", "iou", "pixels"))
     if not (np.isfinite(dice) & np.isfinite(iou)).all():
@@ -41,5 +41,5 @@ def _same(found: np.ndarray, expected: np.ndarray) -> bool:
     return bool(np.allclose(found, expected, rtol=1e-9, atol=0))
 
 
-def _add_up(counts: np.ndarray, bins: pd.DataFrame | None) -> bool:
-    return bins is not None and abs(float((bins["pixels"] * bins["pet_share"]).sum()) - counts.sum()) < 0.5
+def _add_up(counts: np.ndarray, bins: pd.DataFrame) -> bool:
+    return not bins.empty and abs(float((bins["pixels"] * bins["pet_share"]).sum()) - counts.sum()) < 0.5

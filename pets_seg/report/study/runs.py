@@ -36,8 +36,8 @@ COLUMNS = {
 class Run:
     """One run folder; `settings` are its configuration's values by dotted key, as far as they can change a result.
 
-    `metrics`, `per_image` and `calibration` are the files of these names, None if missing or damaged; only a finished
-    run has them and a `summary`. `damage` says what of a finished run could not be read.
+    `metrics`, `per_image` and `calibration` are the files of these names, without rows if missing or damaged; only a
+    finished run has them and a `summary`. `damage` says what of a finished run could not be read.
     """
 
     folder: Path
@@ -49,9 +49,9 @@ class Run:
     config: dict[str, Any]
     status: dict[str, Any]
     summary: dict[str, Any] = field(default_factory=dict)
-    metrics: pd.DataFrame | None = None
-    per_image: pd.DataFrame | None = None
-    calibration: pd.DataFrame | None = None
+    metrics: pd.DataFrame = field(default_factory=lambda: _no_rows("metrics.csv"))
+    per_image: pd.DataFrame = field(default_factory=lambda: _no_rows("per_image.csv"))
+    calibration: pd.DataFrame = field(default_factory=lambda: _no_rows("calibration.csv"))
     damage: tuple[str, ...] = ()
 
     @property
@@ -65,21 +65,19 @@ class Run:
     @cached_property
     def images(self) -> dict[str, pd.DataFrame]:
         """The scores of each split's images, by stem."""
-        if self.per_image is None:
-            return {}
-        return {split: part.set_index("stem").sort_index() for split, part in self.per_image.groupby("split")}
+        return {str(split): part.set_index("stem").sort_index() for split, part in self.per_image.groupby("split")}
 
     @cached_property
     def constant(self) -> str | None:
         """What its best weights predict for every test image, if they do (`constant.constant_class`)."""
-        bins = None if self.calibration is None else self.calibration[self.calibration["split"] == "test"]
-        return constant_class(self.images.get("test"), bins)
+        images, bins = (table[table["split"] == "test"] for table in (self.per_image, self.calibration))
+        return constant_class(images, bins)
 
     @cached_property
     def metrics_beside(self) -> list[str]:
         """The names of the metrics that it has beside those of every run."""
-        found = re.findall(r"^val_(.+)_at_best$", "\n".join(self.summary), re.MULTILINE)
-        return [name for name in found if name != "loss" and f"test_{name}" in self.summary]
+        names = re.findall(r"^val_(.+)_at_best$", "\n".join(self.summary), re.MULTILINE)
+        return [name for name in names if name != "loss" and f"test_{name}" in self.summary]
 
     def metric_record(self, name: str) -> dict[str, Any]:
         """Return what status.json keeps of a metric; nothing if that is not known."""
@@ -181,8 +179,8 @@ def read_run(folder: Path) -> Run:
     seed = config.get("seed")
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise ValueError(f"config.yaml: seed={str(seed)[:50]!r} is not a whole number")
-    error = status.get("error")
-    message = escaped(str(error.get("message")))[:1000] if isinstance(error, dict) else None
+    failure = status.get("error")
+    message = escaped(str(failure.get("message")))[:1000] if isinstance(failure, dict) else None
     if state == "running" and _is_dead(status):
         state, message = "interrupted", "its process ended without a word; the same command continues it"
     groups = {group: config[group] for group in IDENTITY if group != "seed" and isinstance(config.get(group), dict)}
@@ -200,24 +198,32 @@ def _with_results(run: Run) -> Run:
     whole = replace(run, summary=summary)
     for key in NEEDED:
         if math.isnan(whole.number(key)):
-            error = f"it finished, but summary.json: {key}={summary.get(key)} is not a number"
-            return replace(run, state="damaged", error=error)
-    tables, damage = {}, []
-    for name, columns in COLUMNS.items():
-        try:
-            tables[name.removesuffix(".csv")] = read_csv(run.folder / name, columns)
-        except ValueError as error:
-            # Runs from before there was one are whole without it.
-            if name != "calibration.csv" or (run.folder / name).exists():
-                damage.append(f"{name}: {error}; its other files are used")
-    if "per_image" in tables:
-        extra = tables["per_image"].columns.difference(COLUMNS["per_image.csv"])
-        # A metric says nothing of some images.
-        tables["per_image"][extra] = tables["per_image"][extra].apply(pd.to_numeric, errors="coerce")
-    if "per_image" in tables and tables["per_image"].duplicated(["split", "stem"]).any():
+            problem = f"it finished, but summary.json: {key}={summary.get(key)} is not a number"
+            return replace(run, state="damaged", error=problem)
+    damage: list[str] = []
+    metrics, per_image, calibration = (_read_table(run.folder / name, damage) for name in COLUMNS)
+    extra = per_image.columns.difference(list(COLUMNS["per_image.csv"]))
+    # A metric may have no value for some images.
+    per_image[extra] = per_image[extra].apply(pd.to_numeric, errors="coerce")
+    if per_image.duplicated(["split", "stem"]).any():
         damage.append("per_image.csv: has images twice; the first of each is used")
-        tables["per_image"] = tables["per_image"].drop_duplicates(["split", "stem"])
-    return replace(whole, **tables, damage=tuple(damage))
+        per_image = per_image.drop_duplicates(["split", "stem"])
+    return replace(whole, metrics=metrics, per_image=per_image, calibration=calibration, damage=tuple(damage))
+
+
+def _read_table(path: Path, damage: list[str]) -> pd.DataFrame:
+    """Return a table of `COLUMNS`, without rows if it cannot be read; why is added to `damage`."""
+    try:
+        return read_csv(path, COLUMNS[path.name])
+    except ValueError as error:
+        # Runs of older versions have no calibration.csv.
+        if path.name != "calibration.csv" or path.exists():
+            damage.append(f"{path.name}: {error}; its other files are used")
+        return _no_rows(path.name)
+
+
+def _no_rows(name: str) -> pd.DataFrame:
+    return pd.DataFrame(columns=list(COLUMNS[name]))
 
 
 def _is_dead(status: dict[str, Any]) -> bool:

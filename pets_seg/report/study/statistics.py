@@ -30,14 +30,14 @@ NO_VARIANCE = 1e-24
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean difference with its 95 % interval and p-value; NaN where one value alone leaves them unknown."""
+    """A mean difference with its 95 % interval and p-value; what is not known is NaN, with no seeds all of it."""
 
-    difference: float
-    low: float
-    high: float
-    p: float
-    seeds: int
-    images: int
+    difference: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    p: float = math.nan
+    seeds: int = 0
+    images: int = 0
 
 
 def estimate(values: np.ndarray) -> Estimate:
@@ -50,7 +50,7 @@ def estimate(values: np.ndarray) -> Estimate:
     mean, count = float(values.mean()), images if images > 1 else 0
     means = values.mean(axis=1) if seeds > 1 else values[0]
     if len(means) == 1 or not np.isfinite(values).all() or float(means.var(ddof=1)) / len(means) <= NO_VARIANCE:
-        return Estimate(mean, math.nan, math.nan, math.nan, seeds, count)
+        return Estimate(mean, seeds=seeds, images=count)
     half = p = 0.0
     for variance, freedom in _variances(values):
         half = max(half, _quantile(freedom, (1 + LEVEL) / 2) * math.sqrt(variance))

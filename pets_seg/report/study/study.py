@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from pets_seg.report.study.compare import METRICS, Difference, Interaction, compare, interactions
@@ -102,22 +103,22 @@ def facts(run: Run) -> Mapping[str, float | None]:
     `val_dice` is that of the best epoch; `gap` the validation less the training loss of the last epoch, `turn` the
     epoch of the lowest validation loss, None if that is the last one; `images_per_second` the median over epochs.
     """
-    found: dict[str, float | None] = {
+    figures: dict[str, float | None] = {
         key: None if math.isnan(number := run.number(key)) else number for key in run.summary
     }
-    found |= {metric: found.get(summary) for metric, (_, _, summary) in METRICS.items()}
-    if run.metrics is not None and run.metrics["val/loss"].notna().any():
-        last, lowest = run.metrics.iloc[-1], run.metrics.loc[run.metrics["val/loss"].idxmin()]
-        found["gap"] = float(last["val/loss"] - last["train/loss"])
-        found["turn"] = float(lowest["epoch"]) if lowest["epoch"] < last["epoch"] else None
+    figures |= {metric: figures.get(summary) for metric, (_, _, summary) in METRICS.items()}
+    if run.metrics["val/loss"].notna().any():
+        last, lowest = run.metrics.iloc[-1], run.metrics.iloc[int(run.metrics["val/loss"].argmin())]
+        figures["gap"] = float(last["val/loss"] - last["train/loss"])
+        figures["turn"] = float(lowest["epoch"]) if lowest["epoch"] < last["epoch"] else None
         if "images_per_second" in run.metrics:
-            found["images_per_second"] = float(run.metrics["images_per_second"].median())
-    return found
+            figures["images_per_second"] = float(run.metrics["images_per_second"].median())
+    return figures
 
 
 def _first_at(run: Run, mark: float) -> tuple[float, float | None] | None:
     """Return epochs and seconds to a Dice, infinite if the run never came to it; None if that is not known."""
-    if run.metrics is None:
+    if run.metrics.empty:
         key = f"epochs_to_{round(100 * mark):03d}"
         if key not in run.summary:
             return None
@@ -130,8 +131,4 @@ def _first_at(run: Run, mark: float) -> tuple[float, float | None] | None:
 
 
 def _median(values: Sequence[float]) -> float | None:
-    if not values:
-        return None
-    ordered = sorted(values)
-    low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
-    return (low + high) / 2
+    return median(values) if values else None

@@ -34,8 +34,8 @@ class Verdict(Enum):
 
 def verdict(item: Difference) -> Verdict:
     """Return what may be said of a difference in Dice."""
-    found = item.found
-    if found is None:
+    estimate = item.estimate
+    if not estimate.seeds:
         return Verdict.APART
     if not np.isfinite(item.paired).all():
         return Verdict.NOT_FINITE
@@ -44,18 +44,18 @@ def verdict(item: Difference) -> Verdict:
     ours, theirs = constants(item.group), constants(item.baseline)
     if ours.keys() & theirs.keys() >= set(common_seeds([item.group, item.baseline])):
         return Verdict.CONSTANT
-    if found.seeds == 1:
+    if estimate.seeds == 1:
         return Verdict.ONE_SEED
-    if math.isnan(found.p):
+    if math.isnan(estimate.p):
         return Verdict.ALIKE
-    if told_apart(found, item.p_holm):
-        return Verdict.BETTER if found.difference > 0 else Verdict.WORSE
-    return Verdict.ALONE if found.p < SIGNIFICANT else Verdict.UNSURE
+    if told_apart(estimate, item.p_holm):
+        return Verdict.BETTER if estimate.difference > 0 else Verdict.WORSE
+    return Verdict.ALONE if estimate.p < SIGNIFICANT else Verdict.UNSURE
 
 
-def told_apart(found: Estimate | None, p_holm: float) -> bool:
+def told_apart(estimate: Estimate, p_holm: float) -> bool:
     """Whether a difference is significant over several seeds and after Holm's correction."""
-    return found is not None and found.seeds > 1 and p_holm < SIGNIFICANT
+    return estimate.seeds > 1 and p_holm < SIGNIFICANT
 
 
 def has_plan(item: Difference) -> bool:
@@ -79,10 +79,10 @@ def compared(study: Study) -> list[Difference]:
     """Return the differences in test Dice, the best first and those that are not known last."""
 
     def order(item: Difference) -> float:
-        return item.found.difference if item.found and math.isfinite(item.found.difference) else -math.inf
+        return item.estimate.difference if math.isfinite(item.estimate.difference) else -math.inf
 
-    found = [item for group in study.groups if (item := study.difference(group, "test_dice"))]
-    return sorted(found, key=order, reverse=True)
+    differences = [item for group in study.groups if (item := study.difference(group, "test_dice"))]
+    return sorted(differences, key=order, reverse=True)
 
 
 def constants(group: Group) -> dict[int, str]:
