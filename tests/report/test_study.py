@@ -131,7 +131,7 @@ def test_an_effect_that_differs_between_networks_is_found(tmp_path: Path) -> Non
     write_sweep(tmp_path / "s", FACTORS, seeds=4, **SMALL)
     study = read_study([tmp_path / "s"], {"model": "unet", "aug": "none"})
     [crossed] = study.interactions
-    assert (crossed.level, crossed.here, crossed.there) == ("elastic", "resnet34_unet", "unet")
+    assert (crossed.level, crossed.other_level, crossed.other_base) == ("elastic", "resnet34_unet", "unet")
     means = {group.name: spread(group, "test_dice").mean for group in study.groups}
     expected = means["model=resnet34_unet aug=elastic"] - means["model=resnet34_unet aug=none"]
     expected -= means["model=unet aug=elastic"] - means["model=unet aug=none"]

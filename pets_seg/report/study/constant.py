@@ -1,11 +1,11 @@
-"""Networks that predict the same for every image: they have a Dice, but have learned nothing."""
+"""Networks that predict one class for every image: they have a Dice, but have learned nothing."""
 
 import numpy as np
 import pandas as pd
 
 from pets_seg.evaluation.metrics import EPSILON
 
-# What is said of a network by what `constant_class` returns.
+# By the value of `constant_class`: a predicate of which the network is the subject.
 CONSTANT = {
     "background": "predicts background for every test image",
     "pet": "predicts pet for every test image",
@@ -18,7 +18,7 @@ def constant_class(images: pd.DataFrame, bins: pd.DataFrame) -> str | None:
 
     `images` are the split's rows of per_image.csv, `bins` those of calibration.csv. A constant network gives each image
     the Dice and IoU that follow from its number of pet pixels alone; these numbers must add up to that of `bins`.
-    "nothing" if it is known only that no pixel of a pet was found; None for any other network, and without scores.
+    Return "nothing" if it is known only that no pixel of a pet was found, and None for any other network or no scores.
     """
     if images.empty:
         return None
@@ -37,8 +37,8 @@ def constant_class(images: pd.DataFrame, bins: pd.DataFrame) -> str | None:
     return "nothing" if (dice < EPSILON).all() else None
 
 
-def _same(found: np.ndarray, expected: np.ndarray) -> bool:
-    return bool(np.allclose(found, expected, rtol=1e-9, atol=0))
+def _same(scores: np.ndarray, expected: np.ndarray) -> bool:
+    return bool(np.allclose(scores, expected, rtol=1e-9, atol=0))
 
 
 def _add_up(counts: np.ndarray, bins: pd.DataFrame) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 
 from pets_seg.report.study.compare import common_seeds
 from pets_seg.report.study.groups import Group
@@ -11,8 +12,7 @@ from pets_seg.report.study.runs import Run
 from pets_seg.report.study.study import Study, spread
 
 MOST_GROUPS = 6
-# Of each kind.
-IMAGES = 2
+IMAGES_PER_KIND = 2
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Example:
 
 def choose_groups(study: Study) -> list[Group]:
     """Return the groups that are shown, the baseline first, then by test Dice; all have a seed in common."""
-    groups = [group for group in study.groups if group.finished and _scored(group)]
+    groups = [group for group in study.finished if all("test" in run.images for run in group.finished)]
     first = study.baseline if study.baseline in groups else next(iter(groups), None)
     if first is None:
         return []
@@ -52,24 +52,17 @@ def choose_images(runs: Sequence[Run]) -> list[tuple[str, str]]:
 
     Gains and losses are those of the second run, the best other group; alone, a run shows its best and worst images.
     """
-    tables = [run.images["test"]["dice"] for run in runs]
-    stems = tables[0].index
-    for table in tables[1:]:
-        stems = stems.intersection(table.index)
-    scores = np.stack([table.loc[stems].to_numpy() for table in tables])
-    if not len(stems):
+    table = pd.concat([run.images["test"]["dice"] for run in runs], axis=1, join="inner")
+    if table.empty:
         return []
+    stems, scores = table.index, table.to_numpy().T
     gains = scores[1] - scores[0] if len(runs) > 1 else scores[0]
     mean = scores.mean(axis=0)
     kinds = ("typical", "best gain", "worst loss") if len(runs) > 1 else ("typical", "best", "worst")
     orders = np.argsort(abs(mean - np.median(mean))), np.argsort(-gains), np.argsort(gains)
     chosen: dict[str, str] = {}
-    # Gains and losses first: an image that is both is shown as the rarer thing.
+    # Gains and losses first: an image that is typical too is shown as one of them.
     for kind, order in list(zip(kinds, orders, strict=True))[::-1]:
-        fresh = [stems[index] for index in order if stems[index] not in chosen]
-        chosen |= dict.fromkeys(fresh[:IMAGES], kind)
-    return [(kind, stem) for kind in kinds for stem, of in chosen.items() if of == kind]
-
-
-def _scored(group: Group) -> bool:
-    return all("test" in run.images for run in group.finished)
+        others = [stem for stem in stems[order] if stem not in chosen]
+        chosen |= dict.fromkeys(others[:IMAGES_PER_KIND], kind)
+    return [(kind, stem) for kind in kinds for stem, chosen_as in chosen.items() if chosen_as == kind]

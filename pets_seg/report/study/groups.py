@@ -9,7 +9,7 @@ from pets_seg.config.groups import COMPARED
 from pets_seg.errors import InputError, escaped
 from pets_seg.report.study.runs import LeftOut, Run
 
-# Options that do the least, the least first; the others come after them.
+# Options that do the least, in that order; all others come after them.
 SIMPLE = {
     "aug": ("none",),
     "optimizer": ("sgd", "adam", "adamw"),
@@ -18,9 +18,9 @@ SIMPLE = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Group:
-    """Runs of one configuration; `values` are those of the keys in which groups differ.
+    """Runs of one configuration; `values` has the keys in which groups differ.
 
     `finished` has one run a seed, in the order of seeds; `runs` has all.
     """
@@ -33,8 +33,8 @@ class Group:
     @property
     def short(self) -> str:
         """The option alone where it says enough, `elastic` for `aug=elastic`."""
-        [*keys] = self.values
-        return written(self.values[keys[0]]) if len(keys) == 1 and keys[0] in COMPARED else self.name
+        [(key, value), *others] = self.values.items()
+        return self.name if others or key not in COMPARED else written(value)
 
 
 def written(value: Any) -> str:
@@ -51,16 +51,16 @@ def differing_settings(runs: Sequence[Run]) -> list[str]:
 
 
 def differing_keys(runs: Sequence[Run]) -> list[str]:
-    """Return what sets groups of runs apart: the groups whose options differ, and the keys that these do not decide."""
+    """Return the keys that distinguish groups of runs: options that differ, and settings that these do not decide."""
     options = [group for group in COMPARED if len({run.options[group] for run in runs}) > 1]
-    found = []
+    undecided = []
     for key in differing_settings(runs):
         group = key.partition(".")[0]
         # With optimizer=adam,sgd the weight decay differs too, but the optimizer's name says so.
         pairs = {(run.options.get(group), comparable(run.settings.get(key))) for run in runs}
         if group not in options or len(pairs) > len({run.options[group] for run in runs}):
-            found.append(key)
-    return options + found
+            undecided.append(key)
+    return options + undecided
 
 
 def group_runs(runs: Sequence[Run]) -> tuple[list[str], list[Group], list[LeftOut]]:
@@ -72,19 +72,20 @@ def group_runs(runs: Sequence[Run]) -> tuple[list[str], list[Group], list[LeftOu
     members: dict[tuple[Any, ...], list[Run]] = {}
     for run in sorted(runs, key=lambda run: (run.seed, run.name)):
         members.setdefault(tuple(comparable(value) for value in _values(run, keys).values()), []).append(run)
-    groups, left_out, taken = [], [], set()
-    for together in members.values():
-        values = _values(together[0], keys)
+    groups: list[Group] = []
+    left_out = []
+    for alike in members.values():
+        values = _values(alike[0], keys)
         name = _named(values, written)
         # A number and a word may be written alike.
-        name = _named(values, repr) if name in taken else name
-        taken.add(name)
+        if any(group.name == name for group in groups):
+            name = _named(values, repr)
         finished: dict[int, Run] = {}
-        for run in together:
+        for run in alike:
             if run.finished and finished.setdefault(run.seed, run) is not run:
                 same = finished[run.seed].folder
                 left_out.append(LeftOut(escaped(str(run.folder)), f"has the configuration and the seed of {same}"))
-        groups.append(Group(name, values, together, list(finished.values())))
+        groups.append(Group(name, values, alike, list(finished.values())))
     return keys, sorted(groups, key=simplicity), left_out
 
 
@@ -97,21 +98,20 @@ def _named(values: Mapping[str, Any], write: Callable[[Any], str]) -> str:
 
 
 def simplicity(group: Group) -> tuple[Any, ...]:
-    """Return what groups are sorted by, the simplest first: options that do the least, parameters, then values."""
+    """Return the sort key that puts the simplest group first: options that do the least, parameters, then values."""
     ranks = []
     for key, value in group.values.items():
         simple = SIMPLE.get(key, ())
         ranks.append(simple.index(value) if value in simple else len(simple))
-    sizes = [run.summary.get("parameters") for run in group.finished]
-    parameters = max((size for size in sizes if isinstance(size, int | float)), default=math.inf)
-    return (*ranks, parameters, *(_sortable(value) for value in group.values.values()))
+    sizes = [size for run in group.finished if not math.isnan(size := run.number("parameters"))]
+    return (*ranks, max(sizes, default=math.inf), *(_sortable(value) for value in group.values.values()))
 
 
 def find_baselines(groups: Sequence[Group], given: Any) -> dict[str, Group]:
     """Return the baseline of every other group, by the group's name.
 
-    `given` is an option or value (`none`), or values by key. Where it leaves a key open, each group is held against the
-    one that has its own value there: `{aug: none}` compares within every model. None takes the simplest group.
+    `given` is an option or value (`none`), or values by key. For a key that it leaves out, the baseline of a group has
+    the group's own value: `{aug: none}` compares within every model. None takes the simplest group.
     Raises InputError if no finished group has what is given.
     """
     finished = [group for group in groups if group.finished]
@@ -121,15 +121,14 @@ def find_baselines(groups: Sequence[Group], given: Any) -> dict[str, Group]:
     fits = [group for group in groups if all(group.values[key] == value for key, value in wanted.items())]
     fits = fits or [group for group in groups if all(_same(group.values[key], value) for key, value in wanted.items())]
     if not fits:
-        raise InputError(f"report.baseline={_shown(given)}: fits none of the groups {_names(groups)}")
+        raise InputError(f"report.baseline={given!s:.100}: fits none of the groups {_names(groups)}")
     if not any(group.finished for group in fits):
-        raise InputError(f"report.baseline={_shown(given)}: no run of {_names(fits)} has finished")
+        raise InputError(f"report.baseline={given!s:.100}: no run of {_names(fits)} has finished")
     baselines = {}
     for group in finished:
-        if group in fits:
-            continue
-        own = [fit for fit in fits if all(fit.values[key] == group.values[key] for key in fit.values.keys() - wanted)]
-        if own and own[0].finished:
+        open_keys = group.values.keys() - wanted
+        own = [fit for fit in fits if all(fit.values[key] == group.values[key] for key in open_keys)]
+        if group not in fits and own and own[0].finished:
             baselines[group.name] = own[0]
     return baselines
 
@@ -139,12 +138,12 @@ def _read_baseline(groups: Sequence[Group], given: Any) -> dict[str, Any]:
     if isinstance(given, Mapping):
         for key in given:
             if key not in keys:
-                raise InputError(f"report.baseline={_shown(given)}: the groups do not differ in {key}; {_keys(keys)}")
+                raise InputError(f"report.baseline={given!s:.100}: the groups do not differ in {key}; {_keys(keys)}")
         return dict(given)
     fits = [key for key in keys if any(_same(group.values[key], given) for group in groups)]
     if len(fits) != 1:
         problem = f"{' and '.join(fits)} have it" if fits else f"fits none of the groups {_names(groups)}"
-        raise InputError(f"report.baseline={_shown(given)}: {problem}; {_keys(keys)}")
+        raise InputError(f"report.baseline={given!s:.100}: {problem}; {_keys(keys)}")
     return {fits[0]: given}
 
 
@@ -157,17 +156,13 @@ def _names(groups: Sequence[Group]) -> str:
     return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
-def _shown(given: Any) -> str:
-    return str(given)[:100]
-
-
 def _same(value: Any, given: Any) -> bool:
     return value == given or written(value) == written(given)
 
 
 def comparable(value: Any) -> tuple[str, Any]:
-    """Return what two values share just when they are the same to a configuration."""
-    # To Python 1, 1.0 and True are one key; to a configuration true is another.
+    """Return a value so that it is equal to another just when a configuration takes both for the same."""
+    # To Python 1 and True are equal, to a configuration they are not.
     return ("bool", value) if isinstance(value, bool) else ("", value)
 
 

@@ -1,4 +1,4 @@
-"""Run folders as they are now: what each says of its configuration, its course and its result."""
+"""Read run folders: their configuration, state, metrics by epoch and results."""
 
 import math
 import os
@@ -21,9 +21,9 @@ from pets_seg.run_folder.config_file import load_plain
 from pets_seg.run_folder.reading import flat, read_csv, read_json, tabular
 
 STATES = ("running", "finished", "failed", "interrupted")
-# Of a sweep folder, beside its runs.
+# What a sweep folder has beside its runs.
 NO_RUNS = {"figures", "preview"}
-# Without them a run has no result to compare.
+# A finished run without these is damaged.
 NEEDED = ("test_dice", "best_val_dice")
 COLUMNS = {
     "metrics.csv": ("epoch", "train/loss", "val/loss", "val/dice", "seconds"),
@@ -69,18 +69,18 @@ class Run:
 
     @cached_property
     def constant(self) -> str | None:
-        """What its best weights predict for every test image, if they do (`constant.constant_class`)."""
+        """The class that its best weights predict for every test image, if they do (`constant.constant_class`)."""
         images, bins = (table[table["split"] == "test"] for table in (self.per_image, self.calibration))
         return constant_class(images, bins)
 
     @cached_property
-    def metrics_beside(self) -> list[str]:
+    def extra_metrics(self) -> list[str]:
         """The names of the metrics that it has beside those of every run."""
         names = re.findall(r"^val_(.+)_at_best$", "\n".join(self.summary), re.MULTILINE)
         return [name for name in names if name != "loss" and f"test_{name}" in self.summary]
 
     def metric_record(self, name: str) -> dict[str, Any]:
-        """Return what status.json keeps of a metric; nothing if that is not known."""
+        """Return what status.json says of a metric, nothing if it does not."""
         records = self.status.get("metrics")
         record = records.get(name) if isinstance(records, dict) else None
         return record if isinstance(record, dict) else {}
@@ -109,12 +109,12 @@ def read_runs(folders: Sequence[Path]) -> tuple[list[Run], list[LeftOut]]:
     for path in dict.fromkeys(path for folder in folders for path in _run_folders(folder)):
         try:
             run = read_run(path)
+        except ValueError as error:
+            left_out.append(_left_out(path, str(error)))
+            continue
         # Whatever is wrong with a run, the others are to be compared.
         except Exception as error:
-            reason = (
-                str(error) if isinstance(error, ValueError) else f"cannot be read ({type(error).__name__}: {error})"
-            )
-            left_out.append(_left_out(path, reason))
+            left_out.append(_left_out(path, f"cannot be read ({type(error).__name__}: {error})"))
             continue
         if first := runs.get(run.name):
             if path.resolve() == first.folder.resolve():
@@ -129,18 +129,18 @@ def read_runs(folders: Sequence[Path]) -> tuple[list[Run], list[LeftOut]]:
 
 
 def _leave_out_other_metrics(runs: Sequence[Run]) -> list[LeftOut]:
-    """Take from the runs what they have in a metric of other settings or code than most; return what that was."""
+    """Remove from runs the values of an extra metric whose settings or code differ from most runs'; return which."""
     left_out = []
-    for name in dict.fromkeys(name for run in runs for name in run.metrics_beside):
-        records = {run.name: str(run.metric_record(name).get("digest")) for run in runs if name in run.metrics_beside}
-        [(usual, _), *others] = Counter(records.values()).most_common()
-        for run in runs if others else ():
-            if records.get(run.name, usual) != usual:
-                for key in (f"val_{name}_at_best", f"test_{name}"):
-                    run.summary.pop(key, None)
-                vars(run).pop("metrics_beside", None)
-                why = "has other settings or other code here than in most of the runs"
-                left_out.append(_left_out(run.folder, f"metric {name} {why}"))
+    for name in dict.fromkeys(name for run in runs for name in run.extra_metrics):
+        digests = {run.name: str(run.metric_record(name).get("digest")) for run in runs if name in run.extra_metrics}
+        [(usual, _)] = Counter(digests.values()).most_common(1)
+        for run in runs:
+            if digests.get(run.name, usual) != usual:
+                del run.summary[f"val_{name}_at_best"], run.summary[f"test_{name}"]
+                # It is made anew from the summary.
+                del vars(run)["extra_metrics"]
+                why = f"metric {name} has other settings or other code here than in most of the runs"
+                left_out.append(_left_out(run.folder, why))
     return left_out
 
 
@@ -161,13 +161,13 @@ def _run_folders(folder: Path) -> list[Path]:
 def _may_be_run(entry: os.DirEntry) -> bool:
     try:
         return entry.is_dir() and not entry.name.startswith(".") and entry.name not in NO_RUNS
-    # A link that leads back to itself is named when it cannot be read.
+    # A link to itself is left out, with the reason, when it is read.
     except OSError:
         return True
 
 
 def read_run(folder: Path) -> Run:
-    """Return the run in `folder`; ValueError, saying why in a few words, if it holds none that can be read."""
+    """Return the run in `folder`; raise ValueError with a short reason if it holds none that can be read."""
     status = read_json(folder / "status.json")
     state = status.get("state")
     if state not in STATES:
@@ -185,9 +185,10 @@ def read_run(folder: Path) -> Run:
         state, message = "interrupted", "its process ended without a word; the same command continues it"
     groups = {group: config[group] for group in IDENTITY if group != "seed" and isinstance(config.get(group), dict)}
     settings = ADDED_LATER | flat(identity(groups))
-    options = {group: _word(groups.get(group, {}).get("name")) for group in COMPARED}
-    known = (folder, state, message, seed, options, settings, config, status)
-    return _with_results(Run(*known)) if state == "finished" else Run(*known)
+    names = {group: groups.get(group, {}).get("name") for group in COMPARED}
+    options = {group: None if name is None else escaped(str(name))[:100] for group, name in names.items()}
+    run = Run(folder, state, message, seed, options, settings, config, status)
+    return _with_results(run) if state == "finished" else run
 
 
 def _with_results(run: Run) -> Run:
@@ -227,24 +228,14 @@ def _no_rows(name: str) -> pd.DataFrame:
 
 
 def _is_dead(status: dict[str, Any]) -> bool:
-    """Whether a run that says it is running can be known not to be: its process, on this machine, is no more."""
+    """Whether the process of a run that says it is running is known to have ended: it was on this machine."""
     pid = status.get("pid")
-    # Elsewhere the signal 0 is another one.
-    if (
-        os.name != "posix"
-        or status.get("host") != socket.gethostname()
-        or not isinstance(pid, int)
-        or not 0 < pid < 2**31
-    ):
+    # Signal 0 only asks for the process; on Windows it would end it.
+    local = os.name == "posix" and status.get("host") == socket.gethostname()
+    if not local or not isinstance(pid, int) or not 0 < pid < 2**31:
         return False
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
+    except OSError as error:
+        return isinstance(error, ProcessLookupError)
     return False
-
-
-def _word(value: Any) -> str | None:
-    return None if value is None else escaped(str(value))[:100]

@@ -1,17 +1,17 @@
 """Whether a difference is real: intervals and p-values over seeds and images, and how many seeds it would take.
 
-What is compared are pairs: two groups, trained with the same seeds and scored on the same images. `values[s, i]` is the
-difference of their scores for seed s and image i. Two things would turn out otherwise another time: training (seeds),
-and which images there are. Two t intervals are made, and the wider one is given:
+Pairs are compared: two groups, trained with the same seeds and scored on the same images. `values[s, i]` is the
+difference of their scores for seed s and image i. Both training (the seeds) and the choice of images are random. Two t
+intervals are computed, and the wider one is reported:
 
 - over seeds alone: the S mean differences, S - 1 degrees of freedom;
 - over seeds and images: the variance of the mean in a two-way layout of random seeds and random images (Obuchowski and
   Rockette, Communications in Statistics B 24(2), 1995), its degrees of freedom by Satterthwaite from both parts, as
   Hillis (Statistics in Medicine 26, 2007) has them from the seeds' alone.
 
-The first alone counts it as an effect that these images happen to suit one group; the second alone is too narrow with
-two or three seeds when training varies much. The p-value is the larger of the two, so that it is below 0.05 just when
-the interval excludes 0. tests/report/test_statistics.py simulates how often each is wrong.
+The first alone takes it for an effect if these images happen to suit one group; the second alone is too narrow with two
+or three seeds when training varies much. The p-value is the larger of the two, so that it is below 0.05 just when the
+interval excludes 0. tests/report/test_statistics.py simulates how often each is wrong.
 """
 
 import math
@@ -21,10 +21,10 @@ from dataclasses import dataclass
 import numpy as np
 
 LEVEL = 0.95
-# Of the plan for more seeds: how likely a difference that is there should be told apart.
+# The power that `seeds_needed` plans for.
 POWER = 0.8
 MOST_SEEDS = 1000
-# Of a mean: scores that vary less are the same but for rounding.
+# A mean with less variance than this varies by rounding alone.
 NO_VARIANCE = 1e-24
 
 
@@ -44,8 +44,11 @@ def estimate(values: np.ndarray) -> Estimate:
     """Return the estimate for paired differences (seeds, images); one column stands for means without images.
 
     With one seed the interval is over images alone, and leaves out how training varies. Values that are not finite, or
-    that the seeds (of one seed, the images) have all alike, have no interval: nothing is known of how they vary.
+    that are the same for all seeds (with one seed, for all images), have no interval: their variance is not known.
     """
+    # SciPy takes a second to import, which a single run need not spend.
+    from scipy.special import stdtr
+
     seeds, images = values.shape
     mean, count = float(values.mean()), images if images > 1 else 0
     means = values.mean(axis=1) if seeds > 1 else values[0]
@@ -54,26 +57,24 @@ def estimate(values: np.ndarray) -> Estimate:
     half = p = 0.0
     for variance, freedom in _variances(values):
         half = max(half, _quantile(freedom, (1 + LEVEL) / 2) * math.sqrt(variance))
-        p = max(p, min(1.0, 2 * _below(freedom, -abs(mean) / math.sqrt(variance))))
+        p = max(p, min(1.0, 2 * float(stdtr(freedom, -abs(mean) / math.sqrt(variance)))))
     return Estimate(mean, mean - half, mean + half, p, seeds, count)
 
 
 def _variances(values: np.ndarray) -> list[tuple[float, float]]:
     """Return pairs of variance of the mean and degrees of freedom: over seeds, over seeds and images."""
     seeds, images = values.shape
-    by_seed, by_image = values.mean(axis=1), values.mean(axis=0)
     if seeds == 1:
-        return [(float(by_image.var(ddof=1)) / images, images - 1)]
-    seed_part = float(by_seed.var(ddof=1)) / seeds
-    return _over_both(seed_part, _image_part(values), seeds, images)
+        return [(float(values[0].var(ddof=1)) / images, images - 1)]
+    return _over_both(float(values.mean(axis=1).var(ddof=1)) / seeds, _image_part(values), seeds, images)
 
 
 def _over_both(seed_part: float, image_part: float, seeds: int, images: int) -> list[tuple[float, float]]:
-    alone = (seed_part, seeds - 1)
+    over_seeds_alone = (seed_part, seeds - 1)
     if image_part == 0:
-        return [alone]
+        return [over_seeds_alone]
     total = seed_part + image_part
-    return [alone, (total, total**2 / (seed_part**2 / (seeds - 1) + image_part**2 / (images - 1)))]
+    return [over_seeds_alone, (total, total**2 / (seed_part**2 / (seeds - 1) + image_part**2 / (images - 1)))]
 
 
 def _image_part(values: np.ndarray) -> float:
@@ -82,34 +83,31 @@ def _image_part(values: np.ndarray) -> float:
     if images == 1:
         return 0.0
     by_seed, by_image = values.mean(axis=1, keepdims=True), values.mean(axis=0, keepdims=True)
-    rest = ((values - by_seed - by_image + values.mean()) ** 2).sum() / ((seeds - 1) * (images - 1))
-    return max(0.0, float(by_image.var(ddof=1) / images - rest / (seeds * images)))
+    residual = ((values - by_seed - by_image + values.mean()) ** 2).sum() / ((seeds - 1) * (images - 1))
+    return max(0.0, float(by_image.var(ddof=1) / images - residual / (seeds * images)))
 
 
 def over_seeds(values: Sequence[float]) -> tuple[float, float, float, float]:
-    """Return mean, standard deviation and the 95 % t interval over seeds; NaN where one value gives none."""
-    array = np.asarray(values, dtype=float)
-    mean = float(array.mean())
-    if len(array) < 2:
-        return mean, math.nan, math.nan, math.nan
-    deviation = float(array.std(ddof=1))
-    half = _quantile(len(array) - 1, (1 + LEVEL) / 2) * deviation / math.sqrt(len(array))
+    """Return mean, standard deviation and the 95 % t interval over seeds; NaN where there are too few values."""
+    if len(values) < 2:
+        return (values[0] if values else math.nan), math.nan, math.nan, math.nan
+    mean, deviation = float(np.mean(values)), float(np.std(values, ddof=1))
+    half = _quantile(len(values) - 1, (1 + LEVEL) / 2) * deviation / math.sqrt(len(values))
     return mean, deviation, mean - half, mean + half
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """Return p-values corrected for their number by Holm's step-down method (1979); NaN stays and does not count."""
-    known = sorted((p, index) for index, p in enumerate(p_values) if not math.isnan(p))
-    corrected = [math.nan] * len(p_values)
-    largest = 0.0
-    for rank, (p, index) in enumerate(known):
-        largest = max(largest, min(1.0, p * (len(known) - rank)))
-        corrected[index] = largest
-    return corrected
+    p = np.asarray(p_values, dtype=float)
+    # NaN is sorted to the end.
+    order = np.argsort(p)
+    corrected = np.empty_like(p)
+    corrected[order] = np.maximum.accumulate(p[order] * (np.isfinite(p).sum() - np.arange(len(p)))).clip(max=1)
+    return corrected.tolist()
 
 
 def seeds_needed(values: np.ndarray, difference: float) -> int | None:
-    """Return about how many seeds would tell `difference` apart with 80 % probability, training varying as in `values`.
+    """Return about how many seeds would detect `difference` with 80 % probability, training varying as in `values`.
 
     None if it takes more images too, as far as `values` can tell; 1,000 stands for 1,000 or more. `values` has two
     seeds or more; from so few it is a rough figure.
@@ -127,7 +125,7 @@ def seeds_needed(values: np.ndarray, difference: float) -> int | None:
 
 
 def _detectable(variance: float, freedom: float) -> float:
-    """Return the difference that is told apart with probability POWER."""
+    """Return the difference that is detected with probability POWER."""
     return (_quantile(freedom, (1 + LEVEL) / 2) + _quantile(freedom, POWER)) * math.sqrt(variance)
 
 
@@ -136,10 +134,3 @@ def _quantile(freedom: float, probability: float) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, probability))
-
-
-def _below(freedom: float, value: float) -> float:
-    """Return the probability that Student's t is below a value."""
-    from scipy.special import stdtr
-
-    return float(stdtr(freedom, value))

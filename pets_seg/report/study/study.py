@@ -1,4 +1,4 @@
-"""What run folders say together: the one thing that the tables, the page and W&B's report are made from."""
+"""A study: run folders, read and compared, from which the tables, the page and the report in W&B are made."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -30,12 +30,17 @@ class Study:
 
     @property
     def baseline(self) -> Group | None:
-        """The one baseline of all; None if there is none, or one for each of several parts."""
-        names = {group.name: group for group in self.baselines.values()}
-        return next(iter(names.values())) if len(names) == 1 else None
+        """The baseline of all groups; None if there is none, or if groups have different ones."""
+        different = set(self.baselines.values())
+        return different.pop() if len(different) == 1 else None
+
+    @property
+    def finished(self) -> list[Group]:
+        """The groups that have a finished run."""
+        return [group for group in self.groups if group.finished]
 
     def difference(self, group: Group, metric: str) -> Difference | None:
-        """Return what `group` is against its baseline in a metric."""
+        """Return the difference of `group` from its baseline in a metric."""
         return next((item for item in self.differences if item.group is group and item.metric == metric), None)
 
 
@@ -47,17 +52,16 @@ def read_study(folders: Sequence[Path], baseline: Any = None) -> Study:
     runs, left_out = read_runs(folders)
     keys, groups, repeated = group_runs(runs)
     baselines = find_baselines(groups, baseline)
-    firsts = list({group.name: group for group in baselines.values()}.values())
-    # The baseline is what a reader looks for first.
-    groups = firsts + [group for group in groups if group not in firsts]
-    crossed = interactions(groups, firsts[0] if firsts else None)
+    # Baselines come first in every table.
+    groups = list(dict.fromkeys([*baselines.values(), *groups]))
     differences = compare(groups, baselines)
+    crossed = interactions(groups, groups[0] if baselines else None)
     return Study(list(folders), runs, [*left_out, *repeated], keys, groups, baselines, differences, crossed)
 
 
 @dataclass(frozen=True)
 class Spread:
-    """A figure of a group over its seeds; NaN where there is none, or one seed gives no spread."""
+    """A figure of a group over its seeds; NaN where there are too few values."""
 
     mean: float
     deviation: float
@@ -68,13 +72,12 @@ class Spread:
 
 @dataclass(frozen=True)
 class Reached:
-    """When a group's runs came to a Dice: medians over the runs, one that never did counting as later than all.
+    """When a group's runs reached a Dice: medians over the runs, a run that never did counting as later than all.
 
     `epochs` and `seconds` are infinite where half of the runs or more did not reach it, and None where no run's are
-    known. `runs` counts those of which it is known whether they did.
+    known. `reached` runs did, of the `runs` of which it is known.
     """
 
-    mark: float
     epochs: float | None
     seconds: float | None
     reached: int
@@ -84,21 +87,19 @@ class Reached:
 def spread(group: Group, key: str) -> Spread:
     """Return a figure of `facts` over the finished runs of a group."""
     values = tuple(value for run in group.finished if (value := facts(run).get(key)) is not None)
-    if not values:
-        return Spread(math.nan, math.nan, math.nan, math.nan, ())
     return Spread(*over_seeds(values), values)
 
 
 def reached(group: Group, mark: float) -> Reached:
     """Return when the runs of a group came to a validation Dice of `mark`."""
-    found = [pair for run in group.finished if (pair := _first_at(run, mark)) is not None]
-    hits = sum(not math.isinf(epochs) for epochs, _ in found)
-    seconds = _median([seconds for _, seconds in found if seconds is not None])
-    return Reached(mark, _median([epochs for epochs, _ in found]), seconds, hits, len(found))
+    known = [pair for run in group.finished if (pair := _first_at(run, mark)) is not None]
+    epochs = [epochs for epochs, _ in known]
+    seconds = [seconds for _, seconds in known if seconds is not None]
+    return Reached(_median(epochs), _median(seconds), sum(map(math.isfinite, epochs)), len(known))
 
 
 def facts(run: Run) -> Mapping[str, float | None]:
-    """Return what a finished run comes to: its summary's numbers, and what its course says.
+    """Return the figures of a finished run: the numbers of its summary, and some that are derived from its metrics.
 
     `val_dice` is that of the best epoch; `gap` the validation less the training loss of the last epoch, `turn` the
     epoch of the lowest validation loss, None if that is the last one; `images_per_second` the median over epochs.
@@ -117,16 +118,16 @@ def facts(run: Run) -> Mapping[str, float | None]:
 
 
 def _first_at(run: Run, mark: float) -> tuple[float, float | None] | None:
-    """Return epochs and seconds to a Dice, infinite if the run never came to it; None if that is not known."""
+    """Return epochs and seconds to a Dice, infinite if the run never reached it; None if that is not known."""
     if run.metrics.empty:
         key = f"epochs_to_{round(100 * mark):03d}"
         if key not in run.summary:
             return None
         return (math.inf if run.summary[key] is None else run.number(key)), None
-    hit = run.metrics["val/dice"].to_numpy() >= mark
-    if not hit.any():
+    hits = run.metrics["val/dice"].to_numpy() >= mark
+    if not hits.any():
         return math.inf, math.inf
-    row = int(hit.argmax())
+    row = int(hits.argmax())
     return float(run.metrics["epoch"].iloc[row]), float(run.metrics["seconds"].iloc[: row + 1].sum())
 
 

@@ -1,4 +1,4 @@
-"""The units in which costs are easily read."""
+"""The units in which the page and the terminal give costs."""
 
 import math
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ class Unit:
     name: str
 
 
-# By the figure of summary.json: units, each with the value above which it is used, the smallest first.
+# By the figure of summary.json: its units, each with the value from which it is used, the smallest first.
 UNITS = {
     "train_seconds": [
         (0.0, Unit(1, "s", "seconds")),
@@ -29,5 +29,5 @@ UNITS = {
 
 def unit_of(key: str, values: Iterable[float]) -> Unit:
     """Return the unit for the largest of the values that are known."""
-    largest = max((value for value in values if math.isfinite(value)), default=0.0)
-    return [unit for least, unit in UNITS[key] if largest >= least or least == 0][-1]
+    largest = max([0.0, *filter(math.isfinite, values)])
+    return [unit for least, unit in UNITS[key] if largest >= least][-1]

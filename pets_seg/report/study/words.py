@@ -1,4 +1,4 @@
-"""How figures and names are written in sentences and tables."""
+"""Figures and names as sentences and tables write them."""
 
 import math
 from collections.abc import Sequence
