@@ -45,7 +45,7 @@ def _line(item: Difference, study: Study) -> tuple[str, str]:
     kind, theirs = verdict(item), item.baseline
     # The heading names the one baseline; an option is short enough to be named again.
     against = "the baseline" if study.baseline and theirs.short == theirs.name else theirs.short
-    figures = "" if kind in (Verdict.APART, Verdict.NOT_FINITE) else f" {_figures(item)}:"
+    figures = "" if kind in (Verdict.NO_COMMON_SEED, Verdict.NOT_FINITE) else f" {_figures(item)}:"
     line = f"{item.group.short}:{figures} {_verdict_in_words(item, against)}"
     names = [group.short for group in (item.group, item.baseline) if constants(group)]
     if names and kind not in (Verdict.EQUAL, Verdict.CONSTANT):
@@ -63,7 +63,7 @@ def _figures(item: Difference) -> str:
 def _verdict_in_words(item: Difference, theirs: str) -> str:
     found = item.estimate
     match verdict(item):
-        case Verdict.APART:
+        case Verdict.NO_COMMON_SEED:
             return f"no seed in common with {theirs}; run the missing seeds"
         case Verdict.NOT_FINITE:
             return "no verdict, because scores are not finite"
@@ -71,7 +71,7 @@ def _verdict_in_words(item: Difference, theirs: str) -> str:
             return f"the differences from {theirs} are all exactly zero"
         case Verdict.CONSTANT:
             return "no verdict, because the networks of both predict one class for every image"
-        case Verdict.ALIKE:
+        case Verdict.NO_VARIANCE:
             return f"no verdict, because all its seeds differ from {theirs} by the same"
         case Verdict.ONE_SEED:
             return f"one seed gives no verdict against {theirs}; run more seeds"
@@ -79,9 +79,9 @@ def _verdict_in_words(item: Difference, theirs: str) -> str:
             return f"better than {theirs}"
         case Verdict.WORSE:
             return f"worse than {theirs}"
-        case Verdict.ALONE:
+        case Verdict.UNCORRECTED:
             return f"cannot be told apart from {theirs} once all groups are counted (Holm's p {item.p_holm:.2f})"
-        case Verdict.UNSURE:
+        case Verdict.UNDECIDED:
             plan = f"; {_plan(item)}" if has_plan(item) else ""
             return f"cannot be told apart from {theirs} with {count(found.seeds, 'seed')}{plan}"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from pets_seg.machine.terminal import coloured, link, width
 from pets_seg.report.columns import groups_table, jobs_table
 from pets_seg.report.lines import verdict_lines
-from pets_seg.report.sentences import crossed_sentences, remarks
+from pets_seg.report.sentences import interaction_sentences, remarks
 from pets_seg.report.study.study import Study
 from pets_seg.report.study.words import count
 
@@ -41,7 +41,7 @@ def show_comparison(study: Study, page: Path | None, wandb: str | None = None) -
     left_out = [f"left out: {item.what}: {item.why}" for item in study.left_out[:MOST_LEFT_OUT]]
     if len(study.left_out) > MOST_LEFT_OUT:
         left_out.append(f"left out: {len(study.left_out) - MOST_LEFT_OUT} more")
-    verdicts = [*verdict_lines(study), *((sentence, "") for sentence in crossed_sentences(study, most=1))]
+    verdicts = [*verdict_lines(study), *((sentence, "") for sentence in interaction_sentences(study, most=1))]
     parts = [
         left_out,
         [groups_table(study, wide)] if any(run.finished for run in study.runs) else [],

@@ -9,7 +9,7 @@ import pandas as pd
 
 from pets_seg.errors import escaped
 from pets_seg.machine.files import write_text
-from pets_seg.report.study.compare import metrics_beside
+from pets_seg.report.study.compare import extra_metrics
 from pets_seg.report.study.groups import Group, differing_settings
 from pets_seg.report.study.study import MARKS, Reached, Spread, Study, reached, spread
 from pets_seg.report.study.units import UNITS, unit_of
@@ -70,7 +70,7 @@ def write_tables(study: Study, folder: Path) -> None:
 def main_table(study: Study) -> Table:
     """Return the groups with their scores, and what sets them apart from the baseline."""
     header = ["group", "seeds", "test Dice", "95 % CI", "difference, points (95 % CI)", "p", "p (Holm)"]
-    beside = metrics_beside(study.groups)
+    beside = extra_metrics(study.groups)
     header += ["val Dice", "test IoU", "test loss", *(_headed(study, name) for name in beside)]
     rows = []
     for group in finished(study):
