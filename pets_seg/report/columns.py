@@ -7,23 +7,23 @@ from dataclasses import dataclass
 
 from pets_seg.machine.terminal import duration
 from pets_seg.report.study.study import MARKS, Reached, Study, reached, spread
-from pets_seg.report.tables import difference, finished, plus_minus, short
+from pets_seg.report.tables import difference, epochs_cell, plus_minus
 
-# The first column is broken into lines rather than made narrower.
+# The least width of the first column: what is longer is broken into lines.
 NARROWEST = 12
 GAP = "  "
 NOTES = {
     "±": "±: one standard deviation over seeds",
     "difference": "difference: paired over seeds and test images, in points (0.01 of Dice)",
     "epochs to": "epochs to a validation Dice: median over seeds",
-    " of ": "(2 of 3): so many runs came to it",
+    " of ": "(2 of 3): so many runs reached it",
 }
 ONE_SEED = "difference: paired over test images, with one seed, in points (0.01 of Dice)"
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of text. Where there is no room, that of the highest `rank` is left out first; those of 0 stay."""
+    """A column of text. Where there is no room, the column of the highest `rank` goes first; those of 0 stay."""
 
     header: str
     cells: Sequence[str]
@@ -32,7 +32,7 @@ class Column:
 
 def groups_table(study: Study, width: int) -> str:
     """Return the groups side by side, and beneath them what the columns mean."""
-    groups = finished(study)
+    groups = study.finished
     columns = [
         Column("group", [group.name for group in groups]),
         Column("seeds", [str(len(group.finished)) for group in groups], 4),
@@ -45,8 +45,8 @@ def groups_table(study: Study, width: int) -> str:
     seconds = [spread(group, "train_seconds").mean for group in groups]
     columns.append(Column("time a run", ["" if math.isnan(mean) else duration(mean) for mean in seconds], 3))
     table = fitted(columns, width)
-    alone = all(len(group.finished) < 2 for group in groups)
-    notes = [ONE_SEED if sign == "difference" and alone else words for sign, words in NOTES.items() if sign in table]
+    one_seed = all(len(group.finished) < 2 for group in groups)
+    notes = [ONE_SEED if sign == "difference" and one_seed else note for sign, note in NOTES.items() if sign in table]
     return f"{table}\n\n{textwrap.fill('; '.join(notes), width)}" if notes else table
 
 
@@ -81,8 +81,5 @@ def _wide(column: Column) -> int:
     return max(map(len, (column.header, *column.cells)))
 
 
-def _epochs(found: Reached) -> str:
-    if found.epochs is None:
-        return ""
-    shown = "not reached" if math.isinf(found.epochs) else short(found.epochs)
-    return shown if found.reached in (0, found.runs) else f"{shown} ({found.reached} of {found.runs})"
+def _epochs(mark: Reached) -> str:
+    return epochs_cell(mark) + (f" ({mark.reached} of {mark.runs})" if 0 < mark.reached < mark.runs else "")

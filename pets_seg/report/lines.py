@@ -1,6 +1,7 @@
 """The verdicts of a study, a line a group, for a terminal."""
 
 import math
+from collections import Counter
 
 from pets_seg.report.sentences import constant_networks
 from pets_seg.report.study.compare import Difference
@@ -12,6 +13,7 @@ from pets_seg.report.study.words import count, points
 # Of more groups the best and the worst have a line each.
 MOST_LINES = 12
 COLOURS = {Verdict.BETTER: "green", Verdict.WORSE: "red"}
+NAMES = {Verdict.BETTER: "better", Verdict.WORSE: "worse"}
 
 
 def verdict_lines(study: Study) -> list[tuple[str, str]]:
@@ -24,66 +26,60 @@ def verdict_lines(study: Study) -> list[tuple[str, str]]:
         return [*lines, (reason, "")]
     against = study.baseline.short if study.baseline else "the baseline of each"
     lines.append((f"test Dice against {against}, in points (95 % CI):", "bold"))
-    items = compared(study)
-    better = [item for item in items if verdict(item) is Verdict.BETTER]
-    worse = [item for item in items if verdict(item) is Verdict.WORSE]
-    others = [item for item in items if item not in better and item not in worse]
-    ordered = [*better, *others, *worse]
+    places = {Verdict.BETTER: 0, Verdict.WORSE: 2}
+    ordered = sorted(compared(study), key=lambda item: places.get(verdict(item), 1))
     if len(ordered) <= MOST_LINES:
         return lines + [_line(item, study) for item in ordered]
     half = MOST_LINES // 2
-    between = ordered[half:-half]
-    counts = [(sum(item in part for item in between), name) for part, name in ((better, "better"), (worse, "worse"))]
-    known = [f"{number} {name}" for number, name in counts if number]
-    known += [f"{rest} without a verdict"] if (rest := sum(item in others for item in between)) else []
-    summary = f"{count(len(between), 'group')} between them: {', '.join(known)}; all are in the page"
+    between = Counter(NAMES.get(verdict(item), "without a verdict") for item in ordered[half:-half])
+    counts = [f"{between[name]} {name}" for name in (*NAMES.values(), "without a verdict") if between[name]]
+    summary = f"{count(between.total(), 'group')} between them: {', '.join(counts)}; all are in the page"
     best, worst = ([_line(item, study) for item in part] for part in (ordered[:half], ordered[-half:]))
     return [*lines, *best, (summary, ""), *worst]
 
 
 def _line(item: Difference, study: Study) -> tuple[str, str]:
-    kind, theirs = verdict(item), item.baseline
-    # The heading names the one baseline; an option is short enough to be named again.
-    against = "the baseline" if study.baseline and theirs.short == theirs.name else theirs.short
+    kind, baseline = verdict(item), item.baseline
+    # A long name of the one baseline stands in the heading alone; the short name of an option is repeated.
+    against = "the baseline" if study.baseline and baseline.short == baseline.name else baseline.short
     figures = "" if kind in (Verdict.NO_COMMON_SEED, Verdict.NOT_FINITE) else f" {_figures(item)}:"
     line = f"{item.group.short}:{figures} {_verdict_in_words(item, against)}"
-    names = [group.short for group in (item.group, item.baseline) if constants(group)]
+    names = [group.short for group in (item.group, baseline) if constants(group)]
     if names and kind not in (Verdict.EQUAL, Verdict.CONSTANT):
         line += f"; but see above what the networks of {' and '.join(names)} predict"
     return line, COLOURS.get(kind, "yellow")
 
 
 def _figures(item: Difference) -> str:
-    found = item.estimate
-    alone = " over images" if found.seeds == 1 else ""
-    ends = "" if math.isnan(found.low) else f" ({points(found.low)} to {points(found.high)}{alone})"
-    return f"{points(found.difference, sign=True)} points{ends}"
+    estimate = item.estimate
+    where = " over images" if estimate.seeds == 1 else ""
+    ends = "" if math.isnan(estimate.low) else f" ({points(estimate.low)} to {points(estimate.high)}{where})"
+    return f"{points(estimate.difference, sign=True)} points{ends}"
 
 
-def _verdict_in_words(item: Difference, theirs: str) -> str:
-    found = item.estimate
+def _verdict_in_words(item: Difference, against: str) -> str:
     match verdict(item):
         case Verdict.NO_COMMON_SEED:
-            return f"no seed in common with {theirs}; run the missing seeds"
+            return f"no seed in common with {against}; run the missing seeds"
         case Verdict.NOT_FINITE:
             return "no verdict, because scores are not finite"
         case Verdict.EQUAL:
-            return f"the differences from {theirs} are all exactly zero"
+            return f"the differences from {against} are all exactly zero"
         case Verdict.CONSTANT:
             return "no verdict, because the networks of both predict one class for every image"
         case Verdict.NO_VARIANCE:
-            return f"no verdict, because all its seeds differ from {theirs} by the same"
+            return f"no verdict, because all its seeds differ from {against} by the same"
         case Verdict.ONE_SEED:
-            return f"one seed gives no verdict against {theirs}; run more seeds"
+            return f"one seed gives no verdict against {against}; run more seeds"
         case Verdict.BETTER:
-            return f"better than {theirs}"
+            return f"better than {against}"
         case Verdict.WORSE:
-            return f"worse than {theirs}"
+            return f"worse than {against}"
         case Verdict.UNCORRECTED:
-            return f"cannot be told apart from {theirs} once all groups are counted (Holm's p {item.p_holm:.2f})"
+            return f"cannot be told apart from {against} once all groups are counted (Holm's p {item.p_holm:.2f})"
         case Verdict.UNDECIDED:
             plan = f"; {_plan(item)}" if has_plan(item) else ""
-            return f"cannot be told apart from {theirs} with {count(found.seeds, 'seed')}{plan}"
+            return f"cannot be told apart from {against} with {count(item.estimate.seeds, 'seed')}{plan}"
 
 
 def _plan(item: Difference) -> str:

@@ -1,9 +1,8 @@
-"""The tables of a study: files for other programs, and cells of text for the terminal, the page and W&B."""
+"""The tables of a study: CSV files, and cells of text for the terminal, the page and W&B."""
 
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -42,9 +41,9 @@ def runs_frame(study: Study) -> pd.DataFrame:
     keys = differing_settings(study.runs)
     rows = []
     for run in study.runs:
-        row: dict[str, Any] = {"run": escaped(run.name), "state": run.state, "error": run.error, "seed": run.seed}
-        row |= run.options | {key: tabular(run.settings.get(key)) for key in keys}
-        rows.append(row | run.summary)
+        state = {"run": escaped(run.name), "state": run.state, "error": run.error, "seed": run.seed}
+        settings = {key: tabular(run.settings.get(key)) for key in keys}
+        rows.append({**state, **run.options, **settings, **run.summary})
     return pd.DataFrame(rows)
 
 
@@ -68,33 +67,28 @@ def write_tables(study: Study, folder: Path) -> None:
 
 
 def main_table(study: Study) -> Table:
-    """Return the groups with their scores, and what sets them apart from the baseline."""
+    """Return the groups with their scores and their differences from the baseline."""
     header = ["group", "seeds", "test Dice", "95 % CI", "difference, points (95 % CI)", "p", "p (Holm)"]
-    beside = extra_metrics(study.groups)
-    header += ["val Dice", "test IoU", "test loss", *(_headed(study, name) for name in beside)]
+    others = {"val_dice": "val Dice", "test_iou": "test IoU", "test_loss": "test loss"}
+    others |= {f"test_{name}": _heading(study, name) for name in extra_metrics(study.groups)}
     rows = []
-    for group in finished(study):
-        dice = spread(group, "test_dice")
-        row = [group.name, str(len(group.finished)), plus_minus(dice), _interval(dice)]
-        item = study.difference(group, "test_dice")
+    for group in study.finished:
+        dice, item = spread(group, "test_dice"), study.difference(group, "test_dice")
+        interval = "" if math.isnan(dice.low) else f"{dice.low:.4f} to {dice.high:.4f}"
         p_values = [_p(item.estimate.p), _p(item.p_holm)] if item else ["", ""]
-        row += [difference(study, group), *p_values]
-        row += [
-            plus_minus(spread(group, key))
-            for key in ("val_dice", "test_iou", "test_loss", *(f"test_{x}" for x in beside))
-        ]
-        rows.append(row)
+        row = [group.name, str(len(group.finished)), plus_minus(dice), interval, difference(study, group), *p_values]
+        rows.append(row + [plus_minus(spread(group, key)) for key in others])
     note = (
         "Mean ± standard deviation over seeds; 95 % CI: t interval over seeds. Difference: paired over seeds and test "
         "images, in points (hundredths of Dice); its interval and p cover both; Holm's p is corrected for all groups. "
         "val Dice is that of the best epoch, which was chosen by it."
     )
-    return Table("Scores", header, rows, note)
+    return Table("Scores", [*header, *others.values()], rows, note)
 
 
-def _headed(study: Study, name: str) -> str:
-    lower = any(run.metric_record(name).get("lower_is_better") for run in study.runs)
-    return f"test {name} (lower is better)" if lower else f"test {name}"
+def _heading(study: Study, metric: str) -> str:
+    lower = any(run.metric_record(metric).get("lower_is_better") for run in study.runs)
+    return f"test {metric} (lower is better)" if lower else f"test {metric}"
 
 
 def course_table(study: Study) -> Table:
@@ -102,8 +96,8 @@ def course_table(study: Study) -> Table:
     header = ["group", *(f"epochs to {mark:.2f}" for mark in MARKS)]
     header += ["best epoch", "val loss turns", "gap at the end", "val loss at best", "calibration error"]
     rows = []
-    for group in finished(study):
-        row = [group.name, *(_reached(reached(group, mark), with_time=True) for mark in MARKS)]
+    for group in study.finished:
+        row = [group.name, *(_reached(reached(group, mark)) for mark in MARKS)]
         row += [plus_minus(spread(group, "best_epoch"), ".1f"), _turn(group)]
         row += [plus_minus(spread(group, key)) for key in ("gap", "val_loss_at_best", "test_ece")]
         rows.append(row)
@@ -118,13 +112,13 @@ def course_table(study: Study) -> Table:
 
 def cost_table(study: Study) -> Table:
     """Return what each group costs, every column in the unit that suits its largest value."""
-    groups = finished(study)
+    groups = study.finished
     header, columns = ["group"], [[group.name for group in groups]]
     for key, name in COSTS.items():
         means = [spread(group, key).mean for group in groups]
         unit = unit_of(key, means) if key in UNITS else None
         header.append(f"{name}, {unit.short}" if unit else name)
-        columns.append([short(mean / unit.scale if unit else mean) for mean in means])
+        columns.append([_short(mean / unit.scale if unit else mean) for mean in means])
     note = (
         "Means over seeds; multiply-accumulates are those of one image. k is a thousand, M a million, G a thousand "
         "million."
@@ -143,11 +137,6 @@ def _in_markdown(cell: str) -> str:
     return cell.replace("\\", "\\\\").replace("|", r"\|").replace("<", "&lt;")
 
 
-def finished(study: Study) -> list[Group]:
-    """Return the groups that have a finished run."""
-    return [group for group in study.groups if group.finished]
-
-
 def difference(study: Study, group: Group) -> str:
     """Return the cell of a group's difference from its baseline in test Dice, in points."""
     item = study.difference(group, "test_dice")
@@ -155,8 +144,9 @@ def difference(study: Study, group: Group) -> str:
         return "baseline" if group in study.baselines.values() else ""
     if not item.estimate.seeds:
         return "no common seed"
-    ends = "" if math.isnan(item.estimate.low) else f" ({points(item.estimate.low)} to {points(item.estimate.high)})"
-    return points(item.estimate.difference, sign=True) + ends
+    estimate = item.estimate
+    ends = "" if math.isnan(estimate.low) else f" ({points(estimate.low)} to {points(estimate.high)})"
+    return points(estimate.difference, sign=True) + ends
 
 
 def plus_minus(figure: Spread, form: str = ".4f") -> str:
@@ -166,31 +156,31 @@ def plus_minus(figure: Spread, form: str = ".4f") -> str:
     return f"{figure.mean:{form}}" + ("" if math.isnan(figure.deviation) else f" ± {figure.deviation:{form}}")
 
 
-def _interval(figure: Spread) -> str:
-    return "" if math.isnan(figure.low) else f"{figure.low:.4f} to {figure.high:.4f}"
-
-
 def _p(value: float) -> str:
     return "" if math.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _reached(found: Reached, with_time: bool = False) -> str:
-    if found.epochs is None:
+def epochs_cell(mark: Reached) -> str:
+    """Return the cell of the epochs to a Dice, "" if they are not known."""
+    if mark.epochs is None:
         return ""
-    shown = "not reached" if math.isinf(found.epochs) else short(found.epochs)
-    if with_time and found.seconds is not None and math.isfinite(found.seconds):
-        shown += f" ({found.seconds:.0f} s)"
-    return shown if found.reached in (0, found.runs) else f"{shown}; {found.reached} of {found.runs} runs did"
+    return "not reached" if math.isinf(mark.epochs) else _short(mark.epochs)
+
+
+def _reached(mark: Reached) -> str:
+    seconds = f" ({mark.seconds:.0f} s)" if mark.seconds is not None and math.isfinite(mark.seconds) else ""
+    some = f"; {mark.reached} of {mark.runs} runs did" if 0 < mark.reached < mark.runs else ""
+    return epochs_cell(mark) + seconds + some
 
 
 def _turn(group: Group) -> str:
     turns, known = spread(group, "turn").values, len(spread(group, "gap").values)
     if not turns:
         return "not yet" if known else ""
-    return short(pd.Series(turns).median()) + (f" ({len(turns)} of {known})" if len(turns) < known else "")
+    return _short(pd.Series(turns).median()) + (f" ({len(turns)} of {known})" if len(turns) < known else "")
 
 
-def short(value: float) -> str:
+def _short(value: float) -> str:
     """Return a number with about three digits, two of a small one, never with an exponent."""
     if math.isnan(value):
         return ""
