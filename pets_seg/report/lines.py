@@ -3,11 +3,11 @@
 import math
 from collections import Counter
 
-from pets_seg.report.sentences import constant_networks
+from pets_seg.report.sentences import constant_networks, no_comparison
 from pets_seg.report.study.compare import Difference
 from pets_seg.report.study.statistics import MOST_SEEDS
 from pets_seg.report.study.study import Study
-from pets_seg.report.study.verdicts import Verdict, compared, constants, has_plan, no_comparison, verdict
+from pets_seg.report.study.verdicts import Verdict, compared, constants, has_plan, verdict
 from pets_seg.report.study.words import count, points
 
 # Of more groups the best and the worst have a line each.

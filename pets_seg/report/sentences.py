@@ -6,16 +6,7 @@ from pets_seg.report.study.compare import Difference, Interaction
 from pets_seg.report.study.groups import simplicity
 from pets_seg.report.study.statistics import MOST_SEEDS
 from pets_seg.report.study.study import Study
-from pets_seg.report.study.verdicts import (
-    SIGNIFICANT,
-    Verdict,
-    compared,
-    constants_in_words,
-    has_plan,
-    no_comparison,
-    significant,
-    verdict,
-)
+from pets_seg.report.study.verdicts import Verdict, compared, constants_in_words, has_plan, significant, verdict
 from pets_seg.report.study.words import count, listed, points
 
 # More groups than that have no sentence each: they are counted or share one.
@@ -42,6 +33,17 @@ def answer(study: Study) -> list[str]:
             sentences.append(_all_undecided(undecided, against))
         sentences += [_sentence(item, known_undecided=len(undecided) > 1) for item in others]
     return sentences + interaction_sentences(study)
+
+
+def no_comparison(study: Study) -> str:
+    """Return why there is nothing to compare, "" if there is."""
+    if not study.finished:
+        return "No run has finished yet: there is nothing to compare."
+    if len(study.finished) == 1:
+        return f"{study.finished[0].name} is the only group with a finished run: there is nothing to compare it with."
+    if not compared(study):
+        return "No group has a finished run of its own baseline to be compared with."
+    return ""
 
 
 def remarks(study: Study) -> list[str]:
@@ -227,7 +229,7 @@ def _interaction(item: Interaction) -> str:
         )
     if significant(estimate, item.p_holm):
         return f"{subject} differs between {pair}: it is {by} ({interval})."
-    if estimate.p < SIGNIFICANT:
+    if significant(estimate, estimate.p):
         return f"{subject} is {by} ({interval}) if it is looked at alone, but not once all pairs are counted."
     return f"{subject}: no difference between {pair} can be told apart ({interval})."
 

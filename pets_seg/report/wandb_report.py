@@ -1,4 +1,4 @@
-"""A W&B Report of sweeps: their runs side by side, beside the page's own words."""
+"""A W&B Report of sweeps: their runs side by side, with the text of the page."""
 
 import importlib.util
 import json
@@ -13,10 +13,10 @@ from pets_seg.tracking.wandb_sink import PICTURES
 
 CURVES = {"train/loss": "training loss", "val/loss": "validation loss", "val/dice": "validation Dice"}
 BARS = {"best_val_dice": "best validation Dice", "test_dice": "test Dice"}
-# All that a server may take for all of it.
+# In seconds, for all requests to the server.
 DEADLINE = 60
 LONGEST_TITLE = 128
-# Of a report, W&B's grid is 24 wide.
+# In columns: W&B's grid of panels.
 WIDTH = 24
 
 
@@ -31,7 +31,7 @@ def save_report(
     """
     check_account()
     check_server()
-    # W&B's own process can wait for a silent server for ever, and so would this one at its end.
+    # W&B can wait for a silent server for ever, even when its process ends, so it has a process of its own.
     asked = json.dumps([title, sweeps, keys, markdown, project, entity])
     command = [sys.executable, "-m", "pets_seg.report.wandb_report"]
     try:
@@ -49,16 +49,16 @@ def check_account() -> None:
     if importlib.util.find_spec("wandb_workspaces") is None:
         raise InputError('a W&B report needs wandb-workspaces, which is not there; pip install "pets_seg[reports]"')
     try:
-        known = key_configured()
-    # A key that cannot be one, for example.
+        configured = key_configured()
+    # The key is malformed, for example.
     except Exception as error:
         raise InputError(f"a W&B report needs an account: {one_line_without_secrets(error)}") from None
-    if not known:
+    if not configured:
         raise InputError("a W&B report needs a key, and none is configured; `wandb login`, or set WANDB_API_KEY")
 
 
 def build_report(title: str, sweeps: list[str], keys: list[str], markdown: str, project: str, entity: str) -> Any:
-    """Return the wandb_workspaces Report, not saved yet."""
+    """Return a wandb_workspaces Report that is not saved yet."""
     import wandb_workspaces.reports.v2 as wr
 
     names = [key if "." in key else f"{key}.name" for key in keys]
@@ -69,7 +69,7 @@ def build_report(title: str, sweeps: list[str], keys: list[str], markdown: str, 
         entity=entity,
         project=project,
         name=", ".join(sweeps),
-        # It is read as Python is; W&B's own expressions stumble over a quote in a name.
+        # A Python expression: W&B's own filters fail at a quote in a name.
         filters=f"Group in {sweeps!r}",
         groupby=[f"config.{name}" for name in names],
     )
@@ -82,16 +82,13 @@ def build_report(title: str, sweeps: list[str], keys: list[str], markdown: str, 
         wr.BarPlot(title=text, metrics=[key], layout=wr.Layout(x=place * half, y=8, w=half, h=8), **grouped)
         for place, (key, text) in enumerate(BARS.items())
     ]
-    panels += [
-        wr.MediaBrowser(
-            title="validation images, what is there and what the network sees",
-            media_keys=[PICTURES],
-            layout=wr.Layout(x=0, y=16, w=WIDTH, h=10),
-        ),
-        wr.RunComparer(diff_only="split", layout=wr.Layout(x=0, y=26, w=WIDTH, h=12)),
-    ]
-    blocks = [wr.MarkdownBlock(text=markdown), wr.PanelGrid(runsets=[runs], panels=panels)]
-    return wr.Report(project=project, entity=entity, title=title, blocks=blocks, width="fluid")
+    title_of_images = "validation images, what is there and what the network sees"
+    layout = wr.Layout(x=0, y=16, w=WIDTH, h=10)
+    panels.append(wr.MediaBrowser(title=title_of_images, media_keys=[PICTURES], layout=layout))
+    panels.append(wr.RunComparer(diff_only="split", layout=wr.Layout(x=0, y=26, w=WIDTH, h=12)))
+    report = wr.Report(project=project, entity=entity, title=title, width="fluid")
+    report.blocks = [wr.MarkdownBlock(text=markdown), wr.PanelGrid(runsets=[runs], panels=panels)]
+    return report
 
 
 def _save(title: str, sweeps: list[str], keys: list[str], markdown: str, project: str, entity: str | None) -> str:
@@ -100,6 +97,8 @@ def _save(title: str, sweeps: list[str], keys: list[str], markdown: str, project
     title = title[:LONGEST_TITLE]
     api = wandb.Api(timeout=PATIENCE)
     entity = entity or api.settings["entity"] or api.default_entity
+    if entity is None:
+        raise InputError("the W&B account has no default entity; set WANDB_ENTITY")
     if project not in {known.name for known in api.projects(entity)}:
         api.create_project(project, entity)
     report = build_report(title, sweeps, keys, markdown, project, entity)
@@ -110,14 +109,14 @@ def _save(title: str, sweeps: list[str], keys: list[str], markdown: str, project
 
 
 def main() -> None:
-    """Save what standard input describes and print the address; an error is one line."""
+    """Save the report that standard input describes and print its address, or an error in one line."""
     try:
         key_configured()
         print(_save(*json.load(sys.stdin)), flush=True)
     # Whatever W&B and its transport raise.
     except Exception as error:
         print(one_line_without_secrets(error), file=sys.stderr, flush=True)
-        # No waiting for requests that a silent server holds.
+        # Unlike sys.exit, it does not wait for requests that are still open.
         os._exit(1)
 
 

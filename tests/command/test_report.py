@@ -38,7 +38,7 @@ def test_a_sweep_that_dies_has_its_tables_and_ends_with_its_report_when_it_is_co
     assert lines[lines.index(HEAD) + 1].startswith("hflip: ")
     page = (sweep / "report.html").read_text()
     assert "with one seed" in page
-    assert "its process ended without a word" in page
+    assert "its process ended unexpectedly" in page
     # The pictures of images are drawn from the data set and the weights that the runs name.
     assert (sweep / "figures" / "masks.png").exists()
 
@@ -52,7 +52,7 @@ def test_a_sweep_that_dies_has_its_tables_and_ends_with_its_report_when_it_is_co
     assert f"page      {(sweep / 'report.html').as_uri()}" in lines
     assert lines[lines.index(HEAD) + 1].startswith("hflip: ")
     assert {path.name for path in sweep.iterdir() if not path.name.startswith("unet-")} == MADE
-    assert "its process ended without a word" not in (sweep / "report.html").read_text()
+    assert "its process ended unexpectedly" not in (sweep / "report.html").read_text()
 
     # Without the data set the images are all that is missing.
     before = {name: (sweep / name).read_bytes() for name in ("runs.csv", "comparison.csv")}

@@ -193,6 +193,6 @@ def test_a_run_whose_process_died_is_interrupted(tmp_path: Path) -> None:
         rewrite(run / "status.json", pid=pid, host=next(hosts))
     study = read_study([tmp_path / "s"])
     assert [run.state for run in study.runs] == ["running", "interrupted", "running"]
-    assert "its process ended without a word" in study.runs[1].error
+    assert "its process ended unexpectedly" in study.runs[1].error
     assert progress(study) == "3 runs: 1 interrupted, 2 running."
     assert answer(study) == ["No run has finished yet: there is nothing to compare."]

@@ -22,7 +22,7 @@ from pets_seg.report.origin import origin
 from pets_seg.report.sentences import answer, progress, remarks
 from pets_seg.report.study.compare import common_seeds
 from pets_seg.report.study.examples import Example, choose_groups, choose_images
-from pets_seg.report.study.runs import Run
+from pets_seg.report.study.runs import Run, run_folders
 from pets_seg.report.study.study import Study, read_study
 from pets_seg.report.sweep import show_comparison, show_sweep
 from pets_seg.report.tables import cost_table, course_table, main_table, markdown, write_tables
@@ -35,28 +35,27 @@ log = logging.getLogger("pets_seg")
 
 def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     """Raise InputError for a setting out of its range, or folders that are not there or cannot be written."""
-    # Those of the runs are used; here they are only named.
+    # The model and the data are those of the runs: here they are not built.
     config = check(cfg, named=("model", "data"))
     allow(config)
     for group in {word.partition("=")[0] for word in overrides} & {"model", "data"}:
         if own_option(group, config[group]["name"]):
             raise InputError(
-                f"{group}={config[group]['name']}: has no place with task=report, which compares runs; name there only "
-                "what is yours, so that runs which have it can be drawn"
+                f"{group}={config[group]['name']}: has no place with task=report, which compares runs; give only "
+                "options of your own, so that masks of the runs that have them can be drawn"
             )
     folders = _folders(config["runs"])
     for folder in folders:
-        if not os.path.isdir(folder):
-            raise InputError(f"runs={folder}: is not there; give the folder of a sweep, e.g. runs=runs/default")
+        run_folders(folder)
     check_writable(folders[0])
     if config["report"]["wandb"]:
         check_account()
 
 
 def run(cfg: DictConfig) -> float:
-    """Write the report into the first folder of `runs`, print what it says, and return the number of runs.
+    """Write the report into the first folder of `runs`, print the comparison, and return the number of runs.
 
-    What it says is printed even if its files cannot be written.
+    The comparison is printed even if the files cannot be written.
     """
     folders = _folders(plain(cfg.runs))
     study = read_study(folders, plain(cfg.report.baseline))
@@ -83,19 +82,18 @@ def read_sweep(cfg: DictConfig) -> tuple[Study, str]:
 
 
 def end_sweep(cfg: DictConfig, runs: Sequence[str]) -> bool:
-    """Make the report of a sweep and show what became of its `runs`; return whether all of them are finished."""
+    """Make the report of a sweep and print its `runs` and their comparison; return whether all of them are finished."""
     folder = Path(cfg.hydra.sweep.dir)
     if not folder.is_dir():
         return False
     study, problem = read_sweep(cfg)
     if problem:
         print(f"{problem}; the simplest group is the baseline", file=sys.stderr)
-    place = sweep_place(folder)
-    return _conclude(study, cfg, lambda page, wandb: show_sweep(study, runs, page, wandb or place))
+    return _conclude(study, cfg, lambda page, wandb: show_sweep(study, runs, page, wandb or sweep_place(folder)))
 
 
 def _conclude(study: Study, cfg: DictConfig, show: Callable[[Path | None, str | None], Any]) -> Any:
-    """Make the page and, if it is wanted, the report in W&B; show what they say even if they cannot be written."""
+    """Make the page and, with report.wandb, the report in W&B; call `show` even if they cannot be written."""
     page = wandb = None
     try:
         if study.runs:
@@ -125,19 +123,19 @@ def make_report(study: Study, reference: bool = False) -> Path:
 
 def publish(study: Study, given: str | None) -> str:
     """Make or renew the study's report in W&B, in the project of its runs or the `given` one; return its address."""
-    told = [about for run in study.runs for about in _told(run)]
-    places = {(about["entity"], about["project"]) for about in told}
+    records = [record for run in study.runs for record in _wandb_records(run)]
+    places = {(record["entity"], record["project"]) for record in records}
     if not given and len(places) > 1:
-        named = ", ".join(sorted("/".join(filter(None, place)) for place in places))
-        raise InputError(f"report.wandb=true: the runs are in several W&B projects ({named}); give tracker.project=...")
-    entity, project = next(iter(places)) if len(places) == 1 else (None, given)
+        names = ", ".join(sorted("/".join(filter(None, place)) for place in places))
+        raise InputError(f"report.wandb=true: the runs are in several W&B projects ({names}); give tracker.project=...")
+    entity, project = (None, given) if given and len(places) > 1 else places.pop()
     title = f"pets_seg: {', '.join(dict.fromkeys(str(run.config.get('name')) for run in study.runs))}"
-    groups = list(dict.fromkeys(about["group"] for about in told))
+    groups = list(dict.fromkeys(record["group"] for record in records))
     return save_report(title, groups, study.keys, document(study), given or project, entity)
 
 
-def _told(run: Run) -> list[dict[str, Any]]:
-    """Return what W&B was told of a run; where that is not kept, what an older version told it."""
+def _wandb_records(run: Run) -> list[dict[str, Any]]:
+    """Return entity, project and group of a run in W&B; where they are not recorded, those of older versions."""
     tracker = run.config.get("tracker")
     given = tracker.get("project") if isinstance(tracker, dict) else None
     older = {"entity": None, "project": project_name(given), "group": str(run.config.get("name"))}
@@ -146,8 +144,7 @@ def _told(run: Run) -> list[dict[str, Any]]:
 
 def document(study: Study, made: Sequence[tuple[str, str]] = (), pictures: Sequence[str] = ()) -> str:
     """Return the answer and the tables in Markdown, with `pictures` of figures/."""
-    names = escaped(", ".join(dict.fromkeys(folder.resolve().name for folder in study.folders)))
-    parts = [f"# {names}", *answer(study), progress(study), *remarks(study)]
+    parts = [f"# {escaped(study.name)}", *answer(study), progress(study), *remarks(study)]
     parts += [markdown(table) for table in (main_table(study), course_table(study), cost_table(study))]
     parts += [f"![{Path(name).stem}](figures/{name})" for name in pictures]
     parts += [f"## How this was made\n\n{chr(10).join(f'- {name}: {text}' for name, text in made)}"] if made else []
@@ -169,35 +166,30 @@ def draw_examples(study: Study) -> tuple[list[Example], str]:
         return [], "the groups have no test image in common"
     try:
         predicted = [predict_test(run.folder, [stem for _, stem in chosen]) for run in runs]
-    # A network of a user's own may raise anything; the report is made without pictures.
+    # A user's own network may raise anything; the report is made without images.
     except Exception as error:
         log.debug("traceback", exc_info=True)
         return [], " ".join(str(error).split())
     images, truths, _ = predicted[0]
     examples = []
     for index, (kind, stem) in enumerate(chosen):
-        masks = {
-            group.name: _at_size(masks[index], truths[index].shape[0])
-            for group, (_, _, masks) in zip(groups, predicted, strict=True)
-        }
-        dice = {
-            group.name: float(run.images["test"].loc[stem, "dice"]) for group, run in zip(groups, runs, strict=True)
-        }
-        examples.append(Example(kind, stem, seed, images[index], truths[index], masks, dice))
+        example = Example(kind, stem, seed, images[index], truths[index])
+        for group, run, (_, _, masks) in zip(groups, runs, predicted, strict=True):
+            example.predicted[group.name] = _resized(masks[index], len(truths[index]))
+            example.dice[group.name] = float(run.images["test"]["dice"][stem])
+        examples.append(example)
     return examples, ""
 
 
-def _at_size(mask: np.ndarray, size: int) -> np.ndarray:
-    nearest = (np.arange(size) + 0.5) * len(mask) // size
-    index = nearest.astype(int)
-    return mask[index][:, index]
+def _resized(mask: np.ndarray, size: int) -> np.ndarray:
+    nearest = ((np.arange(size) + 0.5) * len(mask) // size).astype(int)
+    return mask[np.ix_(nearest, nearest)]
 
 
 def _folders(names: Any) -> list[Path]:
-    names = names if isinstance(names, list) else [names] if names is not None else []
-    if not names:
+    names = names if isinstance(names, list) else [names]
+    if names in ([], [None]):
         raise InputError("runs: is needed with task=report: give the folder of a sweep, e.g. runs=runs/default")
-    for name in names:
-        if not isinstance(name, str | int | float):
-            raise InputError(f"runs={str(names)[:100]}: expected a folder, or a list of folders")
+    if not all(isinstance(name, str | int | float) for name in names):
+        raise InputError(f"runs={str(names)[:100]}: expected a folder, or a list of folders")
     return [Path(os.path.expanduser(str(name))) for name in names]

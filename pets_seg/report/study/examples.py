@@ -35,13 +35,8 @@ class Example:
 def choose_groups(study: Study) -> list[Group]:
     """Return the groups that are shown, the baseline first, then by test Dice; all have a seed in common."""
     groups = [group for group in study.finished if all("test" in run.images for run in group.finished)]
-    first = study.baseline if study.baseline in groups else next(iter(groups), None)
-    if first is None:
-        return []
-    others = [group for group in groups if group is not first and common_seeds([first, group])]
-    others.sort(key=lambda group: -spread(group, "test_dice").mean)
-    shown = [first]
-    for group in others:
+    shown = groups[:1]
+    for group in sorted(groups[1:], key=lambda group: -spread(group, "test_dice").mean):
         if len(shown) < MOST_GROUPS and common_seeds([*shown, group]):
             shown.append(group)
     return shown

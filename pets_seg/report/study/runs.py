@@ -106,7 +106,7 @@ def read_runs(folders: Sequence[Path]) -> tuple[list[Run], list[LeftOut]]:
     """
     runs: dict[str, Run] = {}
     left_out = []
-    for path in dict.fromkeys(path for folder in folders for path in _run_folders(folder)):
+    for path in dict.fromkeys(path for folder in folders for path in run_folders(folder)):
         try:
             run = read_run(path)
         except ValueError as error:
@@ -148,7 +148,8 @@ def _left_out(folder: Path, why: str) -> LeftOut:
     return LeftOut(escaped(str(folder)), escaped(why)[:1000])
 
 
-def _run_folders(folder: Path) -> list[Path]:
+def run_folders(folder: Path) -> list[Path]:
+    """Return `folder` itself if it is a run, else the folders in it that may be; InputError if it is not there."""
     if not os.path.isdir(folder):
         raise InputError(f"runs={folder}: is not there; give the folder of a sweep, e.g. runs=runs/default")
     if (folder / "config.yaml").exists():
@@ -182,7 +183,7 @@ def read_run(folder: Path) -> Run:
     failure = status.get("error")
     message = escaped(str(failure.get("message")))[:1000] if isinstance(failure, dict) else None
     if state == "running" and _is_dead(status):
-        state, message = "interrupted", "its process ended without a word; the same command continues it"
+        state, message = "interrupted", "its process ended unexpectedly; the same command continues it"
     groups = {group: config[group] for group in IDENTITY if group != "seed" and isinstance(config.get(group), dict)}
     settings = ADDED_LATER | flat(identity(groups))
     names = {group: groups.get(group, {}).get("name") for group in COMPARED}

@@ -52,24 +52,21 @@ def estimate(values: np.ndarray) -> Estimate:
     seeds, images = values.shape
     mean, count = float(values.mean()), images if images > 1 else 0
     means = values.mean(axis=1) if seeds > 1 else values[0]
-    if len(means) == 1 or not np.isfinite(values).all() or float(means.var(ddof=1)) / len(means) <= NO_VARIANCE:
+    if len(means) == 1 or not np.isfinite(values).all():
+        return Estimate(mean, seeds=seeds, images=count)
+    part = float(means.var(ddof=1)) / len(means)
+    if part <= NO_VARIANCE:
         return Estimate(mean, seeds=seeds, images=count)
     half = p = 0.0
-    for variance, freedom in _variances(values):
+    both = _over_both(part, _image_part(values), seeds, images) if seeds > 1 else [(part, images - 1)]
+    for variance, freedom in both:
         half = max(half, _quantile(freedom, (1 + LEVEL) / 2) * math.sqrt(variance))
         p = max(p, min(1.0, 2 * float(stdtr(freedom, -abs(mean) / math.sqrt(variance)))))
     return Estimate(mean, mean - half, mean + half, p, seeds, count)
 
 
-def _variances(values: np.ndarray) -> list[tuple[float, float]]:
-    """Return pairs of variance of the mean and degrees of freedom: over seeds, over seeds and images."""
-    seeds, images = values.shape
-    if seeds == 1:
-        return [(float(values[0].var(ddof=1)) / images, images - 1)]
-    return _over_both(float(values.mean(axis=1).var(ddof=1)) / seeds, _image_part(values), seeds, images)
-
-
 def _over_both(seed_part: float, image_part: float, seeds: int, images: int) -> list[tuple[float, float]]:
+    """Return pairs of variance of the mean and degrees of freedom: over seeds, over seeds and images."""
     over_seeds_alone = (seed_part, seeds - 1)
     if image_part == 0:
         return [over_seeds_alone]

@@ -1,13 +1,13 @@
 """A study: run folders, read and compared, from which the tables, the page and the report in W&B are made."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from pets_seg.report.study.compare import METRICS, Difference, Interaction, compare, interactions
+from pets_seg.report.study.compare import Difference, Interaction, compare, interactions
 from pets_seg.report.study.groups import Group, find_baselines, group_runs
 from pets_seg.report.study.runs import LeftOut, Run, read_runs
 from pets_seg.report.study.statistics import over_seeds
@@ -27,6 +27,11 @@ class Study:
     baselines: dict[str, Group]
     differences: list[Difference]
     interactions: list[Interaction]
+
+    @property
+    def name(self) -> str:
+        """The names of its folders."""
+        return ", ".join(dict.fromkeys(folder.resolve().name for folder in self.folders))
 
     @property
     def baseline(self) -> Group | None:
@@ -86,7 +91,7 @@ class Reached:
 
 def spread(group: Group, key: str) -> Spread:
     """Return a figure of `facts` over the finished runs of a group."""
-    values = tuple(value for run in group.finished if (value := facts(run).get(key)) is not None)
+    values = tuple(figures[key] for run in group.finished if key in (figures := facts(run)))
     return Spread(*over_seeds(values), values)
 
 
@@ -98,20 +103,19 @@ def reached(group: Group, mark: float) -> Reached:
     return Reached(_median(epochs), _median(seconds), sum(map(math.isfinite, epochs)), len(known))
 
 
-def facts(run: Run) -> Mapping[str, float | None]:
+def facts(run: Run) -> dict[str, float]:
     """Return the figures of a finished run: the numbers of its summary, and some that are derived from its metrics.
 
     `val_dice` is that of the best epoch; `gap` the validation less the training loss of the last epoch, `turn` the
-    epoch of the lowest validation loss, None if that is the last one; `images_per_second` the median over epochs.
+    epoch of the lowest validation loss unless that is the last one; `images_per_second` the median over epochs.
     """
-    figures: dict[str, float | None] = {
-        key: None if math.isnan(number := run.number(key)) else number for key in run.summary
-    }
-    figures |= {metric: figures.get(summary) for metric, (_, _, summary) in METRICS.items()}
+    figures = {key: number for key in run.summary if not math.isnan(number := run.number(key))}
+    figures["val_dice"] = run.number("best_val_dice")
     if run.metrics["val/loss"].notna().any():
         last, lowest = run.metrics.iloc[-1], run.metrics.iloc[int(run.metrics["val/loss"].argmin())]
         figures["gap"] = float(last["val/loss"] - last["train/loss"])
-        figures["turn"] = float(lowest["epoch"]) if lowest["epoch"] < last["epoch"] else None
+        if lowest["epoch"] < last["epoch"]:
+            figures["turn"] = float(lowest["epoch"])
         if "images_per_second" in run.metrics:
             figures["images_per_second"] = float(run.metrics["images_per_second"].median())
     return figures

@@ -50,28 +50,17 @@ def verdict(item: Difference) -> Verdict:
         return Verdict.NO_VARIANCE
     if significant(estimate, item.p_holm):
         return Verdict.BETTER if estimate.difference > 0 else Verdict.WORSE
-    return Verdict.UNCORRECTED if estimate.p < SIGNIFICANT else Verdict.UNDECIDED
+    return Verdict.UNCORRECTED if significant(estimate, estimate.p) else Verdict.UNDECIDED
 
 
-def significant(estimate: Estimate, p_holm: float) -> bool:
-    """Whether a difference is significant over several seeds and after Holm's correction."""
-    return estimate.seeds > 1 and p_holm < SIGNIFICANT
+def significant(estimate: Estimate, p: float) -> bool:
+    """Whether a difference is significant over several seeds, with its p-value or the corrected one."""
+    return estimate.seeds > 1 and p < SIGNIFICANT
 
 
 def has_plan(item: Difference) -> bool:
     """Whether the number of seeds needed is known: an undecided difference has one, unless a network is constant."""
     return verdict(item) is Verdict.UNDECIDED and not constants(item.group) and not constants(item.baseline)
-
-
-def no_comparison(study: Study) -> str:
-    """Return why there is nothing to compare, "" if there is."""
-    if not study.finished:
-        return "No run has finished yet: there is nothing to compare."
-    if len(study.finished) == 1:
-        return f"{study.finished[0].name} is the only group with a finished run: there is nothing to compare it with."
-    if not compared(study):
-        return "No group has a finished run of its own baseline to be compared with."
-    return ""
 
 
 def compared(study: Study) -> list[Difference]:
