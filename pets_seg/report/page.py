@@ -96,13 +96,8 @@ def _drawings(study: Study, examples: Sequence[Example], reference: bool) -> dic
 
 def _save(drawing: Drawing, base: Path) -> dict[str, Any]:
     """Write `base`.svg and .png, and return what the page shows of a figure."""
-    shown = {
-        "name": drawing.name,
-        "title": drawing.title,
-        "caption": drawing.caption,
-        "svg": inline_svg(drawing),
-        "hover": htmlsafe_json_dumps(hover_data(drawing), separators=(",", ":"), allow_nan=False),
-    }
+    hover = htmlsafe_json_dumps(hover_data(drawing), separators=(",", ":"), allow_nan=False)
+    shown = {"drawing": drawing, "svg": inline_svg(drawing), "hover": hover}
     write_text(base.with_suffix(".svg"), plain_svg(drawing))
     write_whole(base.with_suffix(".png"), lambda file: drawing.figure.savefig(file, dpi=DPI, format="png"))
     return shown

@@ -1,5 +1,5 @@
 "use strict";
-// Values under the pointer: of every group at the nearest x in a panel of lines, or of the nearest mark.
+// Show values under the pointer: those of every group at the nearest x in a panel of lines, or of the nearest mark.
 const tip = document.getElementById("tip");
 
 for (const figure of document.querySelectorAll("figure[data-hover]")) {
@@ -12,14 +12,14 @@ for (const figure of document.querySelectorAll("figure[data-hover]")) {
   const move = (event) => {
     const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
     const panel = panels.find(({ box }) => at.x >= box[0] - 4 && at.x <= box[2] + 4 && at.y >= box[1] - 4 && at.y <= box[3] + 4);
-    const found = panel && (panel.points ? nearestMark(panel, at) : nearestValues(panel, at.x));
-    if (!found) return leave();
-    pointer.setAttribute("d", found.path);
-    show(found, event);
+    const nearest = panel && (panel.points ? nearestMark(panel, at) : nearestValues(panel, at.x));
+    if (!nearest) return leave();
+    pointer.setAttribute("d", nearest.path);
+    show(nearest, event);
   };
   svg.addEventListener("pointermove", move);
   svg.addEventListener("pointerdown", move);
-  // A finger covers what it points at: its values stay until it taps elsewhere.
+  // A finger covers what it points at, so the values stay until it taps elsewhere.
   svg.addEventListener("pointerleave", (event) => { if (event.pointerType !== "touch") leave(); });
   document.addEventListener("pointerdown", (event) => { if (!svg.contains(event.target)) leave(); });
 }
@@ -30,9 +30,9 @@ addEventListener("beforeprint", () => {
 });
 
 function nearestMark({ points }, at) {
-  const far = ([x, y]) => (x - at.x) ** 2 + (y - at.y) ** 2;
-  const best = points.reduce((one, other) => (one && far(one) <= far(other) ? one : other), null);
-  if (!best || far(best) > 1600) return null;
+  const distance = ([x, y]) => (x - at.x) ** 2 + (y - at.y) ** 2;
+  const best = points.reduce((one, other) => (one && distance(one) <= distance(other) ? one : other), null);
+  if (!best || distance(best) > 1600) return null;
   const [x, y, colour, lines] = best;
   return { head: lines[0], rows: lines.slice(1).map((text) => ({ text })), colour, path: `M${x - 6},${y}a6,6 0 1 0 12,0a6,6 0 1 0 -12,0` };
 }
@@ -42,16 +42,16 @@ function nearestValues({ box, x: [low, high], log, head, series }, at) {
   const unscale = log ? Math.exp : Number;
   const part = (at - box[0]) / (box[2] - box[0]);
   const wanted = unscale(scale(low) + part * (scale(high) - scale(low)));
-  const apart = (value) => (value === null ? Infinity : Math.abs(scale(value) - scale(wanted)));
+  const distance = (value) => (value === null ? Infinity : Math.abs(scale(value) - scale(wanted)));
   const rows = [];
   let nearest = null;
   for (const { name, colour, x, y, sd } of series) {
-    const index = x.reduce((best, value, here) => (apart(value) < apart(x[best]) ? here : best), 0);
-    // A line that ends far from here says nothing about here.
-    if (y[index] === null || !x.length || apart(x[index]) > 0.06 * (scale(high) - scale(low))) continue;
-    if (nearest === null || apart(x[index]) < apart(nearest)) nearest = x[index];
-    const spread = sd && sd[index] !== null ? ` ± ${number(sd[index])}` : "";
-    rows.push({ colour, value: y[index], text: `${name} ${number(y[index])}${spread}` });
+    const index = x.reduce((best, value, here) => (distance(value) < distance(x[best]) ? here : best), 0);
+    // A line that ends far from the pointer has no value there.
+    if (y[index] === null || !x.length || distance(x[index]) > 0.06 * (scale(high) - scale(low))) continue;
+    if (nearest === null || distance(x[index]) < distance(nearest)) nearest = x[index];
+    const deviation = sd && sd[index] !== null ? ` ± ${number(sd[index])}` : "";
+    rows.push({ colour, value: y[index], text: `${name} ${number(y[index])}${deviation}` });
   }
   if (nearest === null) return null;
   rows.sort((one, other) => other.value - one.value);
@@ -63,7 +63,7 @@ function number(value) {
   return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4)));
 }
 
-// Names are a user's: they become text, never markup.
+// Names come from users: they become text, never markup.
 function show({ head, rows, colour }, event) {
   const title = document.createElement("b");
   if (colour) title.append(dot(colour));
