@@ -33,8 +33,8 @@ class Group:
     @property
     def short(self) -> str:
         """The option alone where it says enough, `elastic` for `aug=elastic`."""
-        [(key, value), *others] = self.values.items()
-        return self.name if others or key not in COMPARED else written(value)
+        [*keys] = self.values
+        return written(self.values[keys[0]]) if len(keys) == 1 and keys[0] in COMPARED else self.name
 
 
 def written(value: Any) -> str:

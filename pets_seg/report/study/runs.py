@@ -109,12 +109,10 @@ def read_runs(folders: Sequence[Path]) -> tuple[list[Run], list[LeftOut]]:
     for path in dict.fromkeys(path for folder in folders for path in run_folders(folder)):
         try:
             run = read_run(path)
-        except ValueError as error:
-            left_out.append(_left_out(path, str(error)))
-            continue
         # Whatever is wrong with a run, the others are to be compared.
         except Exception as error:
-            left_out.append(_left_out(path, f"cannot be read ({type(error).__name__}: {error})"))
+            why = str(error) if isinstance(error, ValueError) else f"cannot be read ({type(error).__name__}: {error})"
+            left_out.append(_left_out(path, why))
             continue
         if first := runs.get(run.name):
             if path.resolve() == first.folder.resolve():

@@ -52,14 +52,13 @@ def estimate(values: np.ndarray) -> Estimate:
     seeds, images = values.shape
     mean, count = float(values.mean()), images if images > 1 else 0
     means = values.mean(axis=1) if seeds > 1 else values[0]
-    if len(means) == 1 or not np.isfinite(values).all():
-        return Estimate(mean, seeds=seeds, images=count)
-    part = float(means.var(ddof=1)) / len(means)
+    known = len(means) > 1 and np.isfinite(values).all()
+    part = float(means.var(ddof=1)) / len(means) if known else 0.0
     if part <= NO_VARIANCE:
         return Estimate(mean, seeds=seeds, images=count)
     half = p = 0.0
-    both = _over_both(part, _image_part(values), seeds, images) if seeds > 1 else [(part, images - 1)]
-    for variance, freedom in both:
+    variances = _over_both(part, _image_part(values), seeds, images) if seeds > 1 else [(part, images - 1)]
+    for variance, freedom in variances:
         half = max(half, _quantile(freedom, (1 + LEVEL) / 2) * math.sqrt(variance))
         p = max(p, min(1.0, 2 * float(stdtr(freedom, -abs(mean) / math.sqrt(variance)))))
     return Estimate(mean, mean - half, mean + half, p, seeds, count)
