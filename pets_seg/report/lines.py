@@ -10,7 +10,7 @@ from pets_seg.report.study.study import Study
 from pets_seg.report.study.verdicts import Verdict, compared, constants, has_plan, verdict
 from pets_seg.report.study.words import count, points
 
-# Of more groups the best and the worst have a line each.
+# Of more groups only the best and the worst have a line each.
 MOST_LINES = 12
 COLOURS = {Verdict.BETTER: "green", Verdict.WORSE: "red"}
 NAMES = {Verdict.BETTER: "better", Verdict.WORSE: "worse"}

@@ -1,4 +1,4 @@
-"""How a comparison was made: from which runs, by which code, on which machine."""
+"""The origin of a comparison: its runs, their code and their machines."""
 
 import math
 import shlex
@@ -20,7 +20,7 @@ METHOD = (
 
 
 def origin(study: Study, arguments: list[str]) -> list[tuple[str, str]]:
-    """Return pairs of a name and what it was, the command line's `arguments` first."""
+    """Return pairs of a name and a text, with the `arguments` of the command line first."""
     statuses = [run.status for run in study.runs]
     seconds = sum(number for run in study.runs if not math.isnan(number := run.number("train_seconds")))
     pairs = [
@@ -50,13 +50,13 @@ def _commit(git: Any) -> str | None:
 def _device(status: dict[str, Any]) -> str | None:
     if "device" not in status:
         return None
-    together = status.get("processes", 1)
-    shared = f"{together} processes of " if isinstance(together, int) and together > 1 else ""
-    return f"{status['device']}, {shared}{status.get('threads', '?')} threads"
+    count = status.get("processes", 1)
+    processes = f"{count} processes of " if isinstance(count, int) and count > 1 else ""
+    return f"{status['device']}, {processes}{status.get('threads', '?')} threads"
 
 
 def _versions(versions: Any) -> str | None:
     if not isinstance(versions, dict):
         return None
-    named = ("python", "pets_seg", "torch", "torchvision", "kornia")
-    return ", ".join(f"{name} {versions[name]}" for name in named if name in versions)
+    names = ("python", "pets_seg", "torch", "torchvision", "kornia")
+    return ", ".join(f"{name} {versions[name]}" for name in names if name in versions)

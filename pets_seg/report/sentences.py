@@ -9,7 +9,7 @@ from pets_seg.report.study.study import Study
 from pets_seg.report.study.verdicts import Verdict, compared, constants_in_words, has_plan, significant, verdict
 from pets_seg.report.study.words import count, listed, points
 
-# More groups than that have no sentence each: they are counted or share one.
+# Beyond that many, groups share a sentence or are counted.
 MOST_SENTENCES = 6
 
 
@@ -49,10 +49,10 @@ def no_comparison(study: Study) -> str:
 def remarks(study: Study) -> list[str]:
     """Return the limits of the comparison: images, a baseline or interactions that it leaves out."""
     sentences = []
-    for item in (item for item in study.differences if item.metric == "test_dice"):
+    for item in study.differences:
         images = item.estimate.images
         most = max(len(run.images.get("test", ())) for run in item.group.finished)
-        if item.estimate.seeds and images < most:
+        if item.metric == "test_dice" and item.estimate.seeds and images < most:
             common = f"{images} of {most} test images in common"
             without = "no test images in common, so that the means of runs are compared"
             sentences.append(f"{item.group.name} and {item.baseline.name} have {common if images else without}.")

@@ -1,4 +1,4 @@
-"""What a sweep ends with on the terminal: its jobs, those that failed, the groups side by side, and a verdict each."""
+"""What the terminal shows at the end of a sweep: jobs, why any failed, the groups side by side, and their verdicts."""
 
 import textwrap
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from pets_seg.report.study.study import Study
 from pets_seg.report.study.words import count
 
 MOST_LEFT_OUT = 10
-# Less than that is no terminal that anyone reads.
+# Text is not wrapped to fewer columns, whatever the terminal says.
 NARROWEST = 20
 
 
@@ -20,7 +20,7 @@ def show_sweep(study: Study, names: Sequence[str], page: Path | None, wandb: str
     """Print the jobs of a sweep, why any did not finish, and their comparison; return whether all did.
 
     `names` are the run folders of this command's jobs; the sweep's folder may hold runs of earlier ones. Without names,
-    where another sweeper chose the jobs, all runs count. `wandb` says where W&B has them.
+    where another sweeper chose the jobs, all runs count. `wandb` is the address of the runs or the report in W&B.
     """
     [folder] = study.folders
     jobs = [run for run in study.runs if run.name in names] if names else study.runs
@@ -36,7 +36,7 @@ def show_sweep(study: Study, names: Sequence[str], page: Path | None, wandb: str
 
 
 def show_comparison(study: Study, page: Path | None, wandb: str | None = None) -> None:
-    """Print what was left out, the groups, where their page is (None: it could not be made), and the verdicts."""
+    """Print what was left out, the groups, the address of their page (None: it could not be made), and the verdicts."""
     wide = width()
     left_out = [f"left out: {item.what}: {item.why}" for item in study.left_out[:MOST_LEFT_OUT]]
     if len(study.left_out) > MOST_LEFT_OUT:

@@ -25,7 +25,7 @@ def save_report(
 ) -> str:
     """Create the report `title` in the W&B project, or renew it, and return its address.
 
-    The entity is that of the account if none is given. It shows the runs of the groups `sweeps`, grouped by `keys`
+    The entity is that of the account if none is given. The report shows the runs of `sweeps`, grouped by `keys`
     ("aug" is its option's name, "optimizer.lr" itself). Raises InputError, within seconds, if the extra or a key is
     missing or the server does not take it.
     """

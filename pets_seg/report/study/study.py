@@ -80,7 +80,7 @@ class Reached:
     """When a group's runs reached a Dice: medians over the runs, a run that never did counting as later than all.
 
     `epochs` and `seconds` are infinite where half of the runs or more did not reach it, and None where no run's are
-    known. `reached` runs did, of the `runs` of which it is known.
+    known. Of `runs` it is known whether they reached it, and `reached` of them did.
     """
 
     epochs: float | None
@@ -96,7 +96,7 @@ def spread(group: Group, key: str) -> Spread:
 
 
 def reached(group: Group, mark: float) -> Reached:
-    """Return when the runs of a group came to a validation Dice of `mark`."""
+    """Return when the runs of a group reached a validation Dice of `mark`."""
     known = [pair for run in group.finished if (pair := _first_at(run, mark)) is not None]
     epochs = [epochs for epochs, _ in known]
     seconds = [seconds for _, seconds in known if seconds is not None]
