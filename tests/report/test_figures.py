@@ -11,10 +11,10 @@ from sweeps import write_sweep
 
 from pets_seg.report.plotting.calibration import reliability
 from pets_seg.report.plotting.cost import front
-from pets_seg.report.plotting.courses import SECONDS, course
+from pets_seg.report.plotting.courses import SECONDS, course_of
 from pets_seg.report.plotting.curves import draw_curves
 from pets_seg.report.plotting.differences import draw_differences
-from pets_seg.report.plotting.drawing import STYLE, Drawing, Lines, apart
+from pets_seg.report.plotting.drawing import STYLE, Drawing, Lines, spaced
 from pets_seg.report.plotting.images import draw_images, image_scores
 from pets_seg.report.plotting.looks import COLOURS, INK, OTHER, find_looks, short_labels
 from pets_seg.report.plotting.masks import MOST_GROUPS, draw_masks
@@ -53,7 +53,7 @@ def test_the_mean_at_an_epoch_is_over_the_runs_that_have_it(tmp_path: Path) -> N
     damaged[0] = "inf"
     (short / "metrics.csv").write_text("\n".join([*lines[:3], ",".join(damaged)]) + "\n")
     study = read_study([tmp_path / "runs"])
-    found = course(study.groups[0], ["val/dice", "val/loss", "val/ece"])
+    found = course_of(study.groups[0], ["val/dice", "val/loss", "val/ece"])
     first, second = (run.metrics for run in study.groups[0].finished)
     np.testing.assert_allclose(found.mean("val/dice")[:2], (first["val/dice"][:2] + second["val/dice"][:2]) / 2)
     np.testing.assert_allclose(found.mean("val/dice")[2:], first["val/dice"][2:])
@@ -74,10 +74,10 @@ def test_the_front_is_what_no_other_beats_in_both() -> None:
 
 
 def test_labels_are_moved_apart_in_order_and_no_further_than_they_must() -> None:
-    assert apart([0.1, 0.5, 0.9], 0.1) == pytest.approx([0.1, 0.5, 0.9])
-    assert apart([0.5, 0.5, 0.5], 0.1) == pytest.approx([0.4, 0.5, 0.6])
-    assert apart([0.98, 0.99], 0.2) == pytest.approx([0.8, 1.0])
-    crowded = apart([0.2] * 20, 0.1)
+    assert spaced([0.1, 0.5, 0.9], 0.1) == pytest.approx([0.1, 0.5, 0.9])
+    assert spaced([0.5, 0.5, 0.5], 0.1) == pytest.approx([0.4, 0.5, 0.6])
+    assert spaced([0.98, 0.99], 0.2) == pytest.approx([0.8, 1.0])
+    crowded = spaced([0.2] * 20, 0.1)
     assert np.diff(crowded) == pytest.approx(0.1)
     assert sum(crowded) / 20 == pytest.approx(0.5)
 

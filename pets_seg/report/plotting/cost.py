@@ -8,14 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from pets_seg.report.plotting.drawing import WIDTH, Drawing, Points, end_labels, grid
+from pets_seg.report.plotting.drawing import WIDTH, Drawing, Mark, Points, end_labels, grid, plus_minus
 from pets_seg.report.plotting.looks import MUTED, Look, ranked
 from pets_seg.report.plotting.widths import widest
 from pets_seg.report.study.study import Spread, Study, spread
 from pets_seg.report.study.units import unit_of
 
 COSTS = {"train_seconds": "time to train", "parameters": "parameters", "peak_memory_mb": "peak memory"}
-# Nearer than this, as a share of the largest, costs are the same: the clock and the allocator are no finer.
+# Costs that differ by less than this share of the largest are the same: the clock and the allocator are no finer.
 SAME = {"train_seconds": 0.01, "parameters": 0.0, "peak_memory_mb": 0.01}
 
 
@@ -27,41 +27,17 @@ def draw_cost(study: Study, looks: dict[str, Look]) -> Drawing | None:
     differing = [key for key in COSTS if _differs(key, costs[key].values())]
     if len(groups) < 2 or not differing:
         return None
-    strong = [group.name for group in groups if looks[group.name].strong]
-    labels = [looks[name].label for name in strong]
+    strong = [name for name in dice if looks[name].strong]
     figure = Figure((WIDTH, 2.45))
-    right = 0.35 + widest(labels)
-    # A single panel of the whole width would be all air.
+    right = 0.35 + widest(looks[name].label for name in strong)
+    # A single panel over the whole width would be mostly empty.
     right += max(0.0, (WIDTH - 0.62 - right) * (1 - (0.3 + 0.35 * len(differing))))
     [panels] = grid(figure, 1, len(differing), (0.62, right, 0.42, 0.28), (0.25, 0))
-    hover = []
-    for axes, key in zip(panels, differing, strict=True):
-        unit = unit_of(key, [cost.mean for cost in costs[key].values()])
-        _draw_front(axes, [(costs[key][name].mean / unit.scale, dice[name].mean) for name in dice])
-        marks = []
-        for name in reversed(dice):
-            look = looks[name]
-            x, y = costs[key][name].mean / unit.scale, dice[name].mean
-            axes.errorbar(
-                [x], [y], yerr=[np.nan_to_num(dice[name].deviation)],
-                xerr=[np.nan_to_num(costs[key][name].deviation) / unit.scale], fmt="o", color=look.colour,
-                elinewidth=0.8, markersize=5.5 if look.strong else 3, alpha=1 if look.strong else 0.7,
-                zorder=2.5 if look.strong else 2,
-            )  # fmt: skip
-            lines = [name, f"test Dice {_plus_minus(dice[name])}", f"{COSTS[key]} {x:.3g} {unit.name}"]
-            marks.append((x, y, look.colour, lines))
-        axes.set_title(COSTS[key])
-        axes.set_xlabel(unit.name)
-        _finish(axes)
-        hover.append(Points(axes, marks))
+    hover = [_draw_panel(axes, key, dice, costs[key], looks) for axes, key in zip(panels, differing, strict=True)]
     _share_height(panels)
     panels[0].set_ylabel("test Dice")
-    last = costs[differing[-1]]
-    scale = unit_of(differing[-1], [cost.mean for cost in last.values()]).scale
-    end_labels(
-        panels[-1],
-        [(last[name].mean / scale, dice[name].mean, looks[name].label, looks[name].colour) for name in strong],
-    )
+    ends = {mark.lines[0]: (mark.x, mark.y) for mark in hover[-1].marks}
+    end_labels(panels[-1], [(*ends[name], looks[name]) for name in strong])
     caption = (
         "Dots are means over seeds, bars ± one standard deviation. The step line joins the groups that no other beats"
         " in both cost and Dice."
@@ -76,22 +52,35 @@ def draw_cost(study: Study, looks: dict[str, Look]) -> Drawing | None:
     return Drawing("cost", "What it costs", caption, alt, figure, hover)
 
 
-def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+def front(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
     """Return the (cost, Dice) that no other beats in one without losing in the other, the cheapest first."""
-    found: list[tuple[float, float]] = []
+    best: list[tuple[float, float]] = []
     for cost, dice in sorted(points, key=lambda point: (point[0], -point[1])):
-        if not found or dice > found[-1][1]:
-            found.append((cost, dice))
-    return found
+        if not best or dice > best[-1][1]:
+            best.append((cost, dice))
+    return best
 
 
-def _draw_front(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
-    best = front([point for point in points if all(map(math.isfinite, point))])
-    if best:
+def _draw_panel(
+    axes: Axes, key: str, dice: dict[str, Spread], costs: dict[str, Spread], looks: dict[str, Look]
+) -> Points:
+    unit = unit_of(key, [cost.mean for cost in costs.values()])
+    places = {name: (costs[name].mean / unit.scale, dice[name].mean) for name in dice}
+    if best := front(place for place in places.values() if math.isfinite(place[0])):
         axes.step(*zip(*best, strict=True), where="post", color=MUTED, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1.8)
-
-
-def _finish(axes: Axes) -> None:
+    marks = []
+    # The best are drawn last, over the others.
+    for name, (x, y) in reversed(places.items()):
+        look = looks[name]
+        size, alpha, zorder = (5.5, 1.0, 2.5) if look.strong else (3.0, 0.7, 2.0)
+        xerr, yerr = (np.nan_to_num(bar) for bar in (costs[name].deviation / unit.scale, dice[name].deviation))
+        axes.errorbar(
+            x, y, yerr, xerr, fmt="o", color=look.colour, elinewidth=0.8, markersize=size, alpha=alpha, zorder=zorder
+        )
+        lines = [name, f"test Dice {plus_minus(dice[name])}", f"{COSTS[key]} {x:.3g} {unit.name}"]
+        marks.append(Mark(x, y, look.colour, lines))
+    axes.set_title(COSTS[key])
+    axes.set_xlabel(unit.name)
     low, high = axes.dataLim.intervalx
     if low > 0 and high > 12 * low:
         axes.set_xscale("log")
@@ -101,6 +90,7 @@ def _finish(axes: Axes) -> None:
         axes.set_xlim(low - pad, high + pad)
         axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.8g}"))
+    return Points(axes, marks)
 
 
 def _share_height(panels: Sequence[Axes]) -> None:
@@ -117,7 +107,3 @@ def _share_height(panels: Sequence[Axes]) -> None:
 def _differs(key: str, costs: Iterable[Spread]) -> bool:
     known = [cost.mean for cost in costs if math.isfinite(cost.mean)]
     return len(known) > 1 and max(known) - min(known) > SAME[key] * max(map(abs, known))
-
-
-def _plus_minus(found: Spread) -> str:
-    return f"{found.mean:.4f}" + (f" ± {found.deviation:.4f}" if math.isfinite(found.deviation) else "")

@@ -1,71 +1,98 @@
-"""The course of a group's runs over their epochs."""
+"""The course of a group's runs over their epochs, and how it is drawn."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
+from pets_seg.report.plotting.drawing import Series, thinned
+from pets_seg.report.plotting.looks import Look
 from pets_seg.report.study.groups import Group
 
 SECONDS = "seconds so far"
-# Larger values are damage, and their squares are beyond a float.
+# Larger values come from damaged files, and their squares overflow.
 HUGE = 1e100
 
 
 @dataclass(frozen=True)
 class Course:
-    """Values (runs, epochs) by column of metrics.csv, NaN where a run has none; `SECONDS`: since its start."""
+    """Values (runs, epochs) by column of metrics.csv, NaN where a run has none; `SECONDS` counts from its start."""
 
     epochs: np.ndarray
     values: dict[str, np.ndarray]
 
     def mean(self, column: str) -> np.ndarray:
         """Return the mean over the runs that have an epoch."""
-        return _moments(self.values[column])[0]
+        return pd.DataFrame(self.values[column]).mean().to_numpy()
 
     def deviation(self, column: str) -> np.ndarray:
         """Return the standard deviation over the runs, NaN where only one has an epoch."""
-        return _moments(self.values[column])[1]
+        return pd.DataFrame(self.values[column]).std().to_numpy()
+
+    def curve(self, column: str, seconds: float | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return x, mean and deviation of the points to draw; x is the epoch, or the mean time over `seconds`."""
+        x = self.epochs if seconds is None else self.mean(SECONDS) / seconds
+        keep = thinned(len(x)) if seconds is None else self.timed[thinned(len(self.timed))]
+        return x[keep], self.mean(column)[keep], self.deviation(column)[keep]
 
     @property
     def timed(self) -> np.ndarray:
-        """The indices of the epochs of which all runs have the time; a mean over fewer would jump back and forth."""
+        """The indices of the epochs whose time all runs know; a mean over fewer would jump back and forth."""
         known = np.isfinite(self.values[SECONDS])
         return np.flatnonzero(known[known.any(axis=1)].all(axis=0) & known.any(axis=0))
 
-    @property
-    def uneven(self) -> bool:
-        """Whether runs differ in the epochs that they have."""
-        return len(self.timed) < len(self.epochs)
 
-
-def course(group: Group, columns: Sequence[str]) -> Course | None:
+def course_of(group: Group, columns: Sequence[str]) -> Course | None:
     """Return the course of a group's finished runs; None if none has metrics, NaN in columns that runs lack."""
-    tables = [run.metrics[_known(run.metrics["epoch"].to_numpy(dtype=float))] for run in group.finished]
-    tables = [table for table in tables if len(table)]
+    tables = [table for run in group.finished if len(table := _by_epoch(run.metrics))]
     if not tables:
         return None
-    epochs = np.unique(np.concatenate([table["epoch"].to_numpy(dtype=float) for table in tables]))
-    values = {column: np.full((len(tables), len(epochs)), np.nan) for column in (*columns, SECONDS)}
-    for row, table in enumerate(tables):
-        places = np.searchsorted(epochs, table["epoch"].to_numpy(dtype=float))
-        for column in columns:
-            if column in table:
-                values[column][row, places] = table[column].to_numpy(dtype=float)
-        with np.errstate(over="ignore", invalid="ignore"):
-            values[SECONDS][row, places] = table["seconds"].to_numpy(dtype=float).cumsum()
-    for array in values.values():
-        array[~_known(array)] = np.nan
-    return Course(epochs, values)
+    names = [*columns, SECONDS]
+    epochs = np.unique(np.concatenate([table.index for table in tables]))
+    values = np.stack([table.reindex(index=epochs, columns=names).to_numpy(dtype=float) for table in tables])
+    values[~(abs(values) < HUGE)] = np.nan
+    return Course(epochs, {name: values[:, :, index] for index, name in enumerate(names)})
 
 
-def _known(values: np.ndarray) -> np.ndarray:
-    return np.abs(np.asarray(values, dtype=float)) < HUGE
+def _by_epoch(metrics: pd.DataFrame) -> pd.DataFrame:
+    table = metrics[metrics["epoch"].abs() < HUGE].astype({"epoch": float})
+    with np.errstate(over="ignore", invalid="ignore"):
+        table[SECONDS] = table["seconds"].cumsum(skipna=False)
+    return table.drop_duplicates("epoch", keep="last").set_index("epoch")
 
 
-def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    known = np.isfinite(values)
-    count = known.sum(axis=0)
-    mean = np.where(count > 0, np.where(known, values, 0).sum(axis=0) / np.maximum(count, 1), np.nan)
-    squares = (np.where(known, values - mean, 0) ** 2).sum(axis=0)
-    return mean, np.where(count > 1, np.sqrt(squares / np.maximum(count - 1, 1)), np.nan)
+def draw_mean(axes: Axes, look: Look, x: np.ndarray, y: np.ndarray, deviation: np.ndarray) -> Series:
+    """Draw a mean and its band of one standard deviation, and return them as a series of `Lines`."""
+    if np.isfinite(deviation).any():
+        axes.fill_between(x, y - deviation, y + deviation, color=look.colour, alpha=0.13, linewidth=0, zorder=1.6)
+    marker = "o" if len(x) == 1 else None
+    axes.plot(x, y, color=look.colour, linewidth=1.15, linestyle=look.dash, zorder=2.2, marker=marker, markersize=3)
+    return look.label, look.colour, x, y, deviation
+
+
+def limit_height(axes: Axes, curves: Iterable[np.ndarray], pad: float, floor: float = -math.inf) -> None:
+    """Fit the y axis to curves over epochs, with `pad` of their height around them, though not below `floor`.
+
+    The first epochs, where losses jump, do not count.
+    """
+    low, high = known_range(np.concatenate([y[len(y) // 8 + (len(y) > 3) :] for y in curves]))
+    if math.isfinite(low):
+        margin = pad * (high - low) or 0.01
+        axes.set_ylim(max(min(floor, low), low - margin), high + margin)
+    axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+
+
+def known_range(values: np.ndarray) -> tuple[float, float]:
+    """Return the smallest and the largest of the finite values, NaN without any."""
+    known = values[np.isfinite(values)]
+    return (float(known.min()), float(known.max())) if len(known) else (math.nan, math.nan)
+
+
+def last_point(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Return the last point of a line that is finite, NaN without any."""
+    known = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
+    return (float(x[known[-1]]), float(y[known[-1]])) if len(known) else (math.nan, math.nan)

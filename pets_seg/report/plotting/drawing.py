@@ -1,60 +1,64 @@
-"""What the figures share: their style, labels at the ends of lines, and what the page shows under the pointer."""
+"""What the figures share: style, places in inches, labels at the ends of lines, and what the pointer shows."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib import RcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.typing import RcKeyType
 
-from pets_seg.report.plotting.looks import GRID, INK, MUTED, VARIABLES
+from pets_seg.report.plotting.looks import GRID, INK, MUTED, VARIABLES, Dash, Look
 from pets_seg.report.plotting.widths import SMALL
+from pets_seg.report.study.study import Spread
 
-# Of the text of a paper with two columns.
+# Inches: the text width of a paper in two columns.
 WIDTH = 7.2
-STYLE: dict[RcKeyType, Any] = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 8,
-    "text.color": INK,
-    # Names are a user's: a dollar sign in one is a dollar sign.
-    "text.parse_math": False,
-    "axes.titlesize": 8,
-    "axes.titlelocation": "left",
-    "axes.titlepad": 5,
-    "axes.labelsize": 7.5,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": MUTED,
-    "axes.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "grid.color": GRID,
-    "grid.linewidth": 0.6,
-    "xtick.labelsize": SMALL,
-    "ytick.labelsize": SMALL,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.minor.size": 0,
-    # A number that is to be added to the labels is overlooked.
-    "axes.formatter.useoffset": False,
-    "figure.facecolor": "white",
-    "axes.facecolor": "none",
-    # The same study gives the same file.
-    "svg.hashsalt": "pets_seg",
-}
-# Points of a line that are worth drawing and sending.
+STYLE = RcParams(
+    {
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans"],
+        "font.size": 8,
+        "text.color": INK,
+        # A dollar sign in a user's name for something is no formula.
+        "text.parse_math": False,
+        "axes.titlesize": 8,
+        "axes.titlelocation": "left",
+        "axes.titlepad": 5,
+        "axes.labelsize": 7.5,
+        "axes.labelcolor": INK,
+        "axes.edgecolor": MUTED,
+        "axes.linewidth": 0.6,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.axisbelow": True,
+        "axes.grid": True,
+        "grid.color": GRID,
+        "grid.linewidth": 0.6,
+        "xtick.labelsize": SMALL,
+        "ytick.labelsize": SMALL,
+        "xtick.color": MUTED,
+        "ytick.color": MUTED,
+        "xtick.labelcolor": INK,
+        "ytick.labelcolor": INK,
+        "xtick.major.size": 2.5,
+        "ytick.major.size": 2.5,
+        "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6,
+        "xtick.minor.size": 0,
+        # Readers overlook an offset that is to be added to the labels.
+        "axes.formatter.useoffset": False,
+        "figure.facecolor": "white",
+        "axes.facecolor": "none",
+        # The same study gives the same file.
+        "svg.hashsalt": "pets_seg",
+    }
+)
+# More points of a line are neither visible nor worth sending.
 MOST_POINTS = 200
+Series = tuple[str, str, np.ndarray, np.ndarray, np.ndarray | None]
 
 
 @dataclass(frozen=True)
@@ -63,114 +67,129 @@ class Lines:
 
     axes: Axes
     head: str
-    series: list[tuple[str, str, np.ndarray, np.ndarray, np.ndarray | None]]
+    series: Sequence[Series]
+
+
+class Mark(NamedTuple):
+    """A point in data coordinates, and the lines of text that explain it."""
+
+    x: float
+    y: float
+    colour: str
+    lines: list[str]
 
 
 @dataclass(frozen=True)
 class Points:
-    """Axes whose mark nearest to the pointer is explained; `marks` are (x, y, colour, lines of text)."""
+    """Axes whose mark nearest to the pointer is explained."""
 
     axes: Axes
-    marks: list[tuple[float, float, str, list[str]]]
+    marks: Sequence[Mark]
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure with its file's name, its title, how to read it, and what it says to those who do not see it."""
+    """A figure with its file's name, title, caption and alternative text; `pictures` if it holds photographs."""
 
     name: str
     title: str
     caption: str
     alt: str
     figure: Figure
-    hover: list[Lines | Points] = field(default_factory=list)
+    hover: Sequence[Lines | Points] = ()
     pictures: bool = False
 
 
+def add_axes(figure: Figure, left: float, bottom: float, wide: float, tall: float, **options: Any) -> Axes:
+    """Add axes at a place given in inches from the lower left corner."""
+    width, height = figure.get_size_inches()
+    return figure.add_axes((left / width, bottom / height, wide / width, tall / height), **options)
+
+
+def add_text(figure: Figure, x: float, y: float, text: str, size: float, **style: Any) -> None:
+    """Write text at a place given in inches from the lower left corner."""
+    width, height = figure.get_size_inches()
+    figure.text(x / width, y / height, text, fontsize=size, **style)
+
+
 def grid(
-    figure: Figure,
-    rows: int,
-    columns: int,
-    margins: tuple[float, float, float, float],
-    gaps: tuple[float, float],
-    **more,
+    figure: Figure, rows: int, columns: int, margins: tuple[float, float, float, float], gaps: tuple[float, float]
 ) -> list[list[Axes]]:
     """Return axes in a grid; margins left, right, bottom, top and gaps between columns and rows are in inches."""
     width, height = figure.get_size_inches()
     left, right, bottom, top = margins
-    inner = (width - left - right - gaps[0] * (columns - 1)) / columns
+    wide = (width - left - right - gaps[0] * (columns - 1)) / columns
     tall = (height - bottom - top - gaps[1] * (rows - 1)) / rows
-    spec = figure.add_gridspec(
-        rows,
-        columns,
-        left=left / width,
-        right=1 - right / width,
-        bottom=bottom / height,
-        top=1 - top / height,
-        wspace=gaps[0] / inner,
-        hspace=gaps[1] / tall,
-        **more,
-    )
-    return [[figure.add_subplot(spec[row, column]) for column in range(columns)] for row in range(rows)]
+    lefts = [left + column * (wide + gaps[0]) for column in range(columns)]
+    bottoms = [height - top - (row + 1) * tall - row * gaps[1] for row in range(rows)]
+    return [[add_axes(figure, x, y, wide, tall) for x in lefts] for y in bottoms]
 
 
-def end_labels(axes: Axes, ends: Sequence[tuple[float, float, str, str]], size: float = SMALL) -> float:
-    """Write labels right of the axes, each led to from its point; `ends` are (x, y, label, colour).
+def size_inches(axes: Axes) -> tuple[float, float]:
+    """Return the width and height of axes in inches."""
+    return axes.bbox.width / axes.figure.dpi, axes.bbox.height / axes.figure.dpi
 
-    They keep the order of the points and are moved apart only as far as they must be. Returns where they start, in
+
+def write_beside(axes: Axes, row: float, text: str, gap: float, size: float = SMALL, **style: Any) -> None:
+    """Write text at the height of `row`, `gap` inches right of the axes, or left of them where it is negative."""
+    x = gap / size_inches(axes)[0] + (gap > 0)
+    style = {"ha": "left" if gap > 0 else "right", "va": "center_baseline"} | style
+    axes.text(x, row, text, transform=axes.get_yaxis_transform(), fontsize=size, **style)
+
+
+def end_labels(axes: Axes, ends: Iterable[tuple[float, float, Look]], size: float = SMALL) -> float:
+    """Write the labels of lines right of the axes, each led to from its point (x, y).
+
+    They keep the order of the points and are moved only as far as is needed to part them. Returns where they start, in
     widths of the axes.
     """
-    # Until then the limits of what was drawn are not known.
+    # The limits of what was drawn are unknown until then.
     axes.autoscale_view()
-    height = axes.get_position().height * axes.figure.get_figheight() * 72
-    width = axes.get_position().width * axes.figure.get_figwidth()
+    width, height = size_inches(axes)
     to_axes = axes.transScale + axes.transLimits
-    found = sorted(
-        (
-            *(float(np.clip(part, 0, 1)) for part in reversed(to_axes.transform((x, y)))),
-            label,
-            colour,
-        )
-        for x, y, label, colour in ends
+    points = [
+        (to_axes.transform((x, y)).clip(0, 1).tolist(), look)
+        for x, y, look in ends
         if math.isfinite(x) and math.isfinite(y)
-    )
-    heights = apart([item[0] for item in found], 1.3 * size / height)
+    ]
+    points.sort(key=lambda point: (point[0][::-1], point[1].label))
     step = 0.05 / width
-    for (y, x, label, colour), beside in zip(found, heights, strict=True):
+    start = 1 + 3.6 * step
+    label_heights = spaced([y for (_, y), _ in points], 1.3 * size / (72 * height))
+    for ((x, y), look), label_y in zip(points, label_heights, strict=True):
+        dash: Dash = (0, (1, 1.2)) if x < 0.97 else "-"
         axes.plot(
             [x, max(x, 1) + step, 1 + 3 * step],
-            [y, y, beside],
+            [y, y, label_y],
             transform=axes.transAxes,
             clip_on=False,
-            color=colour,
+            color=look.colour,
             linewidth=0.6,
-            linestyle=(0, (1, 1.2)) if x < 0.97 else "-",
+            linestyle=dash,
             zorder=2.5,
         )
-        axes.text(1 + 3.6 * step, beside, label, transform=axes.transAxes, fontsize=size, va="center_baseline")
-    return 1 + 3.6 * step
+        axes.text(start, label_y, look.label, transform=axes.transAxes, fontsize=size, va="center_baseline")
+    return start
 
 
-def apart(wanted: Sequence[float], gap: float) -> list[float]:
-    """Return places `gap` apart or more, as near to the sorted `wanted` ones in 0..1 as can be."""
-    blocks: list[list[float]] = []
-    for index, place in enumerate(wanted):
-        blocks.append([place - index * gap, 1])
-        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
-            mean, count = blocks.pop()
-            blocks[-1] = [
-                (blocks[-1][0] * blocks[-1][1] + mean * count) / (blocks[-1][1] + count),
-                blocks[-1][1] + count,
-            ]
-    starts = [mean for mean, count in blocks for _ in range(int(count))]
+def spaced(wanted: Sequence[float], gap: float) -> list[float]:
+    """Return places at least `gap` apart, as near to the sorted `wanted` ones in 0..1 as possible."""
+    from scipy.optimize import isotonic_regression
+
+    offsets = gap * np.arange(len(wanted))
+    starts = isotonic_regression(np.asarray(wanted) - offsets).x
     room = 1 - (len(wanted) - 1) * gap
-    low, high = (0.0, room) if room > 0 else (room / 2, room / 2)
-    return [min(max(start, low), high) + index * gap for index, start in enumerate(starts)]
+    return (np.clip(starts, min(0, room / 2), max(room, room / 2)) + offsets).tolist()
 
 
 def thinned(count: int) -> np.ndarray:
-    """Return the indices of `count` points that are drawn: all, or evenly some with the last."""
+    """Return the indices of the points to draw of `count`: all, or some at even distances with the last."""
     return np.unique(np.linspace(0, count - 1, min(count, MOST_POINTS)).round().astype(int))
+
+
+def plus_minus(figure: Spread, joint: str = " ") -> str:
+    """Return `0.8123 ± 0.0045`, without the deviation where it is unknown."""
+    return f"{figure.mean:.4f}" + (f"{joint}± {figure.deviation:.4f}" if math.isfinite(figure.deviation) else "")
 
 
 def hover_data(drawing: Drawing) -> list[dict[str, Any]]:
@@ -185,12 +204,11 @@ def hover_data(drawing: Drawing) -> list[dict[str, Any]]:
             panel |= {"x": [*map(float, part.axes.get_xlim())], "log": part.axes.get_xscale() == "log"}
             panel |= {"head": part.head, "series": [_series(*series) for series in part.series]}
         else:
-            to_pixels = part.axes.transData + part.axes.figure.transSubfigure.inverted()
+            to_figure = part.axes.transData + part.axes.figure.transSubfigure.inverted()
+            places = [to_figure.transform((mark.x, mark.y)).tolist() for mark in part.marks]
             panel["points"] = [
-                [round(float(x * width), 1), round(float((1 - y) * height), 1), VARIABLES.get(colour, "ink"), lines]
-                for (x, y), colour, lines in (
-                    (to_pixels.transform((mark[0], mark[1])), mark[2], mark[3]) for mark in part.marks
-                )
+                [round(x * width, 1), round((1 - y) * height, 1), VARIABLES.get(mark.colour, "ink"), mark.lines]
+                for (x, y), mark in zip(places, part.marks, strict=True)
                 if math.isfinite(x) and math.isfinite(y)
             ]
         panels.append(panel)
@@ -199,10 +217,10 @@ def hover_data(drawing: Drawing) -> list[dict[str, Any]]:
 
 def _series(label: str, colour: str, x: np.ndarray, y: np.ndarray, deviation: np.ndarray | None) -> dict[str, Any]:
     keep = thinned(len(x))
-    found = {"name": label, "colour": VARIABLES.get(colour, "ink"), "x": _numbers(x[keep], 10), "y": _numbers(y[keep])}
+    series = {"name": label, "colour": VARIABLES.get(colour, "ink"), "x": _numbers(x[keep], 10), "y": _numbers(y[keep])}
     if deviation is not None and np.isfinite(deviation).any():
-        found["sd"] = _numbers(deviation[keep])
-    return found
+        series["sd"] = _numbers(deviation[keep])
+    return series
 
 
 def _numbers(values: np.ndarray, digits: int = 4) -> list[float | None]:

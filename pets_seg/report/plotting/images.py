@@ -1,88 +1,84 @@
 """How the Dice of single test images is distributed: what a mean hides."""
 
+from functools import reduce
+
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pets_seg.report.plotting.drawing import WIDTH, Drawing, Points
+from pets_seg.report.plotting.drawing import WIDTH, Drawing, Mark, Points, add_axes, write_beside
 from pets_seg.report.plotting.looks import INK, MUTED, OTHER, Look, chosen, ranked
-from pets_seg.report.plotting.widths import LABEL, SMALL, widest
+from pets_seg.report.plotting.widths import LABEL, widest
 from pets_seg.report.study.groups import Group
 from pets_seg.report.study.study import Study
 
 MOST_ROWS = 16
+# Inches.
 ROW = 0.42
-STEPS = 200
-# Of the smoothing, in Dice.
-BANDWIDTH = 0.02
+# Bins of the density, and the width in Dice over which it is smoothed.
+BINS, BANDWIDTH = 200, 0.02
 LOW = 0.5
 
 
 def draw_images(study: Study, looks: dict[str, Look]) -> Drawing | None:
     """Return a row a group: the density of its images' Dice (means over seeds), with quartiles, median and mean."""
-    every = [(group, scores) for group in ranked(study) if len(scores := image_scores(group))]
+    every = [(group.name, scores) for group in ranked(study) if len(scores := image_scores(group))]
     if not every:
         return None
     shown = every[:MOST_ROWS]
-    labels = [looks[group.name].label for group, _ in shown]
-    left, right = 0.2 + widest(labels, LABEL), 1.15
+    left = 0.2 + widest((looks[name].label for name, _ in shown), LABEL)
     tall = ROW * len(shown)
     figure = Figure((WIDTH, tall + 0.6))
-    width, height = figure.get_size_inches()
-    axes = figure.add_axes((left / width, 0.45 / height, (width - left - right) / width, (tall + 0.05) / height))
-    lowest = min(float(np.quantile(scores, 0.005)) for _, scores in shown)
+    axes = add_axes(figure, left, 0.45, WIDTH - left - 1.15, tall + 0.05)
+    lowest = min(np.quantile(scores, 0.005) for _, scores in shown)
     axes.set_xlim(max(0.0, min(0.9, np.floor(lowest * 10 - 0.5) / 10)), 1.0)
     axes.set_ylim(len(shown) - 0.7, -0.9)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    densities = [_density(scores) for _, scores in shown]
-    highest = max(float(density.max()) for density in densities)
-    marks = []
-    for row, ((group, scores), density) in enumerate(zip(shown, densities, strict=True)):
-        look = looks[group.name]
-        _draw_row(axes, row, scores, density / highest, look.colour if look.strong else OTHER)
-        inside = width - left - right
-        columns = (-0.08 / inside, 1 + 0.08 / inside, 1 + 0.6 / inside)
-        texts = (labels[row], f"{scores.mean():.4f}", _share(scores))
-        for x, text, size, side in zip(columns, texts, (LABEL, SMALL, SMALL), ("right", "left", "left"), strict=True):
-            axes.text(x, row, text, transform=axes.get_yaxis_transform(), fontsize=size, ha=side, va="center_baseline")
-            if row == 0 and side == "left":
-                head = "mean" if text == texts[1] else f"under {LOW}"
-                axes.text(x, -0.65, head, transform=axes.get_yaxis_transform(), fontsize=SMALL, color=MUTED)
-        quarters = np.quantile(scores, [0.05, 0.25, 0.5, 0.75])
-        lines = [group.name, f"{len(scores)} images, mean {scores.mean():.4f}"]
-        lines.append("5, 25, 50, 75 % below " + ", ".join(f"{value:.3f}" for value in quarters))
-        marks.append((float(quarters[2]), float(row), look.colour, lines))
     axes.set_xlabel("Dice of a test image (mean over seeds)")
+    densities = [_density(scores) for _, scores in shown]
+    highest = max(density.max() for density in densities)
+    marks = []
+    for gap, head in ((0.08, "mean"), (0.6, f"under {LOW}")):
+        write_beside(axes, -0.65, head, gap, color=MUTED, va="baseline")
+    for row, ((name, scores), density) in enumerate(zip(shown, densities, strict=True)):
+        look = looks[name]
+        _draw_row(axes, row, scores, density / highest, look.colour if look.strong else OTHER)
+        write_beside(axes, row, look.label, -0.08, LABEL)
+        write_beside(axes, row, f"{scores.mean():.4f}", 0.08)
+        write_beside(axes, row, _share(scores), 0.6)
+        quantiles = np.quantile(scores, [0.05, 0.25, 0.5, 0.75])
+        lines = [name, f"{len(scores)} images, mean {scores.mean():.4f}"]
+        lines.append("5, 25, 50, 75 % below " + ", ".join(f"{value:.3f}" for value in quantiles))
+        marks.append(Mark(float(quantiles[2]), row, look.colour, lines))
     caption = (
         "A hill is the density of the images' Dice, the bar beneath it their middle half, the gap in the bar the"
         " median, the diamond the mean; the line leaves out the 5 % at either end. On the right stand the mean and the"
         f" share of images under {LOW}."
     )
     if len(shown) < len(every):
-        caption += f" Of {len(every)} groups {chosen(study, [group.name for group, _ in shown])} are shown."
-    alt = "Dice of single test images, mean and share under 0.5: " + "; ".join(
-        f"{label} {scores.mean():.4f}, {_share(scores)}" for label, (_, scores) in zip(labels, shown, strict=True)
+        caption += f" Of {len(every)} groups {chosen(study, [name for name, _ in shown])} are shown."
+    alt = f"Dice of single test images, mean and share under {LOW}: " + "; ".join(
+        f"{looks[name].label} {scores.mean():.4f}, {_share(scores)}" for name, scores in shown
     )
     return Drawing("images", "Test images one by one", caption, alt, figure, [Points(axes, marks)])
 
 
 def image_scores(group: Group) -> np.ndarray:
-    """Return the Dice of each test image, the mean over the group's seeds; images that all have, empty without any."""
+    """Return the mean Dice over the group's seeds of each test image that all have; empty without any."""
     tables = [run.images["test"]["dice"] for run in group.finished if "test" in run.images]
     if not tables:
         return np.zeros(0)
-    stems = tables[0].index
-    for table in tables[1:]:
-        stems = stems if stems.equals(table.index) else stems.intersection(table.index)
+    stems = reduce(pd.Index.intersection, [table.index for table in tables])
     scores = np.mean([table.loc[stems].to_numpy(dtype=float) for table in tables], axis=0)
-    # Outside of 0 to 1 a file is damaged.
+    # Values beyond 0 and 1 come from a damaged file.
     return np.clip(scores[np.isfinite(scores)], 0.0, 1.0)
 
 
 def _draw_row(axes: Axes, row: int, scores: np.ndarray, density: np.ndarray, colour: str) -> None:
     # A density belongs to the middle of its bin.
-    x = (np.arange(len(density)) + 0.5) / len(density)
+    x = (np.arange(BINS) + 0.5) / BINS
     axes.fill_between(x, row - 0.05 - 0.72 * density, row - 0.05, color=colour, alpha=0.3, linewidth=0)
     axes.plot(x, row - 0.05 - 0.72 * density, color=colour, linewidth=0.7)
     low, first, middle, third, high = np.quantile(scores, [0.05, 0.25, 0.5, 0.75, 0.95])
@@ -90,13 +86,11 @@ def _draw_row(axes: Axes, row: int, scores: np.ndarray, density: np.ndarray, col
     for start, end in ((first, middle), (middle, third)):
         axes.plot([start, end], [row + 0.1, row + 0.1], color=colour, linewidth=4, solid_capstyle="butt")
     axes.plot([middle, middle], [row + 0.02, row + 0.18], color="white", linewidth=1.2)
-    axes.plot(
-        [scores.mean()], [row + 0.1], "D", color=INK, markersize=3.2, markeredgecolor="white", markeredgewidth=0.5
-    )
+    axes.plot(scores.mean(), row + 0.1, "D", color=INK, markersize=3.2, markeredgecolor="white", markeredgewidth=0.5)
 
 
 def _density(scores: np.ndarray) -> np.ndarray:
-    counts, edges = np.histogram(scores, bins=STEPS, range=(0, 1))
+    counts, edges = np.histogram(scores, bins=BINS, range=(0, 1))
     middles = (edges[:-1] + edges[1:]) / 2
     kernel = np.exp(-0.5 * ((middles[:, None] - middles[None]) / BANDWIDTH) ** 2)
     # What the kernel would carry beyond 0 and 1 stays inside.

@@ -1,6 +1,7 @@
 """How groups are told apart: a colour, a line style and a short label each, the same in every figure."""
 
 import math
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
@@ -12,15 +13,15 @@ from pets_seg.report.study.groups import Group, written
 from pets_seg.report.study.study import Study, spread
 
 INK, MUTED, GRID, OTHER = "#24292f", "#68717b", "#e3e6ea", "#a3abb5"
-# Okabe and Ito's colours, which all kinds of colour blindness leave apart, without the yellow that white swallows.
+# Okabe and Ito's colours, which every kind of colour blindness tells apart, without the yellow, too pale on white.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#882255")
 # The variables of style.css that stand for them in the page.
 VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", OTHER: "other"} | {
     colour: f"c{index}" for index, colour in enumerate(COLOURS)
 }
-TOLD_APART = 1 + len(COLOURS)
-DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)))
-# Of a key or a value in a label, in inches; the first with which all labels fit is taken.
+Dash = str | tuple[float, tuple[float, ...]]
+DASHES: tuple[Dash, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)))
+# Widths in inches for a key or a value in a label; the first with which all labels fit is taken.
 PIECES = (LONGEST, 1.4, 1.1, 0.9, 0.75, 0.6, 0.5, 0.42, 0.36, 0.3, 0.24, 0.2)
 
 
@@ -30,28 +31,26 @@ class Look:
 
     label: str
     colour: str
-    dash: str | tuple[float, tuple[float, ...]] = "-"
+    dash: Dash = "-"
     strong: bool = True
 
 
 def find_looks(study: Study) -> dict[str, Look]:
     """Return the look of every group by its name: baselines in ink, then the colours.
 
-    With more groups than can be told apart, the colours go to those of the best test Dice.
+    With more groups than colours, those of the best test Dice get them.
     """
     labels = short_labels(study.groups)
-    baselines = list({group.name: group for group in study.baselines.values()}.values())
-    others = [group for group in study.groups if all(group is not baseline for baseline in baselines)]
-    colours = len(COLOURS) if baselines else TOLD_APART
-    if len(others) > colours:
-        best = sorted(others, key=lambda group: -_dice(group))[: len(COLOURS)]
-        others = [group for group in others if any(group is chosen for chosen in best)]
-    looks = {group.name: Look(labels[group.name], OTHER, strong=False) for group in study.groups}
-    for group, dash in zip(baselines, cycle(DASHES), strict=False):
-        looks[group.name] = Look(labels[group.name], INK, dash)
-    for group, colour in zip(others, (*COLOURS, INK), strict=False):
-        looks[group.name] = Look(labels[group.name], colour)
-    return looks
+    baselines = dict.fromkeys(group.name for group in study.baselines.values())
+    others = [group for group in study.groups if group.name not in baselines]
+    # Without a baseline, ink is one more colour.
+    if len(others) > len(COLOURS) + (not baselines):
+        best = {group.name for group in sorted(others, key=_dice, reverse=True)[: len(COLOURS)]}
+        others = [group for group in others if group.name in best]
+    looks = {name: Look(label, OTHER, strong=False) for name, label in labels.items()}
+    looks |= {name: Look(labels[name], INK, dash) for name, dash in zip(baselines, cycle(DASHES), strict=False)}
+    coloured = zip(others, (*COLOURS, INK), strict=False)
+    return looks | {group.name: Look(labels[group.name], colour) for group, colour in coloured}
 
 
 def ranked(study: Study) -> list[Group]:
@@ -76,15 +75,12 @@ def short_labels(groups: Sequence[Group]) -> dict[str, str]:
                 if len(set(labels)) == len(labels):
                     return dict(zip((group.name for group in groups), labels, strict=True))
                 break
-    taken: set[str] = set()
-    found = {}
+    numbered, counts = {}, Counter[str]()
     for group in groups:
-        start, number = shortened(_label(group, tails, LONGEST), LONGEST - 0.35), 1
-        while f"{start} #{number}" in taken:
-            number += 1
-        taken.add(f"{start} #{number}")
-        found[group.name] = f"{start} #{number}"
-    return found
+        label = shortened(_label(group, tails, LONGEST), LONGEST - 0.35)
+        counts[label] += 1
+        numbered[group.name] = f"{label} #{counts[label]}"
+    return numbered
 
 
 def chosen(study: Study, names: Collection[str]) -> str:
@@ -101,15 +97,10 @@ def chosen(study: Study, names: Collection[str]) -> str:
     return " and ".join(parts)
 
 
-def counted_seeds(count: int) -> str:
-    """Return `3 seeds`."""
-    return "one seed" if count == 1 else f"{count} seeds"
-
-
 def _label(group: Group, names: Mapping[str, str], inches: float) -> str:
     pieces = []
     for key, value in group.values.items():
-        # A key says less than a value.
+        # A key gets less room, for it says less than a value.
         head = f"{shortened(names[key], max(0.6 * inches, PIECES[-1]))}=" if names[key] else ""
         pieces.append(head + shortened(written(value), inches))
     return " ".join(pieces)

@@ -1,4 +1,4 @@
-"""What one run comes to, in a picture: its learning curves and six of its test images."""
+"""The result of one run in a picture: its learning curves and six of its test images."""
 
 from collections.abc import Sequence
 
@@ -9,17 +9,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pets_seg.errors import escaped
-from pets_seg.report.plotting.drawing import STYLE
+from pets_seg.report.plotting.drawing import STYLE, add_axes, add_text
 from pets_seg.report.plotting.looks import COLOURS, MUTED
-from pets_seg.report.plotting.masks import PREDICTED, TRUTH, UNCOUNTED, draw_legend, draw_outline
+from pets_seg.report.plotting.masks import PREDICTED, UNCOUNTED, add_image, draw_legend, draw_outline
 from pets_seg.report.plotting.widths import shortened
 from pets_seg.report.study.examples import Example
 from pets_seg.report.study.runs import Run
 
 COLUMNS, ROWS = 3, 2
-# In inches.
+# Inches.
 CELL, LEFT, BELOW, HEAD = 2.0, 3.5, 0.34, 0.52
-# In Dice: what differs by less is not drawn as if it were much.
+# The least height of the Dice axis: smaller differences must not look large.
 NARROWEST = 0.02
 
 
@@ -33,26 +33,24 @@ def choose_stems(run: Run) -> list[str]:
 def draw_result(run: Run, examples: Sequence[Example]) -> Figure:
     """Return the picture of a finished run; `examples` are the images of `choose_stems` with the run's masks."""
     with mpl.rc_context(STYLE):
-        figure = Figure((LEFT + COLUMNS * CELL + 0.05, HEAD + ROWS * (CELL + BELOW) + 0.1))
-        width, height = figure.get_size_inches()
-        dice = run.number("test_dice")
-        figure.text(0.12 / width, 1 - 0.2 / height, escaped(run.name), fontsize=9, fontweight="bold", va="center")
-        figure.text(
-            0.12 / width, 1 - 0.38 / height, f"test Dice {dice:.4f}, IoU {run.number('test_iou'):.4f}",
-            fontsize=8, va="center", color=MUTED,
-        )  # fmt: skip
+        height = HEAD + ROWS * (CELL + BELOW) + 0.1
+        figure = Figure((LEFT + COLUMNS * CELL + 0.05, height))
+        add_text(figure, 0.12, height - 0.2, escaped(run.name), 9, fontweight="bold", va="center")
+        scores = f"test Dice {run.number('test_dice'):.4f}, IoU {run.number('test_iou'):.4f}"
+        add_text(figure, 0.12, height - 0.38, scores, 8, va="center", color=MUTED)
         tall = (height - HEAD - 1.1) / 2
-        losses, scores = (
-            figure.add_axes((0.5 / width, bottom / height, (LEFT - 0.85) / width, tall / height))
-            for bottom in (0.4, 0.4 + tall + 0.55)
-        )
-        _draw_curves(run, losses, scores)
+        _draw_curves(run, *(add_axes(figure, 0.5, bottom, LEFT - 0.85, tall) for bottom in (0.4, 0.95 + tall)))
         for index, example in enumerate(examples):
             row, column = divmod(index, COLUMNS)
-            left, bottom = LEFT + column * CELL, height - HEAD - (row + 1) * (CELL + BELOW) + BELOW
-            axes = figure.add_axes((left / width, bottom / height, (CELL - 0.06) / width, (CELL - 0.06) / height))
-            _draw_image(axes, example, run)
-        draw_legend(figure, LEFT, any((example.truth == 255).any() for example in examples))
+            bottom = height - HEAD - (row + 1) * (CELL + BELOW) + BELOW
+            axes = add_image(figure, LEFT + column * CELL, bottom, CELL - 0.06, example)
+            draw_outline(axes, example.truth == 255, UNCOUNTED)
+            draw_outline(axes, example.predicted[run.name], PREDICTED)
+            text = f"{example.kind + ': ' if example.kind else ''}Dice {example.dice[run.name]:.3f}"
+            axes.text(0, -0.025, text, transform=axes.transAxes, fontsize=7.5, va="top")
+            stem = shortened(escaped(example.stem), CELL - 0.1, 6)
+            axes.text(0, -0.1, stem, transform=axes.transAxes, fontsize=6, va="top", color=MUTED)
+        draw_legend(figure, LEFT, examples)
     return figure
 
 
@@ -72,20 +70,8 @@ def _draw_curves(run: Run, losses: Axes, scores: Axes) -> None:
     if high - low < NARROWEST:
         scores.set_ylim(max(-0.001, low - NARROWEST / 2), low + NARROWEST)
     for axes in (losses, scores):
-        # A power of ten above the axis would push its title away.
+        # Unlike this format, the default may write a power of ten above the axis, which pushes its title away.
         axes.yaxis.set_major_formatter("{x:.4g}")
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
-        # One epoch is a point: it needs room on either side.
+        # A single epoch is a point, which needs room on either side.
         axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5) if len(epochs) == 1 else axes.margins(x=0.03)
-
-
-def _draw_image(axes: Axes, example: Example, run: Run) -> None:
-    axes.set_axis_off()
-    axes.imshow(example.image, interpolation="lanczos" if len(example.image) < 256 else "antialiased")
-    draw_outline(axes, example.truth == 1, TRUTH)
-    draw_outline(axes, example.truth == 255, UNCOUNTED, (0, (1.5, 1.5)))
-    draw_outline(axes, example.predicted[run.name], PREDICTED)
-    text = f"{example.kind + ': ' if example.kind else ''}Dice {example.dice[run.name]:.3f}"
-    axes.text(0, -0.025, text, transform=axes.transAxes, fontsize=7.5, va="top")
-    stem = shortened(escaped(example.stem), CELL - 0.1, 6)
-    axes.text(0, -0.1, stem, transform=axes.transAxes, fontsize=6, va="top", color=MUTED)
