@@ -7,18 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pets_seg.report.plotting.courses import Course, course_of, draw_mean, last_point, limit_height
-from pets_seg.report.plotting.drawing import (
-    WIDTH,
-    Drawing,
-    Lines,
-    Mark,
-    Points,
-    Series,
-    end_labels,
-    grid,
-    size_inches,
-)
+from pets_seg.report.plotting.courses import Course, course_of, draw_mean, last_point, limit_y
+from pets_seg.report.plotting.drawing import WIDTH, Drawing, Lines, Mark, Points, end_labels, grid, size_inches
 from pets_seg.report.plotting.looks import MUTED, Look, ranked
 from pets_seg.report.plotting.widths import widest
 from pets_seg.report.study.groups import Group
@@ -97,7 +87,7 @@ def _draw_reliability(axes: Axes, tables: dict[str, np.ndarray], looks: dict[str
     shares = axes.figure.add_axes((place.x0, place.y0 + 0.4 * place.height, place.width, 0.6 * place.height))
     shares.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=(0, (4, 2)))
     gaps.axhline(0, color=MUTED, linewidth=0.8, linestyle=(0, (4, 2)))
-    series: list[Series] = []
+    series = []
     marks = []
     most = max(table[:, 2].max() / table[:, 2].sum() for table in tables.values())
     for name, table in tables.items():
@@ -125,7 +115,7 @@ def _draw_reliability(axes: Axes, tables: dict[str, np.ndarray], looks: dict[str
 
 def _draw_course(axes: Axes, courses: dict[str, Course], column: str, looks: dict[str, Look]) -> Lines:
     series = [draw_mean(axes, looks[name], *course.curve(column)) for name, course in courses.items()]
-    limit_height(axes, [y for _, _, _, y, _ in series], 0.08, floor=0)
+    limit_y(axes, [y for _, _, _, y, _ in series], 0.08, floor=0)
     last = max(course.epochs[-1] for course in courses.values())
     if last > 1:
         axes.set_xlim(0, last)

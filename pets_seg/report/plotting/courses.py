@@ -74,7 +74,7 @@ def draw_mean(axes: Axes, look: Look, x: np.ndarray, y: np.ndarray, deviation: n
     return look.label, look.colour, x, y, deviation
 
 
-def limit_height(axes: Axes, curves: Iterable[np.ndarray], pad: float, floor: float = -math.inf) -> None:
+def limit_y(axes: Axes, curves: Iterable[np.ndarray], pad: float, floor: float = -math.inf) -> None:
     """Fit the y axis to curves over epochs, with `pad` of their height around them, though not below `floor`.
 
     The first epochs, where losses jump, do not count.

@@ -10,15 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from pets_seg.report.plotting.courses import (
-    SECONDS,
-    Course,
-    course_of,
-    draw_mean,
-    known_range,
-    last_point,
-    limit_height,
-)
+from pets_seg.report.plotting.courses import SECONDS, Course, course_of, draw_mean, known_range, last_point, limit_y
 from pets_seg.report.plotting.drawing import WIDTH, Drawing, Lines, end_labels, grid, thinned
 from pets_seg.report.plotting.looks import MUTED, OTHER, Look, chosen
 from pets_seg.report.plotting.widths import SMALL, widest
@@ -73,14 +65,9 @@ def draw_curves(study: Study, looks: dict[str, Look], reference: bool = False) -
         start = end_labels(axes, ends, 6.0 if under else SMALL)
         if under:
             axes.text(start, 1.06, "grey: the reference study", transform=axes.transAxes, fontsize=6, color=MUTED)
-    return Drawing(
-        "curves",
-        "Learning curves",
-        _caption(study, strong, weak, reference),
-        f"Learning curves by epoch and by time of {', '.join(labels)}; the tables hold their best values.",
-        figure,
-        hover,
-    )
+    caption = _caption(study, strong, weak, reference)
+    alt = f"Learning curves by epoch and by time of {', '.join(labels)}; the tables hold their best values."
+    return Drawing("curves", "Learning curves", caption, alt, figure, hover)
 
 
 def read_reference() -> dict[str, pd.DataFrame]:
@@ -105,7 +92,7 @@ def _draw_runs(axes: Axes, course: Course, column: str, colour: str, seconds: fl
 
 def _limit(axes: Axes, lines: Sequence[tuple[np.ndarray, ...]], under: Collection[tuple[np.ndarray, ...]]) -> None:
     """Fit the axes to lines (x, y); the x axis is logarithmic if those `under` them go on for far longer."""
-    limit_height(axes, [y for _, y in (*lines, *under)], 0.06)
+    limit_y(axes, [y for _, y in (*lines, *under)], 0.06)
     first, last = known_range(np.concatenate([x for x, _ in (*lines, *under)]))
     if first > 0 and last > 2 * known_range(np.concatenate([x for x, _ in lines]))[1]:
         axes.set_xscale("log")

@@ -57,15 +57,10 @@ def draw_differences(study: Study, looks: dict[str, Look]) -> Drawing | None:
     zero = axes.transData.transform((0, 0))[0] / figure.dpi
     for text, ha, x in (("← worse", "right", -3), ("better →", "left", 3)):
         add_text(figure, zero + x / 72, 0.5 - 24 / 72, text, SMALL, color=MUTED, ha=ha)
-    alt = "; ".join(f"{labels[item.group.name]} {_text(item)}" for item in shown)
-    return Drawing(
-        "differences",
-        "Difference from the baseline",
-        _caption(study, shown, len(every)),
-        f"Differences from the baseline in test Dice, points: {alt}",
-        figure,
-        hover,
-    )
+    caption = _caption(study, shown, len(every))
+    texts = "; ".join(f"{labels[item.group.name]} {_text(item)}" for item in shown)
+    alt = f"Differences from the baseline in test Dice, points: {texts}"
+    return Drawing("differences", "Difference from the baseline", caption, alt, figure, hover)
 
 
 def _rows(study: Study, every: Sequence[Difference], looks: dict[str, Look]) -> list[Difference | str]:

@@ -16,6 +16,7 @@ from pets_seg.report.study.study import Spread
 
 # Inches: the text width of a paper in two columns.
 WIDTH = 7.2
+TICKS = {"labelsize": SMALL, "color": MUTED, "labelcolor": INK, "major.size": 2.5, "major.width": 0.6}
 STYLE = RcParams(
     {
         "font.family": "sans-serif",
@@ -37,16 +38,6 @@ STYLE = RcParams(
         "axes.grid": True,
         "grid.color": GRID,
         "grid.linewidth": 0.6,
-        "xtick.labelsize": SMALL,
-        "ytick.labelsize": SMALL,
-        "xtick.color": MUTED,
-        "ytick.color": MUTED,
-        "xtick.labelcolor": INK,
-        "ytick.labelcolor": INK,
-        "xtick.major.size": 2.5,
-        "ytick.major.size": 2.5,
-        "xtick.major.width": 0.6,
-        "ytick.major.width": 0.6,
         "xtick.minor.size": 0,
         # Readers overlook an offset that is to be added to the labels.
         "axes.formatter.useoffset": False,
@@ -55,6 +46,7 @@ STYLE = RcParams(
         # The same study gives the same file.
         "svg.hashsalt": "pets_seg",
     }
+    | {f"{axis}tick.{key}": value for axis in "xy" for key, value in TICKS.items()}
 )
 # More points of a line are neither visible nor worth sending.
 MOST_POINTS = 200
@@ -158,15 +150,9 @@ def end_labels(axes: Axes, ends: Iterable[tuple[float, float, Look]], size: floa
     label_heights = spaced([y for (_, y), _ in points], 1.3 * size / (72 * height))
     for ((x, y), look), label_y in zip(points, label_heights, strict=True):
         dash: Dash = (0, (1, 1.2)) if x < 0.97 else "-"
+        path = [x, max(x, 1) + step, 1 + 3 * step], [y, y, label_y]
         axes.plot(
-            [x, max(x, 1) + step, 1 + 3 * step],
-            [y, y, label_y],
-            transform=axes.transAxes,
-            clip_on=False,
-            color=look.colour,
-            linewidth=0.6,
-            linestyle=dash,
-            zorder=2.5,
+            *path, transform=axes.transAxes, clip_on=False, color=look.colour, linewidth=0.6, linestyle=dash, zorder=2.5
         )
         axes.text(start, label_y, look.label, transform=axes.transAxes, fontsize=size, va="center_baseline")
     return start

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from pets_seg.errors import escaped
 from pets_seg.report.plotting.drawing import WIDTH, Drawing, Mark, Points, add_axes, add_text, plus_minus
 from pets_seg.report.plotting.widths import LABEL, SMALL, shortened, text_width, widest
-from pets_seg.report.study.groups import written
+from pets_seg.report.study.groups import Group, written
 from pets_seg.report.study.study import Study, spread
 from pets_seg.report.study.words import count
 
@@ -26,14 +26,9 @@ def draw_factors(study: Study) -> Drawing | None:
     """Return the mean test Dice of each combination of two factors; None for another sweep, or without results."""
     if len(study.keys) != 2:
         return None
-    (first, rows), (second, columns) = sorted(
-        ((key, _levels(study, key)) for key in study.keys), key=lambda factor: len(factor[1])
-    )
-    cells = {
-        (rows.index(written(group.values[first])), columns.index(written(group.values[second]))): group
-        for group in study.groups
-        if group.finished
-    }
+    first, second = sorted(study.keys, key=lambda key: len(_levels(study, key)))
+    rows, columns = _levels(study, first), _levels(study, second)
+    cells = _cells(study, {first: rows, second: columns})
     # In a random search hardly any two runs share a value, which makes no table.
     if not 2 <= len(rows) <= MOST_ROWS or len(cells) < len(rows) * len(columns) / 2:
         return None
@@ -57,26 +52,21 @@ def draw_factors(study: Study) -> Drawing | None:
     axes.xaxis.tick_top()
     axes.tick_params(length=0, labelsize=LABEL)
     step = math.ceil(SLANTED / cell) if slanted else 1
-    axes.set_xticks(
-        np.arange(0, len(columns), step) + 0.5,
-        column_labels[::step],
-        rotation=40 if slanted else 0,
-        ha="left" if slanted else "center",
-    )
+    rotation, ha = (40, "left") if slanted else (0, "center")
+    axes.set_xticks(np.arange(0, len(columns), step) + 0.5, column_labels[::step], rotation=rotation, ha=ha)
     axes.set_yticks(np.arange(len(rows)) + 0.5, row_labels)
     bar = figure.colorbar(picture, cax=add_axes(figure, left + wide + 0.12, 0.12, 0.1, tall))
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=6, length=2)
-    middle = np.mean(picture.get_clim())
     marks = []
     for (row, column), group in sorted(cells.items(), key=lambda cell: cell[0]):
         if math.isfinite(values[row, column]):
             dice = spread(group, "test_dice")
             x, y = column + 0.5, row + 0.5
-            if len(columns) <= MOST_COLUMNS:
-                colour = DARK if dice.mean > middle else BRIGHT
-                axes.text(x, y, plus_minus(dice, "\n"), color=colour, fontsize=SMALL, ha="center", va="center")
             marks.append(Mark(x, y, "", [group.name, plus_minus(dice), count(len(dice.values), "seed")]))
+            if len(columns) <= MOST_COLUMNS:
+                colour = DARK if dice.mean > np.mean(picture.get_clim()) else BRIGHT
+                axes.text(x, y, plus_minus(dice, "\n"), color=colour, fontsize=SMALL, ha="center", va="center")
     first, second = escaped(first), escaped(second)
     room = (width - 0.12 - text_width("test Dice by  (rows) and ", 8)) / 2
     title = f"test Dice by {shortened(first, room, 8)} (rows) and {shortened(second, room, 8)}"
@@ -89,6 +79,15 @@ def draw_factors(study: Study) -> Drawing | None:
     figures = "; ".join(f"{group.name} {spread(group, 'test_dice').mean:.4f}" for group in [*cells.values()][:40])
     alt = f"{caption} {figures}"
     return Drawing("factors", "The two factors together", caption, alt, figure, [Points(axes, marks)])
+
+
+def _cells(study: Study, levels: dict[str, list[str]]) -> dict[tuple[int, ...], Group]:
+    """Return the finished groups by their row and column."""
+    return {
+        tuple(names.index(written(group.values[key])) for key, names in levels.items()): group
+        for group in study.groups
+        if group.finished
+    }
 
 
 def _levels(study: Study, key: str) -> list[str]:
