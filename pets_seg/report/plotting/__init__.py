@@ -1,1 +1,1 @@
-"""The figures of a study, one a file: each turns it into a `drawing.Drawing`, or None where it has no data."""
+"""The figures of a study, one a file: each function returns a `drawing.Drawing`, or None if there is no data."""

@@ -1,4 +1,4 @@
-"""Whether probabilities can be believed: reliability at the best epoch, and the error by epoch beside the loss."""
+"""Calibration: reliability at the best epoch, and the calibration error by epoch beside the loss."""
 
 from collections.abc import Sequence
 
@@ -73,7 +73,7 @@ def _course(group: Group) -> Course | None:
 
 
 def _label_inside(axes: Axes, looks: Sequence[Look]) -> None:
-    """Name the groups that have no line in the panel beside which the others are named."""
+    """Name groups within the panel: those without a course, which the labels beside the last panel leave out."""
     for row, look in enumerate(looks):
         y = 0.95 - 0.1 * row
         axes.plot([0.03, 0.11], [y, y], transform=axes.transAxes, color=look.colour, linestyle=look.dash, linewidth=1.0)
@@ -89,16 +89,16 @@ def _draw_reliability(axes: Axes, tables: dict[str, np.ndarray], looks: dict[str
     gaps.axhline(0, color=MUTED, linewidth=0.8, linestyle=(0, (4, 2)))
     series = []
     marks = []
-    most = max(table[:, 2].max() / table[:, 2].sum() for table in tables.values())
+    largest = max(table[:, 2].max() / table[:, 2].sum() for table in tables.values())
     for name, table in tables.items():
         look = looks[name]
         probability, share, pixels = table.T
-        gap, part = share - probability, pixels / pixels.sum()
+        gap, weights = share - probability, pixels / pixels.sum()
         shares.plot(probability, share, color=look.colour, linewidth=1.0, linestyle=look.dash)
         gaps.plot(probability, gap, color=look.colour, linewidth=0.6, linestyle=look.dash)
-        gaps.scatter(probability, gap, s=30 * part / most + 1, color=look.colour, alpha=0.75, linewidths=0)
+        gaps.scatter(probability, gap, s=30 * weights / largest + 1, color=look.colour, alpha=0.75, linewidths=0)
         series.append((look.label, look.colour, probability, share, None))
-        for x, y, weight in zip(probability, gap, part, strict=True):
+        for x, y, weight in zip(probability, gap, weights, strict=True):
             lines = [name, f"probability {x:.3f}, gap {y:+.4f}", f"{100 * weight:.1f} % of the pixels"]
             marks.append(Mark(x, y, look.colour, lines))
     shares.set_ylim(-0.02, 1.02)

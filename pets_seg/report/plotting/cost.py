@@ -1,4 +1,4 @@
-"""What a Dice costs: time to train, parameters and memory, with the groups that none beats in both."""
+"""Test Dice against its costs (time to train, parameters, memory), with the Pareto front."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ from pets_seg.report.study.study import Spread, Study, spread
 from pets_seg.report.study.units import unit_of
 
 COSTS = {"train_seconds": "time to train", "parameters": "parameters", "peak_memory_mb": "peak memory"}
-# Costs that differ by less than this share of the largest are the same: the clock and the allocator are no finer.
+# Costs count as equal if they differ by at most this share of the largest: clock and allocator are no finer.
 SAME = {"train_seconds": 0.01, "parameters": 0.0, "peak_memory_mb": 0.01}
 
 
@@ -53,7 +53,7 @@ def draw_cost(study: Study, looks: dict[str, Look]) -> Drawing | None:
 
 
 def front(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return the (cost, Dice) that no other beats in one without losing in the other, the cheapest first."""
+    """Return the Pareto front of (cost, Dice), the cheapest first."""
     best: list[tuple[float, float]] = []
     for cost, dice in sorted(points, key=lambda point: (point[0], -point[1])):
         if not best or dice > best[-1][1]:

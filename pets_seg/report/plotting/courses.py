@@ -41,7 +41,7 @@ class Course:
 
     @property
     def timed(self) -> np.ndarray:
-        """The indices of the epochs whose time all runs know; a mean over fewer would jump back and forth."""
+        """The indices of the epochs whose time is known for all runs; a mean over fewer would jump back and forth."""
         known = np.isfinite(self.values[SECONDS])
         return np.flatnonzero(known[known.any(axis=1)].all(axis=0) & known.any(axis=0))
 

@@ -17,11 +17,11 @@ from pets_seg.report.plotting.widths import SMALL, widest
 from pets_seg.report.study.study import Study
 from pets_seg.report.study.units import unit_of
 
-# Dice last: the labels stand at the ends of its lines.
+# Dice comes last, because the labels stand at the ends of its lines.
 PANELS = {"train/loss": "training loss", "val/loss": "validation loss", "val/dice": "validation Dice"}
 # The lines of more runs in colour would hide the means and make the page heavy.
 MOST_RUNS = 60
-# More grey lines than that become a raster image.
+# More grey lines are embedded as a raster image, which is smaller.
 MOST_GREY = 40
 NETWORKS = {"unet": "UNet", "resnet34_unet": "ResNet34-UNet"}
 
@@ -46,12 +46,12 @@ def draw_curves(study: Study, looks: dict[str, Look], reference: bool = False) -
             lines = {name: course.curve(column, seconds) for name, course in strong.items()}
             grey = [course.curve(column, seconds)[:2] for course in weak]
             shown = {} if seconds else tables
-            under = {name: tuple(table[["epoch", column]].to_numpy().T) for name, table in shown.items()}
-            _limit(axes, [*(line[:2] for line in lines.values()), *grey], under.values())
+            references = {name: tuple(table[["epoch", column]].to_numpy().T) for name, table in shown.items()}
+            _limit(axes, [*(line[:2] for line in lines.values()), *grey], references.values())
             collection = LineCollection([np.column_stack(line) for line in grey], colors=OTHER, linewidths=0.5)
             collection.set(alpha=0.6, rasterized=len(grey) > MOST_GREY, zorder=1.4)
             axes.add_collection(collection)
-            for x, y in under.values():
+            for x, y in references.values():
                 axes.plot(x, y, color=OTHER, linewidth=0.5, zorder=1.5)
             for name, course in strong.items():
                 if runs <= MOST_RUNS and len(course.values[column]) > 1:
@@ -61,9 +61,9 @@ def draw_curves(study: Study, looks: dict[str, Look], reference: bool = False) -
             axes.set_title(PANELS[column])
             axes.set_xlabel(title)
         ends = [(*last_point(x, y), looks[name]) for name, (x, y, _) in lines.items()]
-        ends += [(*last_point(x, y), Look(name, OTHER)) for name, (x, y) in under.items()]
-        start = end_labels(axes, ends, 6.0 if under else SMALL)
-        if under:
+        ends += [(*last_point(x, y), Look(name, OTHER)) for name, (x, y) in references.items()]
+        start = end_labels(axes, ends, 6.0 if references else SMALL)
+        if references:
             axes.text(start, 1.06, "grey: the reference study", transform=axes.transAxes, fontsize=6, color=MUTED)
     caption = _caption(study, strong, weak, reference)
     alt = f"Learning curves by epoch and by time of {', '.join(labels)}; the tables hold their best values."
@@ -90,10 +90,10 @@ def _draw_runs(axes: Axes, course: Course, column: str, colour: str, seconds: fl
         axes.plot(x[keep], y[keep], color=colour, linewidth=0.4, alpha=0.35, zorder=1.8)
 
 
-def _limit(axes: Axes, lines: Sequence[tuple[np.ndarray, ...]], under: Collection[tuple[np.ndarray, ...]]) -> None:
-    """Fit the axes to lines (x, y); the x axis is logarithmic if those `under` them go on for far longer."""
-    limit_y(axes, [y for _, y in (*lines, *under)], 0.06)
-    first, last = known_range(np.concatenate([x for x, _ in (*lines, *under)]))
+def _limit(axes: Axes, lines: Sequence[tuple[np.ndarray, ...]], references: Collection[tuple[np.ndarray, ...]]) -> None:
+    """Fit the axes to lines (x, y); the x axis is logarithmic if `references` are far longer."""
+    limit_y(axes, [y for _, y in (*lines, *references)], 0.06)
+    first, last = known_range(np.concatenate([x for x, _ in (*lines, *references)]))
     if first > 0 and last > 2 * known_range(np.concatenate([x for x, _ in lines]))[1]:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

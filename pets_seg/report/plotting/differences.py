@@ -1,4 +1,4 @@
-"""Every group's difference from its baseline, with its interval: what the study found."""
+"""The difference of every group from its baseline, with its interval."""
 
 import math
 from collections.abc import Sequence
@@ -20,16 +20,15 @@ POINTS = 100
 MINUS = "\N{MINUS SIGN}"
 # No Dice differs by so many points: the number comes from a damaged file, and its digits would fill the page.
 LARGE = 1000
-# Of a large sweep, the best and the worst groups have a row.
+# Only so many of the best and of the worst groups of a large sweep have a row.
 BEST, WORST = 18, 6
-# Inches of a row, of a side panel, between side panels, and of the main panel at least: beside long texts the figure
-# grows instead.
+# Inches: of a row, of a side panel, between panels, and of the main panel at least; for long texts the figure grows.
 ROW, SIDE, GAP, NARROWEST = 0.235, 0.85, 0.15, 1.2
 TITLES = {"test_dice": "difference in test Dice, points", "val_dice": "validation Dice", "test_iou": "test IoU"}
 
 
 def draw_differences(study: Study, looks: dict[str, Look]) -> Drawing | None:
-    """Return the forest of differences in test Dice, with validation Dice and test IoU beside it."""
+    """Return the forest plot of differences in test Dice, with validation Dice and test IoU beside it."""
     every = [item for item in study.differences if item.metric == "test_dice" and math.isfinite(_points(item))]
     if not every:
         return None
@@ -64,7 +63,7 @@ def draw_differences(study: Study, looks: dict[str, Look]) -> Drawing | None:
 
 
 def _rows(study: Study, every: Sequence[Difference], looks: dict[str, Look]) -> list[Difference | str]:
-    """Return the rows: differences, the best first; of several baselines each has its own part under its name."""
+    """Return the rows, the best difference first; text stands for rows left out, or names one of several baselines."""
     ordered = sorted(every, key=_points, reverse=True)
     if len(ordered) > BEST + WORST:
         ordered = ordered[:BEST] + ordered[-WORST:]
@@ -160,7 +159,7 @@ def _p(item: Difference) -> str:
 def signed(value: float, form: str = ".2f") -> str:
     """Return a number with its sign."""
     text = format(abs(value), ".3g" if form == ".2f" and abs(value) >= LARGE else form)
-    # What is printed as zero has no sign; a tick at zero may be off by rounding.
+    # A value printed as zero has no sign; a tick at zero may be off by rounding.
     if float(text) == 0 or abs(value) < 1e-12:
         return "0" if form == "g" else format(0.0, form)
     return ("+" if value > 0 else MINUS) + text

@@ -23,7 +23,7 @@ STYLE = RcParams(
         "font.sans-serif": ["DejaVu Sans"],
         "font.size": 8,
         "text.color": INK,
-        # A dollar sign in a user's name for something is no formula.
+        # Names that users choose may hold a dollar sign.
         "text.parse_math": False,
         "axes.titlesize": 8,
         "axes.titlelocation": "left",
@@ -132,10 +132,10 @@ def write_beside(axes: Axes, row: float, text: str, gap: float, size: float = SM
 def end_labels(axes: Axes, ends: Iterable[tuple[float, float, Look]], size: float = SMALL) -> float:
     """Write the labels of lines right of the axes, each led to from its point (x, y).
 
-    They keep the order of the points and are moved only as far as is needed to part them. Returns where they start, in
-    widths of the axes.
+    They keep the order of the points and are moved only as far as needed not to overlap. Returns the x at which they
+    start, in axes coordinates.
     """
-    # The limits of what was drawn are unknown until then.
+    # The limits of the axes are unknown until then.
     axes.autoscale_view()
     width, height = size_inches(axes)
     to_axes = axes.transScale + axes.transLimits
@@ -169,13 +169,13 @@ def spaced(wanted: Sequence[float], gap: float) -> list[float]:
 
 
 def thinned(count: int) -> np.ndarray:
-    """Return the indices of the points to draw of `count`: all, or some at even distances with the last."""
+    """Return the indices of the points to draw out of `count`: all, or evenly spaced ones up to the last."""
     return np.unique(np.linspace(0, count - 1, min(count, MOST_POINTS)).round().astype(int))
 
 
-def plus_minus(figure: Spread, joint: str = " ") -> str:
+def plus_minus(scores: Spread, joint: str = " ") -> str:
     """Return `0.8123 ± 0.0045`, without the deviation where it is unknown."""
-    return f"{figure.mean:.4f}" + (f"{joint}± {figure.deviation:.4f}" if math.isfinite(figure.deviation) else "")
+    return f"{scores.mean:.4f}" + (f"{joint}± {scores.deviation:.4f}" if math.isfinite(scores.deviation) else "")
 
 
 def hover_data(drawing: Drawing) -> list[dict[str, Any]]:

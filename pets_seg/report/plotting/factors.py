@@ -18,7 +18,7 @@ MOST_COLUMNS = 8
 MOST_ROWS = 30
 # Inches: of a row, of the longest label, and from one slanted label to the next.
 ROW, LONGEST, SLANTED = 0.42, 1.1, 0.19
-# Unlike the ink of the page, these stay the same in its dark mode, as the colours of the cells do.
+# Not the page's ink, which changes in dark mode: the colours of the cells do not.
 DARK, BRIGHT = "#101418", "#fdfdfd"
 
 

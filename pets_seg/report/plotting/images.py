@@ -1,4 +1,4 @@
-"""How the Dice of single test images is distributed: what a mean hides."""
+"""The distribution of the Dice of single test images."""
 
 from functools import reduce
 
@@ -22,7 +22,7 @@ LOW = 0.5
 
 
 def draw_images(study: Study, looks: dict[str, Look]) -> Drawing | None:
-    """Return a row a group: the density of its images' Dice (means over seeds), with quartiles, median and mean."""
+    """Return a row for each group: the density of its images' Dice (means over seeds), with quartiles and mean."""
     every = [(group.name, scores) for group in ranked(study) if len(scores := image_scores(group))]
     if not every:
         return None
@@ -77,7 +77,7 @@ def image_scores(group: Group) -> np.ndarray:
 
 
 def _draw_row(axes: Axes, row: int, scores: np.ndarray, density: np.ndarray, colour: str) -> None:
-    # A density belongs to the middle of its bin.
+    # Each value of the density is for the middle of its bin.
     x = (np.arange(BINS) + 0.5) / BINS
     axes.fill_between(x, row - 0.05 - 0.72 * density, row - 0.05, color=colour, alpha=0.3, linewidth=0)
     axes.plot(x, row - 0.05 - 0.72 * density, color=colour, linewidth=0.7)
@@ -93,7 +93,7 @@ def _density(scores: np.ndarray) -> np.ndarray:
     counts, edges = np.histogram(scores, bins=BINS, range=(0, 1))
     middles = (edges[:-1] + edges[1:]) / 2
     kernel = np.exp(-0.5 * ((middles[:, None] - middles[None]) / BANDWIDTH) ** 2)
-    # What the kernel would carry beyond 0 and 1 stays inside.
+    # Near 0 and 1 the kernel is cut off; all of an image's weight stays inside.
     kernel /= kernel.sum(axis=0)
     return kernel @ counts / max(counts.sum(), 1)
 

@@ -61,10 +61,10 @@ def ranked(study: Study) -> list[Group]:
 
 
 def short_labels(groups: Sequence[Group]) -> dict[str, str]:
-    """Return a label for each group, no two alike, that figures have room for.
+    """Return a label for each group, no two alike, that fits beside figures.
 
     Options stand alone, and `lr=0.1` for `optimizer.lr=0.1`. Where that is too wide, keys and values are shortened one
-    by one, then keys left out; what is the same even so is numbered.
+    by one, then keys left out; labels that are still alike are numbered.
     """
     keys = list(groups[0].values) if groups else []
     tails = {key: "" if key in COMPARED else escaped(_tail(key, keys)) for key in keys}
@@ -84,7 +84,7 @@ def short_labels(groups: Sequence[Group]) -> dict[str, str]:
 
 
 def chosen(study: Study, names: Collection[str]) -> str:
-    """Return what the groups that a figure shows are: `the baseline and the 6 best`."""
+    """Return which groups a figure shows, in words: `the baseline and the 6 best`."""
     firsts = {group.name for group in study.baselines.values()}
     count = len(firsts.intersection(names))
     best = len(names) - count

@@ -28,7 +28,7 @@ HEAD_SIZE = 6.5
 
 
 def draw_masks(study: Study, looks: dict[str, Look], examples: Sequence[Example]) -> Drawing | None:
-    """Return the strip: a row an example, first the truth, then the baseline and the groups of the best test Dice."""
+    """Return a row for each example: first the truth, then the baseline and the groups of the best test Dice."""
     groups = [group.name for group in ranked(study) if any(group.name in example.predicted for example in examples)]
     names = groups[:MOST_GROUPS]
     if not names:

@@ -29,9 +29,9 @@ def plain_svg(drawing: Drawing, text: str = "path") -> str:
 def inline_svg(drawing: Drawing) -> Markup:
     """Return a figure as a part of the page: with the page's colours and font, at the width that it has in print."""
     svg = plain_svg(drawing, "none")
-    # The page has a style for them.
+    # The page has a style of its own and needs no metadata.
     svg = re.sub(r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
-    # Within tags alone: what looks like one of these in a name is the name's.
+    # Only within tags: a name in the text may look like an id or a colour.
     svg = re.sub(r"<[^>]*>", lambda tag: _adapted(tag[0], drawing.name), svg[svg.index("<svg") :])
     width, height = drawing.figure.get_size_inches()
     opening = (
@@ -42,30 +42,28 @@ def inline_svg(drawing: Drawing) -> Markup:
 
 
 def _adapted(tag: str, name: str) -> str:
-    """Return a tag with the page's colours and font, and with names of parts that no other figure has."""
+    """Return a tag with the page's colours and font, and with ids that no other figure has."""
     tag = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", tag)
     tag = re.sub(r"; font-family: [^;\"]*|font-family: [^;\"]*; ?", "", tag)
     return re.sub(r"(?<=: )#[0-9a-f]{6}\b", lambda colour: PAGE_COLOURS.get(colour[0], colour[0]), tag)
 
 
 def _with_photographs(svg: str) -> str:
-    """Return `svg` with its pictures as JPEG, a tenth of the size, and each of them once."""
-    known: dict[str, str] = {}
+    """Return `svg` with its photographs as JPEG, a tenth of the size, each included once."""
+    ids: dict[str, str] = {}
 
-    def smaller(tag: re.Match[str]) -> str:
+    def compressed(tag: re.Match[str]) -> str:
         [data] = re.findall(r'"data:image/png;base64,([^"]*)"', tag[0])
         size = " ".join(re.findall(r'\b(?:width|height)="[^"]*"', tag[0]))
-        first = known.get(data + size)
-        if first is None:
-            first = known[data + size] = f"photograph-{len(known)}"
+        key, definition = data + size, ""
+        if key not in ids:
+            ids[key] = f"photograph-{len(ids)}"
             file = io.BytesIO()
             with Image.open(io.BytesIO(base64.b64decode(data))) as picture:
                 picture.convert("RGB").save(file, "JPEG", quality=85, optimize=True)
             jpeg = base64.b64encode(file.getvalue()).decode()
-            definition = f'<defs><image id="{first}" xlink:href="data:image/jpeg;base64,{jpeg}" {size}/></defs>'
-        else:
-            definition = ""
+            definition = f'<defs><image id="{ids[key]}" xlink:href="data:image/jpeg;base64,{jpeg}" {size}/></defs>'
         place = " ".join(re.findall(r'\b(?:transform|x|y)="[^"]*"', tag[0]))
-        return f'{definition}<use xlink:href="#{first}" {place}/>'
+        return f'{definition}<use xlink:href="#{ids[key]}" {place}/>'
 
-    return re.sub(r"<image\b[^>]*>", smaller, svg)
+    return re.sub(r"<image\b[^>]*>", compressed, svg)

@@ -28,7 +28,7 @@ def shortened(text: str, inches: float = LONGEST, size: float = LABEL) -> str:
     """Return `text`, its middle left out where it is wider: names that differ mostly do so at their ends."""
     if text_width(text, size) <= inches:
         return text
-    # The fewest letters that are kept are two.
+    # At least two letters are kept.
     return _cut(
         text, 2 + bisect_right(range(3, len(text)), inches, key=lambda kept: text_width(_cut(text, kept), size))
     )
