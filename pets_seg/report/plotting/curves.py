@@ -39,8 +39,9 @@ def draw_curves(study: Study, looks: dict[str, Look], reference: bool = False) -
     figure = Figure((WIDTH, 6.15 if reference else 4.85))
     rows = grid(figure, 2, 3, (0.42, right, 0.42, 0.28), (0.46, 0.65))
     unit = unit_of("train_seconds", [known_range(course.values[SECONDS])[1] for course in courses.values()])
+    few = sum(len(course.values[SECONDS]) for course in courses.values()) <= MOST_RUNS
+    thin = {name: course for name, course in strong.items() if few and len(course.values[SECONDS]) > 1}
     hover = []
-    runs = sum(len(course.values[SECONDS]) for course in courses.values())
     for row, seconds, title in ((rows[0], None, "epoch"), (rows[1], unit.scale, f"{unit.name} of training")):
         for axes, column in zip(row, PANELS, strict=True):
             lines = {name: course.curve(column, seconds) for name, course in strong.items()}
@@ -53,9 +54,8 @@ def draw_curves(study: Study, looks: dict[str, Look], reference: bool = False) -
             axes.add_collection(collection)
             for x, y in references.values():
                 axes.plot(x, y, color=OTHER, linewidth=0.5, zorder=1.5)
-            for name, course in strong.items():
-                if runs <= MOST_RUNS and len(course.values[column]) > 1:
-                    _draw_runs(axes, course, column, looks[name].colour, seconds)
+            for name, course in thin.items():
+                _draw_runs(axes, course, column, looks[name].colour, seconds)
             series = [draw_mean(axes, looks[name], *line) for name, line in lines.items()]
             hover.append(Lines(axes, unit.name if seconds else "epoch", series))
             axes.set_title(PANELS[column])
