@@ -34,6 +34,7 @@ def draw_masks(study: Study, looks: dict[str, Look], examples: Sequence[Example]
     if not names:
         return None
     cell = min(CELL, (WIDTH - SIDE) / (1 + len(names)))
+    side = cell - 0.05
     height = HEAD + len(examples) * (cell + BELOW) + 0.05
     figure = Figure((SIDE + cell * (1 + len(names)), height))
     for row, example in enumerate(examples):
@@ -41,28 +42,19 @@ def draw_masks(study: Study, looks: dict[str, Look], examples: Sequence[Example]
         origin = f"{shortened(escaped(example.stem), SIDE - 0.12, 5.5)}\nseed {example.seed}"
         add_text(figure, 0.06, bottom + cell, textwrap.fill(example.kind, 15), 7.5, va="top", fontweight="bold")
         add_text(figure, 0.06, bottom, origin, 5.5, va="bottom", color=MUTED)
-        draw_outline(add_image(figure, SIDE, bottom, cell - 0.05, example), example.truth == 255, UNCOUNTED)
+        draw_outline(add_image(figure, SIDE, bottom, side, example), example.truth == 255, UNCOUNTED)
         best = max((example.dice[name] for name in names if name in example.dice), default=math.nan)
         for column, name in enumerate(names, start=1):
-            axes = add_image(figure, SIDE + column * cell, bottom, cell - 0.05, example)
+            axes = add_image(figure, SIDE + column * cell, bottom, side, example)
             if name not in example.predicted:
                 continue
             draw_outline(axes, example.predicted[name], PREDICTED)
             if name in example.dice:
-                dice, x = example.dice[name], SIDE + (column + 0.5) * cell - 0.025
-                weight = "bold" if dice == best else "normal"
-                add_text(
-                    figure,
-                    x,
-                    bottom - 0.03 * (cell - 0.05),
-                    f"{dice:.3f}",
-                    SMALL,
-                    ha="center",
-                    va="top",
-                    fontweight=weight,
-                )
+                place = SIDE + column * cell + side / 2, bottom - 0.03 * side
+                weight = "bold" if example.dice[name] == best else "normal"
+                add_text(figure, *place, f"{example.dice[name]:.3f}", SMALL, ha="center", va="top", fontweight=weight)
     for column, label in enumerate(["truth", *(looks[name].label for name in names)]):
-        x = SIDE + (column + 0.5) * cell - 0.025
+        x = SIDE + column * cell + side / 2
         text = "\n".join(_broken(label, cell - 0.08))
         add_text(figure, x, height - HEAD + 0.06, text, HEAD_SIZE, ha="center", va="baseline", linespacing=1.05)
     draw_legend(figure, SIDE, examples)
