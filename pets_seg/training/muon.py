@@ -34,45 +34,47 @@ class Muon(AdamW):
         betas: tuple[float, float] = (0.9, 0.99),
     ) -> None:
         params = list(params)
-        others = {"params": [weight for weight in params if weight.ndim < 2]}
-        matrices = {"params": [weight for weight in params if weight.ndim >= 2], "momentum": momentum}
-        super().__init__([others, matrices], lr=lr, betas=betas, weight_decay=weight_decay)
+        groups: list[dict[str, Any]] = [
+            {"params": [weight for weight in params if weight.ndim < 2]},
+            {"params": [weight for weight in params if weight.ndim >= 2], "momentum": momentum},
+        ]
+        super().__init__(groups, lr=lr, betas=betas, weight_decay=weight_decay)
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
-        """Update every weight; the gradients of the matrices are taken away."""
+        """Update every weight; the gradients of the matrices are set to None."""
         with torch.enable_grad():
             loss = closure() if closure else None
         _, group = self.param_groups
-        alike: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
+        by_shape: dict[torch.Size, list[tuple[torch.Tensor, torch.Tensor]]] = defaultdict(list)
         for weight in group["params"]:
             if weight.grad is not None:
-                alike[weight.shape].append(weight)
+                by_shape[weight.shape].append((weight, weight.grad))
         # Matrices of one shape go together: on a GPU many small products would wait for their launches.
-        for shape, weights in alike.items():
-            ahead = torch.stack([self._look_ahead(weight, group["momentum"]).flatten(1) for weight in weights])
-            scale = RMS * max(ahead.shape[1:]) ** 0.5
-            for weight, matrix in zip(weights, orthogonalise(ahead), strict=True):
+        for shape, pairs in by_shape.items():
+            updates = torch.stack([self._momentum(*pair, group["momentum"]).flatten(1) for pair in pairs])
+            scale = RMS * max(updates.shape[1:]) ** 0.5
+            for (weight, _), update in zip(pairs, orthogonalise(updates), strict=True):
                 weight.mul_(1 - group["lr"] * group["weight_decay"])
-                weight.add_(matrix.view(shape), alpha=-group["lr"] * scale)
-                # AdamW leaves alone what has no gradient.
+                weight.add_(update.view(shape), alpha=-group["lr"] * scale)
+                # AdamW, which updates the others, skips weights without a gradient.
                 weight.grad = None
         super().step()
         return loss
 
-    def _look_ahead(self, weight: nn.Parameter, momentum: float) -> torch.Tensor:
+    def _momentum(self, weight: torch.Tensor, gradient: torch.Tensor, momentum: float) -> torch.Tensor:
         """Return the averaged gradient in Nesterov's form."""
         state = self.state[weight]
         if not state:
-            state["momentum"] = torch.zeros_like(weight.grad)
-            # AdamW looks for it in every state that it loads.
+            state["momentum"] = torch.zeros_like(gradient)
+            # AdamW expects it in every state that it loads.
             state["step"] = torch.zeros(())
-        state["momentum"].lerp_(weight.grad, 1 - momentum)
-        return weight.grad.lerp(state["momentum"], momentum)
+        state["momentum"].lerp_(gradient, 1 - momentum)
+        return gradient.lerp(state["momentum"], momentum)
 
 
 def orthogonalise(matrices: torch.Tensor) -> torch.Tensor:
-    """Return U V^T, about, of every matrix U S V^T in (K,M,N): its singular values brought near 1 by Newton-Schulz.
+    """Return about U V^T for every matrix U S V^T in (K,M,N): its singular values brought near 1 by Newton-Schulz.
 
     The steps run on the smaller Gram matrix, and their product is applied once: for a 3x3 convolution that is less
     than half the arithmetic of stepping with the matrix itself.
@@ -80,13 +82,17 @@ def orthogonalise(matrices: torch.Tensor) -> torch.Tensor:
     if matrices.shape[1] > matrices.shape[2]:
         return orthogonalise(matrices.mT).mT
     a, b, c = COEFFICIENTS
-    matrices = matrices / (matrices.norm(dim=(1, 2), keepdim=True) + EPSILON)
-    gram = matrices @ matrices.mT
-    product = None
-    for step in range(STEPS):
+
+    def factor_of(gram: torch.Tensor) -> torch.Tensor:
         factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
         factor.diagonal(dim1=1, dim2=2).add_(a)
-        product = factor if product is None else factor @ product
-        if step < STEPS - 1:
-            gram = factor @ gram @ factor
+        return factor
+
+    matrices = matrices / (matrices.norm(dim=(1, 2), keepdim=True) + EPSILON)
+    gram = matrices @ matrices.mT
+    product = factor = factor_of(gram)
+    for _ in range(STEPS - 1):
+        gram = factor @ gram @ factor
+        factor = factor_of(gram)
+        product = factor @ product
     return product @ matrices
