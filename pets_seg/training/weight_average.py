@@ -1,7 +1,7 @@
 """The moving average of a network's weights."""
 
 import copy
-from collections.abc import Iterator
+from itertools import compress
 from typing import Any
 
 import torch
@@ -23,25 +23,21 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
-        """Take in the weights of `network`; nothing waits for the device."""
+        """Add the weights of `network` to the average; nothing waits for the device."""
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
-        averaged, taken = (list(_floats(part)) for part in (self.network, network))
-        get_ema_multi_avg_fn(decay)(averaged, taken, None)
-        for kept, counted in zip(self.network.buffers(), network.buffers(), strict=True):
-            if not kept.is_floating_point():
-                kept.copy_(counted)
+        averages, currents = ([*each.parameters(), *each.buffers()] for each in (self.network, network))
+        is_float = [tensor.is_floating_point() for tensor in averages]
+        get_ema_multi_avg_fn(decay)([*compress(averages, is_float)], [*compress(currents, is_float)], 0)
+        for average, current in zip(averages, currents, strict=True):
+            if not average.is_floating_point():
+                average.copy_(current)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what `load_state_dict` needs to go on."""
+        """Return the state of the average."""
         return {"network": self.network.state_dict(), "updates": self.updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
+        """Restore what `state_dict` returned."""
         self.network.load_state_dict(state["network"])
         self.updates = state["updates"]
-
-
-def _floats(network: nn.Module) -> Iterator[torch.Tensor]:
-    yield from network.parameters()
-    yield from (buffer for buffer in network.buffers() if buffer.is_floating_point())
