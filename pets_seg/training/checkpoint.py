@@ -1,4 +1,4 @@
-"""The checkpoint last.pt: all that a run needs to go on."""
+"""The checkpoint last.pt: all that a run needs to continue."""
 
 import logging
 import zipfile
@@ -15,19 +15,19 @@ log = logging.getLogger("pets_seg")
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
-    """Write all that a run needs to go on; plain types and tensors only, so that it loads with weights_only."""
+    """Write the state of a run: plain types and tensors only, so that it loads with weights_only."""
     write_whole(path, lambda file: torch.save(dict(state), file))
 
 
 def load_state(path: Path, layout: int) -> dict[str, Any] | None:
-    """Return what `save_state` wrote, on the CPU, or None if there is nothing, or nothing of this `layout`.
+    """Return what `save_state` wrote, on the CPU, or None if there is no usable file of this `layout`.
 
-    A damaged file shows by its checksums. A stranger's file cannot run code, and one that is compressed is not
-    unpacked. Raises InputError if the file is there but may not be read.
+    Checksums show damage. A stranger's file cannot run code, and a compressed one is not unpacked. Raises InputError if
+    the file exists but may not be read.
     """
     try:
         _check_archive(path)
-        # Whoever loads a state moves what it needs. Counts of steps must stay here: on a GPU they are waited for.
+        # To the CPU, where the optimizer's step counts must stay: the host would wait for them on a GPU.
         state = torch.load(path, map_location="cpu", weights_only=True)
         if not isinstance(state, dict) or state.get("layout") != layout:
             raise ValueError("it is of another version of pets_seg")
@@ -50,7 +50,7 @@ def load_state(path: Path, layout: int) -> dict[str, Any] | None:
 def _check_archive(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
-        # torch.save compresses nothing; what would unpack to more than the file is not its.
+        # torch.save compresses nothing.
         packed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
         if packed or sum(entry.file_size for entry in entries) > path.stat().st_size:
             raise ValueError("it unpacks to more than it is")

@@ -8,13 +8,13 @@ import torch
 
 
 def reset_peak(device: torch.device) -> None:
-    """Start measuring anew, so that the jobs of one process do not count each other's memory."""
+    """Start a new measurement, so that the jobs of one process do not count each other's memory."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    elif Path("/proc/self/clear_refs").exists():
+    elif (clear_refs := Path("/proc/self/clear_refs")).exists():
         # A sandbox may forbid it; the peak is then that of the process so far.
         with contextlib.suppress(OSError):
-            Path("/proc/self/clear_refs").write_text("5")
+            clear_refs.write_text("5")
 
 
 def peak_memory_mb(device: torch.device) -> float:

@@ -1,4 +1,4 @@
-"""The optimizer of a run and the schedule of its learning rate, as their options describe them."""
+"""The optimizer of a run and its learning-rate schedule, as their options describe them."""
 
 from collections.abc import Mapping
 from typing import Any
