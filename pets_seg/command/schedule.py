@@ -1,4 +1,4 @@
-"""How far a sweep is: which job is at work, what has passed, and about how long the others will take."""
+"""How far a sweep is: which job is running, what is done, and about how long the rest will take."""
 
 import logging
 import time
@@ -16,61 +16,58 @@ log = logging.getLogger("pets_seg")
 
 
 class Schedule:
-    """The jobs of a sweep, in order, and their swept settings.
+    """The jobs of a sweep, in order, and their swept settings."""
 
-    `announce` prints the line before the first job, `begin` that of each job, and `after_epoch` how long the sweep will
-    take, once in a job that is like none before it.
-    """
-
-    # The one of this process: jobs tell it of their epochs. None outside a sweep, and in a launcher's other processes.
+    # The one of this process. None outside a sweep, and in a launcher's other processes.
     current: "Schedule | None" = None
 
     def __init__(self, work: Sequence[Work], swept: Sequence[str], paces: Paces) -> None:
         self.work, self.swept, self.paces = work, swept, paces
         self.started = time.monotonic()
         self.number = 0
-        self.told = False
+        # Whether the time of the current job is in a line that was printed.
+        self.announced = False
 
     def announce(self) -> None:
         """Print how many jobs there are and, if runs like them are known on this machine, how long they take."""
-        about, part, self.told = self._left(0)
-        known = f", {about}{part or ' in all'} by what earlier runs took here" if about else ""
+        time_left, part, self.announced = self._time_left(0)
+        known = f", {time_left}{part or ' in all'} by what earlier runs took here" if time_left else ""
         print(f"{_jobs(len(self.work))}{known}")
 
     def begin(self, number: int) -> None:
         """Print the line of a job; the first one is number 0."""
         self.number = number
         line = f"job {number + 1}/{len(self.work)}"
-        # Before the first one it was just said.
+        # Before the first job, `announce` has just printed it.
         if number:
-            about, part, self.told = self._left(number)
-            done = f"{duration(time.monotonic() - self.started)} done"
-            line += f", {done}, {about} left{part}" if about else f", {done}"
+            time_left, part, self.announced = self._time_left(number)
+            line += f", {duration(time.monotonic() - self.started)} done"
+            line += f", {time_left} left{part}" if time_left else ""
         print(f"\n{line}: {self.swept[number]}" if self.swept[number] else f"\n{line}")
 
     def after_epoch(self) -> None:
-        """Print how long the jobs will take if the first epoch of the current one is what shows it."""
-        if self.told:
+        """Log how long the jobs will take if only the first epoch of the current one shows it."""
+        if self.announced:
             return
-        self.told = True
-        about, part, _ = self._left(self.number)
-        if about:
+        self.announced = True
+        time_left, part, _ = self._time_left(self.number)
+        if time_left:
             whole = "" if self.number else f" for all {_jobs(len(self.work))}"
-            # By the log, which keeps clear of a bar.
-            log.info(f"{about} left{part or whole}")
+            # By the log, which keeps clear of a progress bar.
+            log.info(f"{time_left} left{part or whole}")
 
-    def _left(self, first: int) -> tuple[str, str, bool]:
-        """Return about how long the jobs from number `first` on take, for which part of them, if not for all, is known.
+    def _time_left(self, first: int) -> tuple[str, str, bool]:
+        """Return about how long the jobs from number `first` on take, "" if unknown.
 
-        And whether the first of them is known. The time is "" if none is.
+        Then for how many of them it is known, "" if for all, and whether it is known for the first.
         """
         # Jobs may be the same run, which is trained once.
-        once = {item.folder: item for item in self.work[first:]}
-        seconds = self.paces.seconds_left([*once.values()])
+        runs = {item.folder: item for item in self.work[first:]}
+        seconds = self.paces.seconds_left([*runs.values()])
         known = [value for value in seconds if value is not None]
-        about = f"about {duration(round(sum(known)))}" if any(known) else ""
+        time_left = f"about {duration(round(sum(known)))}" if any(known) else ""
         part = f" for {len(known)} of {_jobs(len(seconds))}" if len(known) < len(seconds) else ""
-        return about, part, seconds[0] is not None
+        return time_left, part, seconds[0] is not None
 
 
 def plan(jobs: Sequence[DictConfig]) -> Schedule:
@@ -83,8 +80,7 @@ def plan(jobs: Sequence[DictConfig]) -> Schedule:
     counts: dict[str, dict[str, int]] = {}
     work = []
     for job in jobs:
-        part = OmegaConf.masked_copy(job, [*IDENTITY, "existing"])
-        config, device = resolved(plain(part))
+        config, device = resolved(plain(OmegaConf.masked_copy(job, [*IDENTITY, "existing"])))
         if (data := str(config["data"])) not in counts:
             counts[data] = count_images(config["data"])
         folder = Path(job.hydra.sweep.dir) / job.hydra.sweep.subdir

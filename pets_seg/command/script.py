@@ -46,7 +46,7 @@ def run_config(cfg: DictConfig) -> Path:
     InputError for what is known to be wrong before work starts and RunError for what fails during it.
     """
     from pets_seg.command.after_run import show_files
-    from pets_seg.command.tasks.train import prepare, train_run
+    from pets_seg.command.tasks.train import checked, prepare, train_run
 
     if cfg.task.name != "train":
         raise InputError(f"task={cfg.task.name}: run_config trains; other tasks are run by the command line")
@@ -58,7 +58,7 @@ def run_config(cfg: DictConfig) -> Path:
     folder = Path("runs") / cfg.name / run_name(cfg)
     folder.mkdir(parents=True, exist_ok=True)
     with _logged(folder / "train.log"):
-        train_run(cfg, folder, end=lambda copy: show_files(folder, copy))
+        train_run(*checked(cfg), folder, end=lambda where: show_files(folder, where))
     return folder
 
 

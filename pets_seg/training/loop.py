@@ -13,14 +13,12 @@ from pets_seg.evaluation.evaluate import Scores, evaluate
 from pets_seg.machine.world import ALONE, World
 from pets_seg.run_folder.folder import RunFolder
 from pets_seg.tracking.tracker import Tracker
-from pets_seg.training.finite import stop_unless_finite
 from pets_seg.training.interruption import Interrupted
 from pets_seg.training.precision import autocast
-from pets_seg.training.progress import Progress, quicker
+from pets_seg.training.progress import Progress, speed_advice
 from pets_seg.training.record import epoch_row, score_best, write_epoch
-from pets_seg.training.running_loss import RunningLoss
-from pets_seg.training.setup import Setup, set_up, wrap
-from pets_seg.training.step import train_epoch
+from pets_seg.training.setup import Setup, set_up
+from pets_seg.training.step import stop_unless_finite, train_epoch
 
 log = logging.getLogger("pets_seg")
 
@@ -36,76 +34,64 @@ def train(
     after_epoch: Callable[[], None] = lambda: None,
     announced: bool = False,
 ) -> dict[str, Any]:
-    """Train what `config` describes, or go on from the folder's last checkpoint; return the summary, written there too.
+    """Train what `config` describes, or continue from the folder's last checkpoint; return the summary.
 
-    `config` is resolved, its precision too. Of several processes each computes its share of every batch, and the first
-    writes. `poll` is called after each step, `after_epoch` when the files of an epoch are written. `announced` is
-    whether it was said before how long this takes. Raises RunError if the loss is not finite; where `poll` raises
-    Interrupted, the state is written first.
+    The precision of `config` is resolved. Each rank computes its share of every batch, and rank 0 writes the files.
+    `poll` is called after each step, `after_epoch` when the files of an epoch are written. `announced` is whether the
+    time that this takes was already told. Raises RunError if the loss is not finite; where `poll` raises Interrupted,
+    the state is written first.
     """
-    tracker = tracker or Tracker()
-    run = set_up(config, dataset, device, world)
-    resume(run, folder, tracker)
-    wrap(run)
-    state = run.state
-
-    def save() -> None:
-        state.save(folder.last)
-
-    advice = quicker(config, device.type)
-    with Progress(run.epochs, run.steps, run.done, advice, world.first, announced) as progress:
+    run = set_up(config, dataset, folder, device, tracker or Tracker(), poll, world)
+    resume(run)
+    advice = speed_advice(config["model"].get("width"), config["data"]["size"], run.epochs, device.type)
+    with Progress(run.epochs, run.steps_per_epoch, run.steps_done, advice, world.first, announced) as progress:
         try:
-            while state.epoch <= run.epochs:
-                started = time.perf_counter() - state.seconds
-                train_epoch(run, progress, poll, save, started)
-                loss, cross_entropy = state.losses.means()
-                stop_unless_finite("training", loss, run)
-                trained = time.perf_counter() - started
-                scores = validate(run, poll)
-                row = epoch_row(run, loss, cross_entropy, scores, trained, time.perf_counter() - started)
-                better = state.end_epoch(row, RunningLoss(device, world))
-                save()
-                if world.first:
-                    write_epoch(folder, run, better)
-                tracker.log(row)
-                progress.epoch(row, best=better)
+            while run.state.epoch <= run.epochs:
+                loss, cross_entropy = train_epoch(run, progress)
+                trained = time.perf_counter()
+                scores = validate(run)
+                row = epoch_row(run, loss, cross_entropy, scores, time.perf_counter() - trained)
+                is_best = run.state.end_epoch(row)
+                run.save()
+                write_epoch(run, is_best)
+                run.tracker.log(row)
+                progress.epoch(row, is_best)
                 after_epoch()
         except Interrupted:
-            save()
+            run.save()
             raise
-    return score_best(run, folder, tracker, between_batches(run, poll))
+    return score_best(run)
 
 
-def resume(run: Setup, folder: RunFolder, tracker: Tracker) -> None:
-    """Take up the state of the folder's last checkpoint, if there is one, and make the folder what follows from it."""
-    state, world = run.state, run.world
-    if state.load(folder.last):
+def resume(run: Setup) -> None:
+    """Load the folder's last checkpoint, if there is one, and write again the files that follow from it."""
+    state = run.state
+    if state.load(run.folder.last):
         where = f"step {state.step} of epoch {state.epoch}" if state.step else f"epoch {state.epoch - 1}"
         log.info(f"continuing after {where} of {run.epochs}")
         for row in state.rows:
-            tracker.log(row)
-    # The broadcast also makes the first process wait, before it writes, until all have read.
-    if world.any(world.broadcast(run.done) != run.done):
-        raise RunError(f"{folder.path}: not every process sees the same checkpoint; the folder must be shared by all")
-    # last.pt is the truth; a process may have been killed between writing it and what follows from it.
-    if world.first and state.rows:
-        write_epoch(folder, run, better=True)
-    elif world.first:
-        folder.clear_results()
+            run.tracker.log(row)
+    # The broadcast is also a barrier: rank 0 writes only when every rank has read.
+    if run.world.any(run.world.broadcast(run.steps_done) != run.steps_done):
+        raise RunError(f"{run.folder.path}: not every rank sees the same checkpoint; all must share the folder")
+    # The run may have been killed between writing last.pt and the files that follow from it.
+    if state.rows:
+        write_epoch(run, is_best=True)
+    elif run.world.first:
+        run.folder.clear_results()
 
 
-def validate(run: Setup, poll: Callable[[], None]) -> Scores:
+def validate(run: Setup) -> Scores:
     """Return the scores of the validation images; RunError if their loss is not finite."""
-    figures = run.objective.figures() | run.metrics
-    context = autocast(run.device, run.precision)
     scores = evaluate(
-        run.state.validated, run.valid, run.normalise, context, figures, run.world, between_batches(run, poll)
+        run.state.evaluated_network,
+        run.valid,
+        run.normalise,
+        autocast(run.device, run.precision),
+        run.objective.named_terms() | run.metrics,
+        run.world,
+        run.poll_if_alone,
     )
     # The last update of an epoch can spoil the weights without a training loss that shows it.
     stop_unless_finite("validation", scores.means()["loss"], run)
     return scores
-
-
-def between_batches(run: Setup, poll: Callable[[], None]) -> Callable[[], None]:
-    """Return what to call between the batches of an evaluation: several processes end at a step, where they meet."""
-    return poll if run.world.size == 1 else lambda: None

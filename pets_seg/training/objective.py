@@ -1,7 +1,9 @@
 """What a run minimises: one loss, or a weighted sum of several, each averaged by its own kind."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+from operator import add
+from typing import Any, TypeVar
 
 import torch
 
@@ -11,6 +13,7 @@ from pets_seg.evaluation.evaluate import Scores
 from pets_seg.losses.cross_entropy import cross_entropy
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+Number = TypeVar("Number", float, torch.Tensor)
 
 
 class Objective:
@@ -29,8 +32,8 @@ class Objective:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the scalar to minimise and the cross-entropy alone.
 
-        With `whole`, the mask (N,H,W) of a batch of which this is a part, both are the part's share: the sums over the
-        parts are the figures of the batch.
+        With `whole`, the mask (N,H,W) of a batch of which `mask` is a part, both are the part's share: the sums of the
+        shares over all parts are the values of the batch.
         """
         whole = mask if whole is None else whole
         counted = (whole != IGNORED).sum().clamp(min=1)
@@ -42,24 +45,20 @@ class Objective:
             return torch.where(mask != IGNORED, values, 0).sum() / counted
 
         shares = [ce if loss is cross_entropy else share(loss(logits, mask)) for _, loss in self.terms]
-        return self._sum(shares), ce
+        return self._weighted_sum(shares), ce
 
-    def figures(self) -> dict[str, Loss]:
-        """Return the terms that `evaluate` must compute for `of` beside the cross-entropy, by a name of each."""
+    def named_terms(self) -> dict[str, Loss]:
+        """Return the terms that `evaluate` computes for `mean_of`; the cross-entropy it computes anyway."""
         return {f"term {n}": loss for n, (_, loss) in enumerate(self.terms) if loss is not cross_entropy}
 
-    def of(self, scores: Scores) -> float:
-        """Return the objective over a split whose scores have `figures`."""
-        names = [f"term {number}" for number in range(len(self.terms))]
-        loss = scores.means()["loss"]
-        return self._sum([scores.mean(name) if name in scores.figures else loss for name in names])
+    def mean_of(self, scores: Scores) -> float:
+        """Return the objective over a split whose scores have `named_terms` among their figures."""
+        names = [f"term {n}" for n in range(len(self.terms))]
+        cross_entropy_mean = scores.means()["loss"]
+        return self._weighted_sum([scores.mean(n) if n in scores.figures else cross_entropy_mean for n in names])
 
-    def _sum(self, values: list[Any]) -> Any:
-        weighted = [weight * value for (weight, _), value in zip(self.terms, values, strict=True)]
-        total = weighted[0]
-        for value in weighted[1:]:
-            total = total + value
-        return total
+    def _weighted_sum(self, values: Sequence[Number]) -> Number:
+        return reduce(add, [weight * value for (weight, _), value in zip(self.terms, values, strict=True)])
 
 
 def build_objective(settings: Mapping[str, Any]) -> Objective:
@@ -70,6 +69,6 @@ def build_objective(settings: Mapping[str, Any]) -> Objective:
 
 
 def build_loss(settings: Mapping[str, Any]) -> Loss:
-    """Return the loss of settings; without arguments of its own the bare function, so that it can be recognised."""
-    made = build("loss", settings)
-    return made if made.keywords else made.func
+    """Return the loss of settings; without arguments the bare function, so that cross-entropy is recognised."""
+    loss = build("loss", settings)
+    return loss if loss.keywords else loss.func

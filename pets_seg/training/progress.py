@@ -12,33 +12,38 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from pets_seg.machine.terminal import duration, width
 
 log = logging.getLogger("pets_seg")
-# In seconds: shorter runs are not announced, and how to make it quicker is said of longer ones.
-WORTH_TELLING, LONG = 45, 120
+# In seconds: the time of shorter runs is not announced, and longer ones are told how to be quicker.
+SHORT, LONG = 45, 120
 WARM_UP_STEPS = 2
 MEASURED_SECONDS = 3
-# In columns.
+# In columns of the terminal.
 WIDE = 100
 
 
 class Progress:
-    """Counts the steps of `epochs` times `steps` that are not `done`; a context manager that closes its bar.
+    """Counts the steps of a run of which `steps_done` were taken before; a context manager that closes its bar.
 
-    `advice` is how to make it quicker; `announced` is whether it was said before how long it will take.
+    `advice` is how to shorten the run; `announced` is whether it was already told how long it will take.
     """
 
     def __init__(
-        self, epochs: int, steps: int, done: int, advice: str, shown: bool = True, announced: bool = False
+        self,
+        epochs: int,
+        steps_per_epoch: int,
+        steps_done: int,
+        advice: str,
+        shown: bool = True,
+        announced: bool = False,
     ) -> None:
-        self.epochs, self.steps, self.advice = epochs, steps, advice
-        self.done = self.first = done
-        self.shown = shown
+        self.epochs, self.steps, self.advice = epochs, epochs * steps_per_epoch, advice
+        self.done = self.done_before = steps_done
+        self.shown, self.announced = shown, announced
         self.started = 0.0
-        self.told = announced
         self.stack = ExitStack()
 
     def __enter__(self) -> "Progress":
         bar = tqdm(
-            total=self.epochs * self.steps,
+            total=self.steps,
             initial=self.done,
             unit=" steps",
             dynamic_ncols=True,
@@ -56,45 +61,44 @@ class Progress:
         self.stack.close()
 
     def step(self, epoch: int) -> None:
-        """Count a step; say once, as soon as it can be known, how long the run will take."""
+        """Count a step; announce once, as soon as it can be estimated, how long the run will take."""
         self.bar.set_description_str(f"epoch {epoch}/{self.epochs}", refresh=False)
         self.bar.update()
         self.done += 1
-        if self.told:
+        if self.announced:
             return
-        measured = self.done - self.first - WARM_UP_STEPS
+        measured = self.done - self.done_before - WARM_UP_STEPS
         now = time.perf_counter()
         if measured <= 0:
             self.started = now
         elif now - self.started > MEASURED_SECONDS:
-            self.told = True
-            left = (now - self.started) / measured * (self.epochs * self.steps - self.done)
-            if left > WORTH_TELLING:
+            self.announced = True
+            left = (now - self.started) / measured * (self.steps - self.done)
+            if left > SHORT:
                 log.info(f"this run will take about {duration(left)}{f'; {self.advice}' if left > LONG else ''}")
 
     def show(self, **figures: float | None) -> None:
-        """Set the figures behind the bar."""
+        """Show figures behind the bar."""
         self.bar.set_postfix(
             {name: f"{value:.3f}" for name, value in figures.items() if value is not None}, refresh=False
         )
 
-    def epoch(self, row: Mapping[str, Any], best: bool) -> None:
-        """Log the line of an epoch: the pace only where it fits."""
+    def epoch(self, row: Mapping[str, Any], is_best: bool) -> None:
+        """Log the line of an epoch, with its pace where the terminal is wide enough."""
         pace = f"{row['images_per_second']:6.0f} images/s" if width() >= WIDE else ""
         log.info(
             f"epoch {row['epoch']:>{len(str(self.epochs))}}/{self.epochs}  train loss {row['train/loss']:.4f}  "
-            f"val loss {row['val/loss']:.4f}, Dice {row['val/dice']:.4f}{' best' if best else '     '}  "
+            f"val loss {row['val/loss']:.4f}, Dice {row['val/dice']:.4f}{' best' if is_best else '     '}  "
             f"{duration(row['seconds']):>6}{pace}"
         )
 
 
-def quicker(config: Mapping[str, Any], device: str) -> str:
-    """Return the advice for a long run: the setting that shortens it most."""
-    channels = config["model"].get("width")
-    if type(channels) is int and channels > 16 and device == "cpu":
+def speed_advice(width: Any, size: int, epochs: int, device: str) -> str:
+    """Return the advice for a long run: the setting that shortens it most; `width` is that of the network, if any."""
+    if type(width) is int and width > 16 and device == "cpu":
         return "model.width=16 is several times quicker on a CPU"
-    if config["data"]["size"] > 128:
+    if size > 128:
         return "data.size=128 is several times quicker"
-    if config["data"]["size"] > 64 and device == "cpu":
+    if size > 64 and device == "cpu":
         return "data.size=64 is several times quicker on a CPU"
-    return f"a smaller train.epochs (now {config['train']['epochs']}) is quicker"
+    return f"a smaller train.epochs (now {epochs}) is quicker"

@@ -1,29 +1,30 @@
-"""What a run writes down: after each epoch, and at its end."""
+"""What a run records: after each epoch, and at its end."""
 
-from collections.abc import Callable
 from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
 
 from pets_seg.data import Batches
 from pets_seg.evaluation.evaluate import Scores, evaluate
+from pets_seg.evaluation.metrics import hard_mask
 from pets_seg.evaluation.rows import calibration_rows, per_image_rows
 from pets_seg.models.checkpoint import save_weights
 from pets_seg.models.cost import count_macs, count_parameters
-from pets_seg.run_folder.folder import RunFolder
-from pets_seg.tracking.tracker import Tracker
 from pets_seg.training.memory import peak_memory_mb
-from pets_seg.training.pictures import pictures
 from pets_seg.training.precision import autocast
 from pets_seg.training.setup import Setup
 from pets_seg.training.summary import metric_summary, summarise
 
+# Validation images whose predictions the tracker shows.
+PICTURES = 4
+
 
 def epoch_row(
-    run: Setup, loss: float, cross_entropy: float, scores: Scores, train_seconds: float, seconds: float
+    run: Setup, loss: float, cross_entropy: float, scores: Scores, validation_seconds: float
 ) -> dict[str, Any]:
-    """Return the row of metrics.csv for the epoch that has just been validated; `loss` is the mean objective.
-
-    `seconds` are those of the epoch so far, `train_seconds` those without validation.
-    """
+    """Return the row of metrics.csv for the current epoch, which has just been validated; `loss` is the objective."""
     state, means = run.state, scores.means()
     images = state.losses.images
     row = {
@@ -31,49 +32,65 @@ def epoch_row(
         "train/loss": cross_entropy,
         **{f"val/{name}": means[name] for name in ("loss", "dice", "iou", "ece")},
         "lr": state.scheduler.get_last_lr()[0],
-        "seconds": seconds,
-        "images_per_second": images / train_seconds,
+        "seconds": state.seconds + validation_seconds,
+        "images_per_second": images / state.seconds,
         "images_seen": images + (state.rows[-1]["images_seen"] if state.rows else 0),
-        "updates": run.steps * state.epoch,
+        "updates": run.steps_per_epoch * state.epoch,
     }
     if not run.objective.is_cross_entropy:
-        row |= {"train/objective": loss, "val/objective": run.objective.of(scores)}
+        row |= {"train/objective": loss, "val/objective": run.objective.mean_of(scores)}
     return row | {f"val/{name}": means[name] for name in run.metrics}
 
 
-def write_epoch(folder: RunFolder, run: Setup, better: bool) -> None:
-    """Write what follows from the state at the end of an epoch: metrics.csv, and the best weights if they are new."""
-    if better:
-        save_weights(folder.best, run.state.best_weights, {**run.about, "epoch": run.state.best_epoch})
-    folder.write_metrics(run.state.rows)
+def write_epoch(run: Setup, is_best: bool) -> None:
+    """Write, on rank 0, metrics.csv and, if they are those of the last epoch, the best weights."""
+    if not run.world.first:
+        return
+    if is_best:
+        save_weights(run.folder.best, run.state.best_weights, {**run.about, "epoch": run.state.best_epoch})
+    run.folder.write_metrics(run.state.rows)
 
 
-def score_best(run: Setup, folder: RunFolder, tracker: Tracker, poll: Callable[[], None]) -> dict[str, Any]:
-    """Score the best weights on validation and test images, write the results, and return the summary.
-
-    `poll` is called between batches.
-    """
-    best = run.state.use_best()
-    splits = {
-        "valid": (run.dataset.valid.stems, run.valid),
-        "test": (run.dataset.test.stems, Batches(run.dataset.test, run.device, run.config["data"]["boundary"])),
-    }
+def score_best(run: Setup) -> dict[str, Any]:
+    """Score the best weights on validation and test images, write the results, and return the summary."""
+    best, test = run.state.use_best(), run.dataset.test
     context = autocast(run.device, run.precision)
-    scores = {
-        name: evaluate(best, batches, run.normalise, context, run.metrics, run.world, poll)
-        for name, (_, batches) in splits.items()
-    }
-    summary = summarise(run.state.rows, scores["test"].means())
-    summary |= metric_summary(run.metrics, scores["valid"].means(), scores["test"].means())
+
+    def score(batches: Batches) -> Scores:
+        return evaluate(best, batches, run.normalise, context, run.metrics, run.world, run.poll_if_alone)
+
+    scores = {"valid": score(run.valid), "test": score(Batches(test, run.device, run.about["boundary"]))}
+    means = {split: scores[split].means() for split in scores}
+    summary = summarise(run.state.rows, means["test"]) | metric_summary(run.metrics, means["valid"], means["test"])
     summary |= {
         "parameters": count_parameters(run.state.network),
-        "macs": count_macs(run.state.network, run.config["data"]["size"]),
+        "macs": count_macs(run.state.network, run.about["size"]),
         "peak_memory_mb": peak_memory_mb(run.device),
     }
+    valid_stems = run.dataset.valid.stems
     if run.world.first:
-        folder.write_per_image([row for name in splits for row in per_image_rows(name, splits[name][0], scores[name])])
-        folder.write_calibration([row for name in splits for row in calibration_rows(name, scores[name])])
-        folder.write_summary(summary)
-    if tracker.wants_pictures:
-        tracker.log_pictures(pictures(best, run.valid, run.dataset.valid.stems, run.normalise, context))
+        run.folder.write_per_image(
+            per_image_rows("valid", valid_stems, scores["valid"]) + per_image_rows("test", test.stems, scores["test"])
+        )
+        run.folder.write_calibration([row for split in scores for row in calibration_rows(split, scores[split])])
+        run.folder.write_summary(summary)
+    if run.tracker.wants_pictures:
+        run.tracker.log_pictures(predict_pictures(run, best))
     return summary
+
+
+def predict_pictures(run: Setup, network: nn.Module) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
+    """Return stem, image uint8 (3,S,S), mask uint8 (S,S) and prediction bool (S,S) of some validation images.
+
+    `network` is in evaluation mode.
+    """
+    pictures = []
+    # One image at a time, so that large images fit into memory.
+    for index in torch.linspace(0, len(run.valid) - 1, min(PICTURES, len(run.valid))).long():
+        image, mask = run.valid.take(index[None])
+        with torch.inference_mode(), autocast(run.device, run.precision):
+            logits = network(run.normalise(image))
+        pixels = (image[0] * 255).round().to(torch.uint8)
+        stem = run.dataset.valid.stems[int(index)]
+        pictures.append((stem, pixels.cpu().numpy(), mask[0].cpu().numpy(), hard_mask(logits)[0].cpu().numpy()))
+    return pictures

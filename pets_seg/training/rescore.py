@@ -2,16 +2,19 @@
 
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from pets_seg.data import Batches, Normalise, open_dataset
+from pets_seg.data.cache import Split
 from pets_seg.errors import InputError
 from pets_seg.evaluation.evaluate import Scores, evaluate
-from pets_seg.evaluation.metrics import build_metrics, metric_records
+from pets_seg.evaluation.metrics import Metric, build_metrics, metric_records
+from pets_seg.evaluation.rows import per_image_rows
 from pets_seg.models import memory_format
-from pets_seg.models.checkpoint import load_network
+from pets_seg.models.checkpoint import load_network, read_about
 from pets_seg.run_folder.folder import RunFolder
 from pets_seg.training.precision import autocast, use_device
 from pets_seg.training.summary import metric_summary
@@ -19,11 +22,23 @@ from pets_seg.training.summary import metric_summary
 log = logging.getLogger("pets_seg")
 
 
+def score_checkpoint(
+    weights: Path, device: torch.device, precision: str, splits: Mapping[str, Split], metrics: Mapping[str, Metric]
+) -> dict[str, Scores]:
+    """Return what the network of a checkpoint scores on each of `splits`."""
+    about, network = read_about(weights), load_network(weights, device)
+    normalise = Normalise(about["normalisation"], device, memory_format(device, network))
+    context = autocast(device, precision)
+    return {
+        name: evaluate(network, Batches(split, device, about["boundary"]), normalise, context, metrics)
+        for name, split in splits.items()
+    }
+
+
 def add_metrics(config: Mapping[str, Any], known: Any, folder: RunFolder, device: torch.device) -> bool:
     """Write the metrics of `config` that are not `known` into the files of a finished run; return whether it did.
 
-    `known` is what status.json has of metrics. In metrics.csv the row of the best epoch gets them; other epochs stay
-    empty.
+    `known` is what status.json has of metrics. In metrics.csv only the row of the best epoch gets them.
     """
     records = metric_records(config["metric"])
     known = known if isinstance(known, Mapping) else {}
@@ -31,42 +46,28 @@ def add_metrics(config: Mapping[str, Any], known: Any, folder: RunFolder, device
     if not names:
         return False
     dataset = open_dataset(config["data"])
+    splits = {"valid": dataset.valid, "test": dataset.test}
     log.info(f"scoring the best weights again for {', '.join(names)}")
     use_device(device, config["train"]["deterministic"])
-    network = load_network(folder.best, device)
     metrics = build_metrics({name: config["metric"][name] for name in names})
-    normalise = Normalise(config["data"]["normalisation"], device, memory_format(device, network))
-    means, columns = {}, {}
-    for split in ("valid", "test"):
-        part = getattr(dataset, split)
-        batches = Batches(part, device, config["data"]["boundary"])
-        scores = evaluate(network, batches, normalise, autocast(device, config["train"]["precision"]), metrics)
-        means[split] = scores.means()
-        columns |= {(split, stem): values for stem, values in zip(part.stems, _rows(scores), strict=True)}
-    _write(folder, names, columns, means)
-    folder.note(metrics={**known, **{name: records[name] for name in names}})
-    return True
+    scores = score_checkpoint(folder.best, device, config["train"]["precision"], splits, metrics)
 
-
-def _rows(scores: Scores) -> list[dict[str, Any]]:
-    figures = {name: values.tolist() for name, values in scores.figures.items()}
-    return [dict(zip(figures, row, strict=True)) for row in zip(*figures.values(), strict=True)]
-
-
-def _write(
-    folder: RunFolder,
-    names: list[str],
-    columns: Mapping[tuple[str, str], Mapping[str, Any]],
-    means: Mapping[str, Mapping[str, float]],
-) -> None:
     images, epochs, summary = folder.read_per_image(), folder.read_metrics(), folder.read_summary()
-    if {(row["split"], row["stem"]) for row in images} != columns.keys():
+    scored = {
+        (row["split"], row["stem"]): {name: row[name] for name in names}
+        for split in splits
+        for row in per_image_rows(split, splits[split].stems, scores[split])
+    }
+    if {(row["split"], row["stem"]) for row in images} != scored.keys():
         raise InputError(
             f"{folder.path}: its images are not those of the data set now; existing=restart trains it again"
         )
-    best = {"epoch": summary["best_epoch"]} | {f"val/{name}": means["valid"][name] for name in names}
+    valid, test = scores["valid"].means(), scores["test"].means()
     for row in epochs:
-        row |= best if int(row["epoch"]) == best["epoch"] else dict.fromkeys(list(best)[1:], "")
-    folder.write_per_image([row | columns[row["split"], row["stem"]] for row in images])
+        is_best = int(row["epoch"]) == summary["best_epoch"]
+        row |= {f"val/{name}": valid[name] if is_best else "" for name in names}
+    folder.write_per_image([row | scored[row["split"], row["stem"]] for row in images])
     folder.write_metrics(epochs)
-    folder.write_summary(summary | metric_summary(names, means["valid"], means["test"]))
+    folder.write_summary(summary | metric_summary(names, valid, test))
+    folder.note(metrics={**known, **{name: records[name] for name in names}})
+    return True

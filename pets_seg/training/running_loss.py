@@ -1,4 +1,4 @@
-"""The loss of an epoch, summed on the device so that no step waits for it."""
+"""The loss of an epoch, summed on the device so that no step waits for the device."""
 
 from typing import Any
 
@@ -8,39 +8,38 @@ from pets_seg.machine.world import World
 
 
 class RunningLoss:
-    """Sums of the objective and of the cross-entropy over images; a NaN or infinity in any step stays in the sums.
+    """Sums over images of the objective and the cross-entropy; a NaN or infinity in any step stays in the sums.
 
-    Each process adds its share of a batch's means; the sums over the processes are those of the batch.
+    Each rank adds its share of a batch's means; the sums over the ranks are those of the batch.
     """
 
     def __init__(self, device: torch.device, world: World) -> None:
-        self.world = world
+        self.device, self.world = device, world
         self.sums = torch.zeros(2, device=device)
         self.images = 0
-        self.on_cuda = device.type == "cuda"
-        self.copied: tuple[torch.Tensor, int, torch.cuda.Event] | None = None
-        self.seen = 0.0
+        # On CUDA: a copy of the sums on its way to the host, its images, and the event that it has arrived.
+        self.copy: tuple[torch.Tensor, int, torch.cuda.Event] | None = None
+        self.last_look = 0.0
 
-    def add(self, loss: torch.Tensor, cross_entropy: torch.Tensor, images: int) -> None:
-        """Add the means of a batch of `images`, or this process's share of them."""
-        self.sums += torch.stack((loss.detach(), cross_entropy.detach())).float() * images
+    def add(self, means: torch.Tensor, images: int) -> None:
+        """Add the objective and cross-entropy (2,) of a batch of `images`, or this rank's share of them."""
+        self.sums += means.float() * images
         self.images += images
 
     def look(self) -> float:
-        """Return the mean objective so far, of this process's shares; on CUDA as of a look whose copy has arrived."""
-        if not self.on_cuda:
+        """Return the mean objective so far, of this rank's shares; on CUDA as of an earlier look, without waiting."""
+        if self.device.type != "cuda":
             return self._mean(self.sums, self.images)
-        if self.copied and self.copied[2].query():
-            sums, images, _ = self.copied
-            self.seen = self._mean(sums, images)
-            self.copied = None
-        if self.copied is None:
+        if self.copy and self.copy[2].query():
+            self.last_look = self._mean(*self.copy[:2])
+            self.copy = None
+        if self.copy is None:
             host = torch.empty(2, pin_memory=True)
             host.copy_(self.sums, non_blocking=True)
             event = torch.cuda.Event()
             event.record()
-            self.copied = (host, self.images, event)
-        return self.seen
+            self.copy = (host, self.images, event)
+        return self.last_look
 
     def _mean(self, sums: torch.Tensor, images: int) -> float:
         return sums[0].item() * self.world.size / images
@@ -51,15 +50,15 @@ class RunningLoss:
         return loss, cross_entropy
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what `load_state_dict` needs to go on, in any number of processes."""
-        each = torch.zeros(self.world.size, 2, device=self.sums.device)
-        each[self.world.rank] = self.sums
-        return {"sums": self.world.sum(each).cpu(), "images": self.images}
+        """Return the state, from which any number of ranks can continue; a collective operation."""
+        sums_of_ranks = torch.zeros(self.world.size, 2, device=self.device)
+        sums_of_ranks[self.world.rank] = self.sums
+        return {"sums": self.world.sum(sums_of_ranks).cpu(), "images": self.images}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
-        each, size = state["sums"], self.world.size
-        # In as many processes as before each has its own sum again, and the total the same rounding.
-        own = each[self.world.rank] if len(each) == size else each.sum(0) / size
-        self.sums = own.to(self.sums.device)
+        """Restore what `state_dict` returned."""
+        sums_of_ranks, size = state["sums"], self.world.size
+        # With as many ranks as before each takes its own sum again, so that the total is rounded as before.
+        sums = sums_of_ranks[self.world.rank] if len(sums_of_ranks) == size else sums_of_ranks.sum(0) / size
+        self.sums = sums.to(self.device)
         self.images = state["images"]

@@ -1,12 +1,13 @@
 """What a run trains with, made from its configuration."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from pets_seg.augment import Augment
 from pets_seg.config.identity import made_of, settings_of
@@ -17,6 +18,8 @@ from pets_seg.evaluation.metrics import Metric, build_metrics, metric_records
 from pets_seg.machine.seeding import seed_all
 from pets_seg.machine.world import World
 from pets_seg.models import build_model, memory_format
+from pets_seg.run_folder.folder import RunFolder
+from pets_seg.tracking.tracker import Tracker
 from pets_seg.training.distributed import wrap_in_ddp
 from pets_seg.training.memory import reset_peak
 from pets_seg.training.objective import Objective, build_objective
@@ -31,10 +34,20 @@ from pets_seg.training.weight_average import WeightAverage
 class Setup:
     """The parts of a run: `state` changes with every step, the others stay."""
 
-    config: Mapping[str, Any]
     dataset: Dataset
-    device: torch.device
+    folder: RunFolder
+    tracker: Tracker
+    # Raises Interrupted once the run was asked to end; a collective operation of all ranks.
+    poll: Callable[[], None]
     world: World
+    device: torch.device
+    precision: str
+    seed: int
+    epochs: int
+    steps_per_epoch: int
+    batch_size: int
+    micro_batch_size: int
+    save_every_steps: int
     state: State
     objective: Objective
     metrics: dict[str, Metric]
@@ -42,95 +55,92 @@ class Setup:
     normalise: Normalise
     train: Batches
     valid: Batches
-    # The network as it is called in training: wrapped in DDP, compiled.
-    forward: nn.Module
-    steps: int
-    # Where sums on the device begin, made once.
-    zero: torch.Tensor
+    ddp: DistributedDataParallel | None
+    # The network as training calls it: wrapped in DDP, compiled.
+    forward: Callable[[torch.Tensor], torch.Tensor]
+    # What a checkpoint says of the network, so that it can be rebuilt and used as in training.
+    about: dict[str, Any]
 
     @property
-    def precision(self) -> str:
-        """The number format that the network computes in: fp32, bf16 or fp16."""
-        return self.config["train"]["precision"]
+    def steps_done(self) -> int:
+        """The number of steps taken since the beginning of the run."""
+        return (self.state.epoch - 1) * self.steps_per_epoch + self.state.step
 
-    @property
-    def seed(self) -> int:
-        """The seed of the run."""
-        return self.config["seed"]
+    def poll_if_alone(self) -> None:
+        """Call `poll` between the batches of an evaluation, of which ranks have different numbers."""
+        if self.world.size == 1:
+            self.poll()
 
-    @property
-    def epochs(self) -> int:
-        """How many epochs the run has."""
-        return self.config["train"]["epochs"]
-
-    @property
-    def images_at_once(self) -> int:
-        """How many images of a batch are computed at once, for gradient accumulation."""
-        return math.ceil(self.config["train"]["batch_size"] / self.config["train"]["accumulate"])
-
-    @property
-    def done(self) -> int:
-        """The steps that the state has behind it."""
-        return (self.state.epoch - 1) * self.steps + self.state.step
-
-    @property
-    def about(self) -> dict[str, Any]:
-        """What a checkpoint says of the network, so that it can be rebuilt and used as in training."""
-        data = {key: self.config["data"][key] for key in ("size", "normalisation", "boundary")}
-        return {"model": settings_of("model", self.config["model"]), **data, "precision": self.precision}
-
-    def batches(self, epoch: int) -> list[torch.Tensor]:
-        """Return the indices of every batch of an epoch."""
-        return epoch_batches(len(self.dataset.train), self.config["train"]["batch_size"], self.seed, epoch)
+    def save(self) -> None:
+        """Write last.pt; a collective operation of all ranks."""
+        self.state.save(self.folder.last)
 
 
-def set_up(config: Mapping[str, Any], dataset: Dataset, device: torch.device, world: World) -> Setup:
-    """Return the parts of the run that a resolved configuration describes, its precision resolved too, at its start."""
-    train, data = config["train"], config["data"]
+def set_up(
+    config: Mapping[str, Any],
+    dataset: Dataset,
+    folder: RunFolder,
+    device: torch.device,
+    tracker: Tracker,
+    poll: Callable[[], None],
+    world: World,
+) -> Setup:
+    """Return the parts of a run at its start; `config` has the precision that the device computes in."""
+    train, data, metric = config["train"], config["data"], config.get("metric")
     use_device(device, train["deterministic"])
     reset_peak(device)
     seed_all(config["seed"])
-    network = build_model(config["model"])
-    if getattr(network, "pretrained", False):
-        network.load_pretrained()
-    network = network.to(device)
-    fastest = memory_format(device, network)
-    network = network.to(memory_format=fastest)
-    if train["checkpoint_activations"]:
-        network.checkpoint_activations = True
-    steps = len(epoch_batches(len(dataset.train), train["batch_size"], config["seed"], 0))
+    network = _build_network(config["model"], device, train["checkpoint_activations"])
+    steps_per_epoch = len(epoch_batches(len(dataset.train), train["batch_size"], config["seed"], 0))
     optimizer = build_optimizer(config["optimizer"], network)
     state = State(
         network,
         optimizer,
-        build_scheduler(config["scheduler"], optimizer, steps * train["epochs"]),
+        build_scheduler(config["scheduler"], optimizer, steps_per_epoch * train["epochs"]),
         torch.amp.GradScaler(device.type, enabled=train["precision"] == "fp16"),
         WeightAverage(network, train["ema"]) if train["ema"] else None,
         RunningLoss(device, world),
         sources=source_digests(made_of(config)),
-        metrics=metric_records(config.get("metric")),
+        metrics=metric_records(metric),
     )
+    # After the average has copied the network: DDP changes its batch norms.
+    ddp = wrap_in_ddp(network, device) if world.size > 1 else None
+    forward: Callable[[torch.Tensor], torch.Tensor] = network if ddp is None else ddp
+    about = {key: data[key] for key in ("size", "normalisation", "boundary")}
     return Setup(
-        config,
         dataset,
-        device,
+        folder,
+        tracker,
+        poll,
         world,
+        device,
+        train["precision"],
+        config["seed"],
+        train["epochs"],
+        steps_per_epoch,
+        train["batch_size"],
+        math.ceil(train["batch_size"] / train["accumulate"]),
+        train["save_every_steps"],
         state,
         build_objective(config["loss"]),
-        build_metrics(config.get("metric")),
+        build_metrics(metric),
         Augment(config["aug"]["operations"], config["aug"].get("keep_original", False)),
-        Normalise(data["normalisation"], device, fastest),
+        Normalise(data["normalisation"], device, memory_format(device, network)),
         Batches(dataset.train, device, data["boundary"]),
         Batches(dataset.valid, device, data["boundary"]),
-        network,
-        steps,
-        torch.zeros((), device=device),
+        ddp,
+        torch.compile(forward) if train["compile"] else forward,
+        {"model": settings_of("model", config["model"]), **about, "precision": train["precision"]},
     )
 
 
-def wrap(run: Setup) -> None:
-    """Make `forward` the network as it is called in training; once the state is loaded, which DDP then has."""
-    network = run.state.network
-    run.forward = wrap_in_ddp(network, run.device) if run.world.size > 1 else network
-    if run.config["train"]["compile"]:
-        run.forward = torch.compile(run.forward)
+def _build_network(settings: Mapping[str, Any], device: torch.device, checkpoint_activations: bool) -> nn.Module:
+    # Any: what a network may be able to do (see `pets_seg.models`), nn.Module does not declare.
+    network: Any = build_model(settings)
+    if getattr(network, "pretrained", False):
+        network.load_pretrained()
+    network = network.to(device)
+    network = network.to(memory_format=memory_format(device, network))
+    if checkpoint_activations:
+        network.checkpoint_activations = True
+    return network

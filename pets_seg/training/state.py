@@ -1,4 +1,4 @@
-"""All that training changes, and so all that exact resuming needs."""
+"""What training changes, and so what exact resuming needs."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,14 +14,15 @@ from pets_seg.training.checkpoint import load_state, save_state
 from pets_seg.training.running_loss import RunningLoss
 from pets_seg.training.weight_average import WeightAverage
 
-# Of last.pt: another one cannot be continued.
+# The version of last.pt; a checkpoint of another one cannot be continued.
 LAYOUT = 2
+# The fields that are stored as they are.
 PLAIN = ("epoch", "step", "seconds", "rows", "best_dice", "best_epoch", "best_weights")
 
 
 @dataclass
 class State:
-    """What a run is at the end of a step: `step` of `epoch`, with the validated epochs before it in `rows`.
+    """The state of a run after `step` steps of `epoch`, with the validated epochs before it in `rows`.
 
     The order of images and the augmentation of a step follow from the seed, the epoch and the step alone.
     """
@@ -39,42 +40,36 @@ class State:
     best_dice: float = -1.0
     best_epoch: int = 0
     best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
-    # Digests of source files that are not the package's (`parts.source_digests`).
+    # What `parts.source_digests` and `metrics.metric_records` return.
     sources: dict[str, str] = field(default_factory=dict)
-    # What makes each metric beside Dice and IoU what it is (`metrics.metric_records`).
     metrics: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def validated(self) -> nn.Module:
+    def evaluated_network(self) -> nn.Module:
         """The network that is validated and kept: the averaged one, if there is one."""
         return self.average.network if self.average else self.network
 
-    def end_epoch(self, row: dict[str, Any], losses: RunningLoss) -> bool:
-        """Take in the row of the epoch that is over and begin the next; return whether its weights are the best."""
+    def end_epoch(self, row: dict[str, Any]) -> bool:
+        """Add the row of the epoch that is over and begin the next; return whether its weights are the best so far."""
         self.rows.append(row)
-        better = self.keep_if_best()
-        self.epoch, self.step, self.seconds, self.losses = self.epoch + 1, 0, 0.0, losses
-        return better
-
-    def keep_if_best(self) -> bool:
-        """Take a copy of the validated weights if the last row is the best so far; return whether it is."""
-        row = self.rows[-1]
+        self.epoch, self.step, self.seconds = self.epoch + 1, 0, 0.0
+        self.losses = RunningLoss(self.losses.device, self.losses.world)
         if not row["val/dice"] > self.best_dice:
             return False
         self.best_dice, self.best_epoch = row["val/dice"], row["epoch"]
-        # Copies on the CPU: training goes on, and a GPU's memory is for that.
+        # Copies on the CPU, to leave the GPU's memory to training.
         self.best_weights = {
-            name: tensor.detach().to("cpu", copy=True) for name, tensor in self.validated.state_dict().items()
+            name: tensor.detach().to("cpu", copy=True) for name, tensor in self.evaluated_network.state_dict().items()
         }
         return True
 
     def use_best(self) -> nn.Module:
-        """Return the validated network with the weights of its best epoch; training cannot go on after that."""
-        self.validated.load_state_dict(self.best_weights)
-        return self.validated
+        """Return the evaluated network with the weights of its best epoch; training cannot go on after that."""
+        self.evaluated_network.load_state_dict(self.best_weights)
+        return self.evaluated_network
 
     def save(self, path: Path) -> None:
-        """Write the state, whole or not at all. All processes of a run must call it; the first one writes."""
+        """Write the state on rank 0, whole or not at all; a collective operation of all ranks."""
         losses = self.losses.state_dict()
         if not self.losses.world.first:
             return
@@ -96,14 +91,14 @@ class State:
         )
 
     def load(self, path: Path) -> bool:
-        """Go on from what `save` wrote; return whether there was something.
+        """Restore what `save` wrote; return whether there was a checkpoint.
 
         Raises InputError if the file is that of another run.
         """
         state = load_state(path, LAYOUT)
         if state is None:
             return False
-        # Older versions kept none.
+        # Older checkpoints have no sources.
         check_sources(path, state.get("sources"), self.sources)
         try:
             self.network.load_state_dict(state["network"])
@@ -115,14 +110,15 @@ class State:
             self.losses.load_state_dict(state["losses"])
             for name in PLAIN:
                 setattr(self, name, state[name])
-            if self.rows and not _alike(self.best_weights, self.network.state_dict()):
+            if self.rows and _signature(self.best_weights) != _signature(self.network.state_dict()):
                 raise ValueError("the best weights are another network's")
             restore_random_states(state["random"])
-            # Figures of another metric of the same name say nothing of this one.
+            # Values of another metric of the same name cannot be compared with this one's.
             then = state.get("metrics", {})
-            for name in [name for name, record in self.metrics.items() if then.get(name) != record]:
-                for row in self.rows:
-                    row.pop(f"val/{name}", None)
+            for name, record in self.metrics.items():
+                if then.get(name) != record:
+                    for row in self.rows:
+                        row.pop(f"val/{name}", None)
         # A file that was tampered with can be wrong in any of its parts.
         except (RuntimeError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
             reason = " ".join(str(error).split())[:200]
@@ -132,7 +128,5 @@ class State:
         return True
 
 
-def _alike(weights: dict[str, torch.Tensor], others: dict[str, torch.Tensor]) -> bool:
-    return [(name, tensor.shape, tensor.dtype) for name, tensor in weights.items()] == [
-        (name, tensor.shape, tensor.dtype) for name, tensor in others.items()
-    ]
+def _signature(weights: dict[str, torch.Tensor]) -> list[tuple[str, torch.Size, torch.dtype]]:
+    return [(name, tensor.shape, tensor.dtype) for name, tensor in weights.items()]

@@ -73,10 +73,11 @@ def _try_network(settings: str) -> None:
 
 
 def _check_abilities(model: Mapping[str, Any], data: Mapping[str, Any], train: Mapping[str, Any]) -> None:
-    """Check what a network says of itself; it is made as it will be, with its weights fetched."""
+    """Check what a network can do beside its forward pass, and fetch its pretrained weights."""
     if model.get("pretrained") and data["normalisation"] != "imagenet":
         raise InputError("model.pretrained=true data.normalisation=raw: ImageNet weights need normalisation=imagenet")
-    network = build_apart(model)
+    # Any: nn.Module does not declare what `pets_seg.models` lets a network have.
+    network: Any = build_apart(model)
     if train["checkpoint_activations"] and not hasattr(network, "checkpoint_activations"):
         raise InputError(
             f"train.checkpoint_activations=true: model={model['name']} has no attribute checkpoint_activations"

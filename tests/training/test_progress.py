@@ -3,7 +3,7 @@
 import pytest
 
 from pets_seg.training import progress
-from pets_seg.training.progress import Progress, quicker
+from pets_seg.training.progress import Progress, speed_advice
 
 
 # Seven seconds a step, of which the first three are not counted: two to warm up, one to measure.
@@ -21,7 +21,7 @@ def test_how_long_a_run_will_take_is_said_once_if_that_is_worth_telling(
     caplog.set_level("INFO", logger="pets_seg")
     clock = iter(range(0, 10_000, 7))
     monkeypatch.setattr(progress.time, "perf_counter", lambda: next(clock))
-    with Progress(epochs, steps, done=0, advice="model.width=16 is quicker") as shown:
+    with Progress(epochs, steps, 0, advice="model.width=16 is quicker") as shown:
         for _ in range(min(20, steps)):
             shown.step(1)
     assert caplog.messages == told
@@ -37,5 +37,4 @@ def test_how_long_a_run_will_take_is_said_once_if_that_is_worth_telling(
     ],
 )
 def test_the_advice_names_the_setting_that_helps_most(width: int, size: int, device: str, named: str) -> None:
-    config = {"model": {"width": width}, "data": {"size": size}, "train": {"epochs": 10}}
-    assert named in quicker(config, device)
+    assert named in speed_advice(width, size, 10, device)

@@ -32,29 +32,30 @@ from pets_seg.run_folder.config_file import recorded_threads
 from pets_seg.run_folder.folder import RunFolder, describe_machine, git_commit
 from pets_seg.run_folder.lock import locked
 from pets_seg.tracking.tracker import Tracker, begin, check_tracker, finished_already
-from pets_seg.training.distributed import joined, lost_process
+from pets_seg.training.distributed import lost_rank, process_group
 from pets_seg.training.interruption import Interruption
 from pets_seg.training.loop import train
 from pets_seg.training.rescore import add_metrics
 from pets_seg.training.trial import try_parts
 
-# What is shown of a run; a summary without it is made again.
+# What is shown of a finished run; one whose summary.json lacks any of it is trained on.
 SHOWN = {"best_epoch", "best_val_dice", "test_dice", "test_iou", "test_loss"}
 SHOWN |= {"parameters", "macs", "peak_memory_mb", "train_seconds"}
+# The summary of a run, and where the tracker's copy is.
+Result = tuple[dict[str, Any], dict[str, str]]
 log = logging.getLogger("pets_seg")
 
 
 def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     """Raise InputError for what can be known before the run folder is made; fetch and decode what is needed."""
-    config = check(cfg)
-    allow(config)
+    config, _ = checked(cfg)
     if this_world().first:
         check_tracker(config["tracker"], False)
-    if cfg.replay:
+    if config["replay"]:
         check_same_parts(cfg)
     check_operations(config["aug"]["operations"], config["data"]["size"])
     try_parts(config)
-    # They are those of the code that is in memory now, whatever becomes of its files.
+    # Read and cached now, so that a later change of the files does not matter.
     source_digests(made_of(config))
     metric_records(config["metric"])
     ensure_decoded(config["data"])
@@ -62,137 +63,116 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
 
 def run(cfg: DictConfig) -> float:
     """Train the run of this configuration, unless it is finished already; return its best validation Dice."""
+    config, device = checked(cfg)
     hydra = HydraConfig.get()
     path = Path(hydra.runtime.output_dir)
-    if cfg.replay:
-        _use_threads_of(cfg.replay)
+    if config["replay"]:
+        _use_threads_of(config["replay"])
     if hydra.mode != RunMode.RUN:
         # A sweep ends with a page of all its runs.
-        return train_run(cfg, path, end=lambda copy: None)
-    dice = train_run(cfg, path, end=lambda copy: show_files(path, copy))
+        return train_run(config, device, path, end=lambda where: None)
+    dice = train_run(config, device, path, end=lambda where: show_files(path, where))
     if this_world().first:
-        # A user's own options are found again by what Hydra was told; how it is not a sweep does not belong there.
-        told = [word for word in hydra.overrides.hydra if word.startswith(("hydra.searchpath=", "hydra.run."))]
-        show_next([*config_folder(), *told, *hydra.overrides.task], cfg.aug.name, cfg.seed)
+        # Of Hydra's own settings only these belong into the next command, which is a sweep.
+        kept = [word for word in hydra.overrides.hydra if word.startswith(("hydra.searchpath=", "hydra.run."))]
+        show_next([*config_folder(), *kept, *hydra.overrides.task], config["aug"]["name"], config["seed"])
     return dice
 
 
-def _use_threads_of(replayed: str) -> None:
-    """Compute with as many threads as a replayed run did, for its figures' sake; say if that cannot be."""
-    threads, processes = recorded_threads(replayed) or (None, None)
-    if threads is None:
-        log.warning(
-            f"replay={replayed}: its status.json does not say with how many threads it was made; here they are "
-            f"{torch.get_num_threads()}, and with another number figures differ by rounding"
-        )
-        return
-    if threads > _cores():
-        log.warning(
-            f"replay={replayed}: it was made with {threads} threads, more than this machine has cores; here they are "
-            f"{torch.get_num_threads()}, and figures will differ by rounding"
-        )
-    elif threads != torch.get_num_threads():
-        log.info(f"number of threads: {threads} instead of {torch.get_num_threads()}, as the replayed run had")
-        torch.set_num_threads(threads)
-    if processes != this_world().size:
-        log.warning(
-            f"replay={replayed}: it was made by {processes} processes and now there are {this_world().size}; figures "
-            "will differ by rounding"
-        )
+def checked(cfg: DictConfig) -> tuple[dict[str, Any], torch.device]:
+    """Return a configuration as plain values, with its precision resolved, and its device."""
+    config, device = resolved(check(cfg))
+    # Also when the run starts: other launchers run jobs in processes that prepared nothing.
+    allow(config)
+    return config, device
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def train_run(cfg: DictConfig, path: Path, end: Callable[[dict[str, str]], None]) -> float:
+def train_run(config: dict[str, Any], device: torch.device, path: Path, end: Callable[[dict[str, str]], None]) -> float:
     """Train a run into the folder `path`, unless it is finished there; return its best validation Dice.
 
-    `end` is called once its figures are shown, before another process may have the folder, and told where the tracker's
+    `end` is called once its figures are shown, before another process may have the folder, with where the tracker's
     copy is.
     """
     folder = RunFolder(path)
-    config, device = resolved(check(cfg))
-    # Other launchers run jobs in processes that prepared nothing.
-    allow(config)
-    with joined(device) as world, Interruption(world) as stop:
+    with process_group(device) as world, Interruption(world) as interruption:
         if not world.first:
-            return _follow(config, device, folder, stop, world)
-        told = False
+            return _train_on_other_rank(config, device, folder, interruption, world)
+        told_others = False
         try:
             with locked(folder.path):
                 folder.tidy()
-                summary = _finished(config, folder, device)
-                where = finished_already(config["tracker"], path) if summary else {}
-                told = True
-                if world.broadcast(summary is None):
-                    summary, where = _train(config, device, folder, stop, world)
+                finished = _finished(config, device, folder)
+                told_others = True
+                world.broadcast(finished is None)
+                summary, where = finished or _train(config, device, folder, interruption, world)
                 show_result(summary)
                 end(where)
                 return summary["best_val_dice"]
         except BaseException as error:
-            if not told:
+            if not told_others:
+                # They wait to hear whether there is something to train.
                 with suppress(RuntimeError):
                     world.broadcast(False)
-            raise lost_process(error, world) or error from None
+            raise lost_rank(error, world) or error from None
 
 
-def _follow(config: dict[str, Any], device: torch.device, folder: RunFolder, stop: Interruption, world: World) -> float:
-    """Train with the first process, which alone writes; return 0 if it says that there is nothing to train."""
+def _train_on_other_rank(
+    config: dict[str, Any], device: torch.device, folder: RunFolder, interruption: Interruption, world: World
+) -> float:
+    """Train along with rank 0, which alone writes; return 0 if it says that there is nothing to train."""
     if not world.broadcast(None):
         return 0.0
     try:
-        summary = train(config, open_dataset(config["data"]), folder, device, None, stop.poll, world)
+        dataset = open_dataset(config["data"])
+        return train(config, dataset, folder, device, None, interruption.poll, world)["best_val_dice"]
     except Exception as error:
         # Rank 0 reports what every rank raises, and that a rank is lost.
-        if isinstance(error, RunError | InputError) or lost_process(error, world):
+        if isinstance(error, RunError | InputError) or lost_rank(error, world):
             sys.exit(exit_code(error))
-        raise _out_of_memory(error, config) or error from None
-    return summary["best_val_dice"]
+        raise _explained(error, config, world) from None
 
 
-def _finished(config: dict[str, Any], folder: RunFolder, device: torch.device) -> dict[str, Any] | None:
-    """Return the summary of a run that is finished, with all metrics; None if there is something to train."""
+def _finished(config: dict[str, Any], device: torch.device, folder: RunFolder) -> Result | None:
+    """Return the result of a run that is finished, with all metrics; None if there is something to train."""
     if config["existing"] == "restart":
         folder.clear()
         return None
     status, summary = folder.read_status(), folder.read_summary()
-    if status:
-        _tell_commit(status)
+    commit = status["git"].get("commit") if isinstance(status.get("git"), dict) else None
+    if commit and (now := git_commit()) and commit != now["commit"]:
+        log.warning(f"this run was begun with commit {str(commit)[:10]}, the code is now at {now['commit'][:10]}")
     if status.get("state") != "finished" or not summary.keys() >= SHOWN:
         return None
-    # Of one that is to be continued, last.pt knows it.
+    # For a run that is continued, last.pt has them.
     check_sources(folder.path, status.get("sources"), source_digests(made_of(config)))
     log.info(f"{from_here(folder.path)}: finished already (existing=restart trains it again)")
-    return folder.read_summary() if add_metrics(config, status.get("metrics"), folder, device) else summary
+    if add_metrics(config, status.get("metrics"), folder, device):
+        summary = folder.read_summary()
+    return summary, finished_already(config["tracker"], folder.path)
 
 
 def _train(
-    config: dict[str, Any], device: torch.device, folder: RunFolder, stop: Interruption, world: World
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """Train the run and return its summary, and where the tracker's copy is."""
+    config: dict[str, Any], device: torch.device, folder: RunFolder, interruption: Interruption, world: World
+) -> Result:
     tracker = Tracker()
     try:
-        sources = source_digests(made_of(config))
-        folder.write_status(
-            "running", **describe_machine(describe_device(device), torch.get_num_threads()), sources=sources
-        )
+        sources, name = source_digests(made_of(config)), describe_device(device)
+        folder.write_status("running", **describe_machine(name, torch.get_num_threads()), sources=sources)
         folder.write_config(config)
-        together = f", {world.size} processes" if world.size > 1 else ""
-        place = f"{config['model']['name']} on {describe_device(device)}, {config['train']['precision']}{together}"
+        processes = f", {world.size} processes" if world.size > 1 else ""
+        place = f"{config['model']['name']} on {name}, {config['train']['precision']}{processes}"
         log.info(f"{from_here(folder.path)}: {place}")
         tracker = begin(config, folder.path)
-        after_epoch, announced = lambda: None, False
+        dataset, poll = open_dataset(config["data"]), interruption.poll
         if sweep := Schedule.current:
-            after_epoch, announced = sweep.after_epoch, sweep.told
-        dataset = open_dataset(config["data"])
-        summary = train(config, dataset, folder, device, tracker, stop.poll, world, after_epoch, announced)
+            summary = train(config, dataset, folder, device, tracker, poll, world, sweep.after_epoch, sweep.announced)
+        else:
+            summary = train(config, dataset, folder, device, tracker, poll, world)
     except BaseException as error:
-        error = _out_of_memory(error, config) or lost_process(error, world) or error
-        interrupted = isinstance(error, KeyboardInterrupt)
+        error = _explained(error, config, world)
         # A full disk, which may be what ended the run, must not hide the reason.
         with suppress(RunError):
-            if interrupted:
+            if isinstance(error, KeyboardInterrupt):
                 folder.write_status("interrupted", error, f"interrupted {error}".strip())
             else:
                 folder.write_status("failed", error, one_line(error))
@@ -203,22 +183,36 @@ def _train(
     return summary, tracker.where()
 
 
-def _out_of_memory(error: BaseException, config: dict[str, Any]) -> RunError | None:
-    on_host = isinstance(error, MemoryError) or any(
-        text in str(error) for text in ("can't allocate memory", "out of memory")
-    )
-    if not on_host and not isinstance(error, torch.OutOfMemoryError):
-        return None
-    batch_size = config["train"]["batch_size"]
-    fewer = max(1, batch_size // 2)
-    return RunError(
-        f"out of memory with train.batch_size={batch_size} at data.size={config['data']['size']}; "
-        f"try train.batch_size={fewer} or a smaller data.size"
-    )
+def _explained(error: BaseException, config: dict[str, Any], world: World) -> BaseException:
+    """Return a RunError that explains a lack of memory or a lost rank, otherwise `error` itself."""
+    no_memory = any(text in str(error) for text in ("can't allocate memory", "out of memory"))
+    if no_memory or isinstance(error, MemoryError | torch.OutOfMemoryError):
+        batch_size = config["train"]["batch_size"]
+        return RunError(
+            f"out of memory with train.batch_size={batch_size} at data.size={config['data']['size']}; "
+            f"try train.batch_size={max(1, batch_size // 2)} or a smaller data.size"
+        )
+    return lost_rank(error, world) or error
 
 
-def _tell_commit(status: dict[str, Any]) -> None:
-    then, now = status.get("git"), git_commit()
-    then = then.get("commit") if isinstance(then, dict) else None
-    if then and now and then != now["commit"]:
-        log.warning(f"this run was begun with commit {str(then)[:10]}, the code is now at {now['commit'][:10]}")
+def _use_threads_of(replayed: str) -> None:
+    """Compute with as many threads as a replayed run did, for the same rounding; warn if that cannot be."""
+    size, difference = this_world().size, ""
+    if (recorded := recorded_threads(replayed)) is None:
+        difference = "its status.json does not say by how many processes and threads it was made"
+    else:
+        threads, processes = recorded
+        if torch.get_num_threads() != threads <= _cores():
+            log.info(f"number of threads: {threads} instead of {torch.get_num_threads()}, as the replayed run had")
+            torch.set_num_threads(threads)
+        if (threads, processes) != (torch.get_num_threads(), size):
+            difference = f"it was made by {processes} processes of {threads} threads"
+    if difference:
+        log.warning(
+            f"replay={replayed}: {difference}; now there are {size} of {torch.get_num_threads()}, on {_cores()} cores, "
+            "and figures will differ by rounding"
+        )
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
