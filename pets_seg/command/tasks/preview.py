@@ -4,10 +4,13 @@ import hashlib
 import json
 import textwrap
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
+from matplotlib import patheffects
+from matplotlib.figure import Figure
 from omegaconf import DictConfig
 
 from pets_seg.augment import Augment, check_operations
@@ -19,7 +22,7 @@ from pets_seg.machine.seeding import derive_seed
 
 IMAGES = 4
 DRAWS = 5
-# So many copies of an image are tried at once, and at most so often, until DRAWS of them were drawn.
+# Copies of an image that are tried at once, and how often at most, until DRAWS of them were drawn.
 AT_ONCE = 8
 ROUNDS = 200
 CELL_INCHES = 1.3
@@ -50,8 +53,8 @@ def run(cfg: DictConfig) -> float:
     settings["aug"].pop("keep_original", None)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
     path = Path("runs") / config["name"] / "preview" / f"{aug['name']}-s{seed}-{digest}.png"
-    picture = draw_figure(rows, f"aug={aug['name']}", describe(settings["aug"]["operations"]))
-    write_whole(path, lambda file: picture.savefig(file, format="png", dpi=220))
+    figure = draw_figure(rows, f"aug={aug['name']}", describe(settings["aug"]["operations"]))
+    write_whole(path, lambda file: figure.savefig(file, format="png", dpi=220))
     print(path)
     return 1.0
 
@@ -61,16 +64,17 @@ def draw(
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """Return DRAWS augmented copies of an image (3,H,W) and its mask (H,W), of those that were drawn.
 
-    What is missing (nothing can be drawn, or hardly ever) is filled up with the image as it is.
+    Where too few are drawn, the image itself stands in.
     """
-    found: list[tuple[torch.Tensor, torch.Tensor]] = []
+    drawn: list[tuple[torch.Tensor, torch.Tensor]] = []
     for attempt in range(ROUNDS if augment.steps else 0):
         batch = image.repeat(AT_ONCE, 1, 1, 1), mask.repeat(AT_ONCE, 1, 1)
-        copies = augment(*batch, derive_seed(seed, attempt))
-        found += list(zip(*(part[AT_ONCE:] for part in copies), strict=True))
-        if len(found) >= DRAWS:
+        # With keep_original the batch comes first, then the copies that were drawn.
+        images, masks = augment(*batch, derive_seed(seed, attempt))
+        drawn += zip(images[AT_ONCE:], masks[AT_ONCE:], strict=True)
+        if len(drawn) >= DRAWS:
             break
-    return (found + [(image, mask)] * DRAWS)[:DRAWS]
+    return (drawn + [(image, mask)] * DRAWS)[:DRAWS]
 
 
 def describe(operations: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -88,11 +92,10 @@ def describe(operations: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def draw_figure(rows: Sequence[Sequence[tuple[torch.Tensor, torch.Tensor]]], title: str, lines: Sequence[str]) -> Any:
-    """Return a Matplotlib figure: a row an image, first as it is, then its draws, each with the outline of its mask."""
-    from matplotlib import patheffects
-    from matplotlib.figure import Figure
-
+def draw_figure(
+    rows: Sequence[Sequence[tuple[torch.Tensor, torch.Tensor]]], title: str, lines: Sequence[str]
+) -> Figure:
+    """Return a figure: a row an image, first as it is, then its draws, each with the outline of its mask."""
     columns = len(rows[0])
     width = columns * CELL_INCHES
     wrapped = [
@@ -100,46 +103,29 @@ def draw_figure(rows: Sequence[Sequence[tuple[torch.Tensor, torch.Tensor]]], tit
         for line in lines or ["images as they are"]
         for piece in textwrap.wrap(line, int(width * 16), subsequent_indent="    ")
     ]
-    head = 0.55 + LINE_INCHES * len(wrapped)
-    height = len(rows) * CELL_INCHES + head + 0.25
-    picture = Figure(figsize=(width, height))
-    picture.text(0.06 / width, 1 - 0.1 / height, title, fontsize=12, fontweight="bold", va="top", parse_math=False)
-    picture.text(
-        0.06 / width,
-        1 - 0.36 / height,
-        "\n".join(wrapped),
-        fontsize=7.5,
-        va="top",
-        color="0.25",
-        linespacing=1.35,
-        parse_math=False,
-    )
-    note = "Outline: mask of the pet."
-    if lines:
-        note += " Only images that were drawn are shown; in training p is their share."
-    picture.text(0.06 / width, 0.08 / height, note, fontsize=6.5, color="0.4")
-    grid = picture.add_gridspec(
-        len(rows),
-        columns,
-        left=0.03 / width,
-        right=1 - 0.03 / width,
-        bottom=0.25 / height,
-        top=1 - head / height,
-        wspace=0.04,
-        hspace=0.04,
-    )
-    for row, cells in enumerate(rows):
-        for column, (image, mask) in enumerate(cells):
-            axes = picture.add_subplot(grid[row, column])
-            axes.imshow(image.permute(1, 2, 0).numpy(), interpolation="lanczos")
-            pet = (mask == 1).float().numpy()
-            if 0 < pet.sum() < pet.size:
-                line = axes.contour(pet, levels=[0.5], colors=["#ffd21f"], linewidths=1.0)
-                line.set_path_effects([patheffects.withStroke(linewidth=2.0, foreground="#00000099")])
-            axes.set_axis_off()
-            if row == 0:
-                axes.set_title("original" if column == 0 else f"draw {column}", fontsize=8, pad=3)
-    return picture
+    head, foot = 0.55 + LINE_INCHES * len(wrapped), 0.25
+    height = len(rows) * CELL_INCHES + head + foot
+    figure = Figure(figsize=(width, height))
+
+    def write(inches_from_bottom: float, text: str, **style: Any) -> None:
+        figure.text(0.06 / width, inches_from_bottom / height, text, parse_math=False, **style)
+
+    write(height - 0.1, title, va="top", fontsize=12, fontweight="bold")
+    write(height - 0.36, "\n".join(wrapped), va="top", fontsize=7.5, color="0.25", linespacing=1.35)
+    note = " Only images that were drawn are shown; in training p is their share." if lines else ""
+    write(0.08, f"Outline: mask of the pet.{note}", fontsize=6.5, color="0.4")
+    figure.subplots_adjust(0.03 / width, foot / height, 1 - 0.03 / width, 1 - head / height, wspace=0.04, hspace=0.04)
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    for axes, (image, mask) in zip(grid.flat, chain(*rows), strict=True):
+        axes.imshow(image.permute(1, 2, 0).numpy(), interpolation="lanczos")
+        pet = (mask == 1).float().numpy()
+        if 0 < pet.sum() < pet.size:
+            outline = axes.contour(pet, levels=[0.5], colors=["#ffd21f"], linewidths=1.0)
+            outline.set_path_effects([patheffects.withStroke(linewidth=2.0, foreground="#00000099")])
+        axes.set_axis_off()
+    for column, axes in enumerate(grid[0]):
+        axes.set_title(f"draw {column}" if column else "original", fontsize=8, pad=3)
+    return figure
 
 
 def _plain(value: Any) -> str:
