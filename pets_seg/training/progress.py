@@ -20,45 +20,33 @@ MEASURED_SECONDS = 3
 WIDE = 100
 
 
-class Progress:
-    """Counts the steps of a run of which `steps_done` were taken before; a context manager that closes its bar.
+class Progress(ExitStack):
+    """Counts the steps of a run, `done` of which are behind it; a context manager that closes its bar.
 
     `advice` is how to shorten the run; `announced` is whether it was already told how long it will take.
     """
 
     def __init__(
-        self,
-        epochs: int,
-        steps_per_epoch: int,
-        steps_done: int,
-        advice: str,
-        shown: bool = True,
-        announced: bool = False,
+        self, epochs: int, steps_per_epoch: int, done: int, advice: str, shown: bool = True, announced: bool = False
     ) -> None:
+        super().__init__()
         self.epochs, self.steps, self.advice = epochs, epochs * steps_per_epoch, advice
-        self.done = self.done_before = steps_done
-        self.shown, self.announced = shown, announced
+        self.done = self.done_before = done
+        self.announced = announced
         self.started = 0.0
-        self.stack = ExitStack()
-
-    def __enter__(self) -> "Progress":
         bar = tqdm(
             total=self.steps,
-            initial=self.done,
+            initial=done,
             unit=" steps",
             dynamic_ncols=True,
             # None: no bar where there is no terminal.
-            disable=None if self.shown else True,
+            disable=None if shown else True,
             leave=False,
             bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed} passed, {remaining} left{postfix}",
         )
-        self.bar = self.stack.enter_context(bar)
-        if not self.bar.disable:
-            self.stack.enter_context(logging_redirect_tqdm())
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.stack.close()
+        self.bar = self.enter_context(bar)
+        if not bar.disable:
+            self.enter_context(logging_redirect_tqdm())
 
     def step(self, epoch: int) -> None:
         """Count a step; announce once, as soon as it can be estimated, how long the run will take."""
@@ -79,9 +67,8 @@ class Progress:
 
     def show(self, **figures: float | None) -> None:
         """Show figures behind the bar."""
-        self.bar.set_postfix(
-            {name: f"{value:.3f}" for name, value in figures.items() if value is not None}, refresh=False
-        )
+        known = {name: f"{value:.3f}" for name, value in figures.items() if value is not None}
+        self.bar.set_postfix(known, refresh=False)
 
     def epoch(self, row: Mapping[str, Any], is_best: bool) -> None:
         """Log the line of an epoch, with its pace where the terminal is wide enough."""
