@@ -19,15 +19,14 @@ from pets_seg.errors import InputError
 from pets_seg.machine.home import settle
 from pets_seg.machine.world import this_world
 
-# A configuration may be composed by Hydra's own functions too, once this module is imported.
+# After this import, Hydra's own functions can compose a configuration too.
 register()
 
 
 def compose(*overrides: str) -> DictConfig:
     """Return the configuration of a command line, e.g. `compose("model=unet", "aug=elastic", "train.epochs=2")`.
 
-    Raises Hydra's errors for what it does not know, and InputError for a study that is a sweep and for a key that has
-    no effect on a run.
+    Raises Hydra's errors for unknown settings, and InputError for a sweep and for a key without effect on a run.
     """
     with hydra.initialize_config_module("pets_seg.conf", version_base="1.3"):
         cfg = hydra.compose("config", overrides=expand(overrides), return_hydra_config=True)
@@ -40,10 +39,10 @@ def compose(*overrides: str) -> DictConfig:
 
 
 def run_config(cfg: DictConfig) -> Path:
-    """Train the run of a composed configuration, or go on with it, and return its folder `runs/<name>/<run>/`.
+    """Train or continue the run of a composed configuration, and return its folder `runs/<name>/<run>/`.
 
-    It is the run that the command line makes of the same settings: one that is finished is not trained again. Raises
-    InputError for what is known to be wrong before work starts and RunError for what fails during it.
+    It is the run of the same command line; a finished one is not trained again. Raises InputError for what is known to
+    be wrong before work starts and RunError for what fails during it.
     """
     from pets_seg.command.after_run import show_files
     from pets_seg.command.tasks.train import checked, prepare, train_run
@@ -63,28 +62,29 @@ def run_config(cfg: DictConfig) -> Path:
 
 
 @contextmanager
-def _logged(file: Path) -> Iterator[None]:
-    """Show what a run says, as the command line does, and keep it in `file`."""
+def _logged(path: Path) -> Iterator[None]:
+    """Show the messages of a run, as the command line does, and keep them in `path`."""
     log = logging.getLogger("pets_seg")
-    kept = logging.FileHandler(file, encoding="utf-8")
-    kept.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    shown = logging.StreamHandler(sys.stdout)
-    shown.setLevel(logging.INFO)
-    # Who has set up logging of his own sees it there.
-    handlers = [kept] if log.hasHandlers() else [kept, shown]
+    file = logging.FileHandler(path, encoding="utf-8")
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handlers: list[logging.Handler] = [file]
     level = log.level
-    log.setLevel(logging.INFO if log.hasHandlers() else logging.DEBUG)
+    log.setLevel(logging.INFO)
+    # A script that has set up logging shows them itself.
+    if not log.hasHandlers():
+        log.setLevel(logging.DEBUG)
+        handlers.append(logging.StreamHandler(sys.stdout))
+        handlers[-1].setLevel(logging.INFO)
     for handler in handlers:
         log.addHandler(handler)
     try:
         yield
     except Exception as error:
         # Into the file alone: the caller gets the error itself.
-        record = log.makeRecord(log.name, logging.ERROR, __file__, 0, one_line(error), (), sys.exc_info())
-        kept.handle(record)
+        file.handle(log.makeRecord(log.name, logging.ERROR, __file__, 0, one_line(error), (), sys.exc_info()))
         raise
     finally:
         log.setLevel(level)
         for handler in handlers:
             log.removeHandler(handler)
-        kept.close()
+        file.close()
