@@ -1,4 +1,4 @@
-"""What a single run ends with: its figures, where they are, a picture, and what to type next."""
+"""What is shown at the end of a single run: its figures, where they are, a picture, and the next command."""
 
 import logging
 import shlex
@@ -14,7 +14,7 @@ from pets_seg.report.study.units import unit_of
 from pets_seg.tracking.wandb_names import in_trial
 
 DPI = 150
-# Of a command line: they do not belong to what is run next, or are said in another way there.
+# Keys of a command line that the next command leaves out or sets itself.
 NOT_NEXT = {"aug", "seed", "existing", "task"}
 log = logging.getLogger("pets_seg")
 
@@ -28,41 +28,36 @@ def show_result(summary: Mapping[str, Any]) -> None:
     costs = {"parameters": "{} parameters", "macs": "{}MACs an image", "peak_memory_mb": "peak memory {}"}
     shown = []
     for key, text in costs.items():
-        if (value := summary[key]) is not None:
-            unit = unit_of(key, [value])
-            shown.append(text.format(f"{_short(value / unit.scale)} {unit.short}"))
+        if summary[key] is not None:
+            unit = unit_of(key, [summary[key]])
+            value = summary[key] / unit.scale
+            shown.append(text.format(f"{value:.0f} {unit.short}" if value >= 100 else f"{value:.3g} {unit.short}"))
     log.info(f"{', '.join(shown)}, trained in {duration(summary['train_seconds'])}")
 
 
-def _short(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def show_files(folder: Path, copy: Mapping[str, str]) -> None:
-    """Draw result.png and print where the run, its picture and the tracker's `copy` are (by what that is called)."""
+def show_files(folder: Path, copy: dict[str, str]) -> None:
+    """Draw result.png and print where the run, its picture and the tracker's `copy` are; keys of `copy` are labels."""
     lines = {"folder": link(folder)}
     if picture := write_picture(folder):
         lines["picture"] = link(picture)
-    lines |= copy
-    under = "\n" + " " * 9
-    print("\n" + "\n".join(f"{name:<9}{text.replace(chr(10), under)}" for name, text in lines.items()))
+    print()
+    for label, text in (lines | copy).items():
+        print(f"{label:<9}{text}".replace("\n", "\n" + " " * 9))
 
 
 def show_next(given: Sequence[str], aug: str, seed: int) -> None:
-    """Print the sweep over this seed and two more that says whether the run's augmentation helps; it takes up the run.
+    """Print the sweep over this seed and two more that says whether the run's augmentation helps.
 
-    `given` are the words of the command line, `aug` and `seed` those of the run. An augmentation that was changed by
-    the command line, or by a replay, cannot be swept over by its name, a run in a folder of its own is not found by a
-    sweep, and a trial of a W&B sweep starts none: nothing is printed then.
+    `given` are the words of the command line, `aug` and `seed` those of the run, which is one of the sweep's jobs.
+    Prints nothing for an augmentation that the command line or a replay changed, since its name does not say it; for a
+    run in a folder of its own, which a sweep does not find; and in a trial of a W&B sweep.
     """
     if in_trial() or any(_key(word).startswith(("aug.", "replay", "hydra.run.")) for word in given):
         return
+    words = ["-m", f"aug=none,{'hflip' if aug == 'none' else aug}", f"seed={seed},{seed + 1},{seed + 2}"]
+    words += [word for word in given if _key(word) not in NOT_NEXT]
     print(f"\nDoes {'an' if aug == 'none' else 'this'} augmentation help? Compare over three seeds:\n")
-    kept = [word for word in given if _key(word) not in NOT_NEXT]
-    augs = "none,hflip" if aug == "none" else f"none,{aug}"
-    print(
-        f"  {python()} -m pets_seg.run {shlex.join(['-m', f'aug={augs}', f'seed={seed},{seed + 1},{seed + 2}', *kept])}"
-    )
+    print(f"  {python()} -m pets_seg.run {shlex.join(words)}")
 
 
 def _key(word: str) -> str:
@@ -72,7 +67,7 @@ def _key(word: str) -> str:
 def write_picture(folder: Path) -> Path | None:
     """Write result.png into the folder of a finished run and return its path; log why if it cannot be drawn.
 
-    What is read for it also shows a network that predicts one class everywhere, which is logged too.
+    Also logs if the network predicts one class everywhere.
     """
     from pets_seg.evaluation.prediction import predict_test
     from pets_seg.report.plotting.result import choose_stems, draw_result
@@ -88,15 +83,15 @@ def write_picture(folder: Path) -> Path | None:
         if run.constant:
             log.info(f"the network {CONSTANT[run.constant]}")
         stems = choose_stems(run)
-        kinds = ["worst", *[""] * (len(stems) - 2), "best"] if len(stems) > 1 else [""]
+        kinds = {stems[0]: "worst", stems[-1]: "best"} if len(stems) > 1 else {}
         dice = run.images["test"]["dice"]
         examples = [
-            Example(kind, stem, run.seed, image, truth, {run.name: mask}, {run.name: float(dice[stem])})
-            for kind, stem, image, truth, mask in zip(kinds, stems, *predict_test(folder, stems), strict=True)
+            Example(kinds.get(stem, ""), stem, run.seed, image, truth, {run.name: mask}, {run.name: float(dice[stem])})
+            for stem, image, truth, mask in zip(stems, *predict_test(folder, stems), strict=True)
         ]
-        picture = draw_result(run, examples)
-        write_whole(path, lambda file: picture.savefig(file, format="png", dpi=DPI))
-    # The run is finished whatever its picture may be: its data may be gone, or its disk be full.
+        figure = draw_result(run, examples)
+        write_whole(path, lambda file: figure.savefig(file, format="png", dpi=DPI))
+    # A run without a picture is still finished: its data may be gone, or its disk be full.
     except Exception as error:
         log.debug("traceback", exc_info=True)
         log.warning(f"result.png: could not be drawn ({one_line(error)})")
