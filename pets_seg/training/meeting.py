@@ -1,4 +1,4 @@
-"""How the processes of a run find each other: each says that it is there and waits, not in silence, for the others."""
+"""The rendezvous of the ranks of a run: each checks in and waits, not in silence, for the others."""
 
 import os
 import socket
@@ -14,77 +14,78 @@ import torch.distributed as dist
 from pets_seg.errors import InputError
 from pets_seg.machine.world import LEFT_OVER, World, begun_by_torchrun, meeting_point, this_world
 
-# In seconds: until something is said, until those who have come give up, and what a store may take to answer.
+# Seconds until a rank says that it waits, until it gives up, and that a store may take to answer.
 QUIET, PATIENCE, ANSWER = 3, 600, 15
 
 
 @cache
 def meet() -> dist.Store:
-    """Return what the processes of this run share to form their group, once all of them have come.
+    """Return the store by which the ranks of this run form their process group, once all have checked in.
 
-    Raises InputError if they cannot meet, or if one is still missing after PATIENCE seconds.
+    Raises InputError if they cannot connect, or if one is still missing after PATIENCE seconds.
     """
     world, (host, port) = this_world(), meeting_point()
-    # torchrun itself keeps a store for its processes; without it, the first of them does.
+    where = f"MASTER_ADDR={host} MASTER_PORT={port}"
+    # torchrun itself keeps a store for its processes; without torchrun, rank 0 does.
     serves = world.first and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
     began = time.monotonic()
     if not serves:
-        # Not left to torch, which waits in silence and is deaf to Ctrl-C meanwhile.
-        _wait(world, began, lambda: (_unreachable(host, port), True))
-    where = f"MASTER_ADDR={host} MASTER_PORT={port}"
+        # torch would wait in silence and ignore Ctrl-C.
+        _wait(world, began, lambda: (_unreachable(host, port, where), True))
     try:
-        store = _store(where, host, port, world.size, serves)
-        # Not the keys of a run around this one whose variables were inherited.
+        # A server need not be able to resolve its own name.
+        store = _open_store("localhost" if serves else host, port, where, world.size, serves)
+        # A prefix of our own: the variables may be inherited from a run around this one.
         store = dist.PrefixStore(f"pets_seg/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
-        turn = store.add(str(world.rank), 1)
-        _wait(world, began, lambda: _missing(store, world, turn))
+        attempt = store.add(str(world.rank), 1)
+        _wait(world, began, lambda: _missing(store, world, attempt))
     except RuntimeError as error:
         reason = str(error).partition("\n")[0][:200]
         raise InputError(f"{where}: the processes cannot meet there ({reason}); {LEFT_OVER}") from error
-    return dist.PrefixStore(str(turn), store)
+    return dist.PrefixStore(str(attempt), store)
 
 
-def _store(where: str, host: str, port: int, size: int, serves: bool) -> dist.Store:
+def _open_store(host: str, port: int, where: str, size: int, serves: bool) -> dist.Store:
     def give_up() -> None:
         print(f"{where}: what answers there is no process of this run; {LEFT_OVER}", file=sys.stderr, flush=True)
-        # The main thread waits inside torch, which no exception reaches.
+        # The main thread waits inside torch, where no exception reaches it.
         os._exit(2)
 
     watch = threading.Timer(1.2 * ANSWER, give_up)
     watch.daemon = True
     watch.start()
     try:
-        # Who serves need not find himself by that name.
-        store = dist.TCPStore(
-            "localhost" if serves else host, port, size, serves, timedelta(seconds=ANSWER), wait_for_workers=False
-        )
+        store = dist.TCPStore(host, port, size, serves, timedelta(seconds=ANSWER), wait_for_workers=False)
     finally:
         watch.cancel()
     store.set_timeout(dist.default_pg_timeout)
     return store
 
 
-def _unreachable(host: str, port: int) -> str:
+def _unreachable(host: str, port: int, where: str) -> str:
     try:
         socket.create_connection((host, port), timeout=1).close()
-    # UnicodeError: not a name that a host can have.
+    # UnicodeError: the name cannot be that of a host.
     except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        return f"the first process, at MASTER_ADDR={host} MASTER_PORT={port} ({reason})"
+        return f"the first process, at {where} ({getattr(error, 'strerror', None) or error})"
     return ""
 
 
-def _missing(store: dist.Store, world: World, turn: int) -> tuple[str, bool]:
-    """Return who has not come, and whether it is this process, the first that has, that says so."""
-    come = [store.add(str(rank), 0) >= turn for rank in range(world.size)]
-    others = come.count(False)
-    return f"{others} other process{'es' if others > 1 else ''}" if others else "", come.index(True) == world.rank
+def _missing(store: dist.Store, world: World, attempt: int) -> tuple[str, bool]:
+    """Return who has not checked in, and whether this is the rank that says so, the lowest that has."""
+    present = [store.add(str(rank), 0) >= attempt for rank in range(world.size)]
+    missing = present.count(False)
+    who = f"{missing} other process{'es' if missing > 1 else ''}" if missing else ""
+    return who, present.index(True) == world.rank
 
 
 def _wait(world: World, began: float, missing: Callable[[], tuple[str, bool]]) -> None:
+    """Wait until `missing` names nobody; its second value is whether this rank says who is missing."""
     said = False
-    while (found := missing())[0]:
-        who, speaks = found
+    while True:
+        who, speaks = missing()
+        if not who:
+            return
         waited = time.monotonic() - began
         if speaks and not said and waited > QUIET:
             said = True
@@ -93,7 +94,7 @@ def _wait(world: World, began: float, missing: Callable[[], tuple[str, bool]]) -
             )
         if waited > PATIENCE:
             line = f"waited {PATIENCE} seconds for {who}; {LEFT_OVER}"
-            # Of the errors of torchrun's other processes nothing is heard.
+            # Under torchrun only the errors of rank 0 are shown.
             if speaks and not world.first and begun_by_torchrun():
                 print(line, file=sys.stderr, flush=True)
             raise InputError(line)
