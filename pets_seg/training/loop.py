@@ -14,7 +14,6 @@ from pets_seg.machine.world import ALONE, World
 from pets_seg.run_folder.folder import RunFolder
 from pets_seg.tracking.tracker import Tracker
 from pets_seg.training.interruption import Interrupted
-from pets_seg.training.precision import autocast
 from pets_seg.training.progress import Progress, speed_advice
 from pets_seg.training.record import epoch_row, score_best, write_epoch
 from pets_seg.training.setup import Setup, set_up
@@ -87,7 +86,7 @@ def validate(run: Setup) -> Scores:
         run.state.evaluated_network,
         run.valid,
         run.normalise,
-        autocast(run.device, run.precision),
+        run.autocast,
         run.objective.named_terms() | run.metrics,
         run.world,
         run.poll_if_alone,

@@ -12,7 +12,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 
 def use_device(device: torch.device, deterministic: bool = False) -> None:
-    """Set up PyTorch for the device: its fast kernels, or with `deterministic` those that repeat themselves exactly."""
+    """Set up PyTorch for the device: its fast kernels, or with `deterministic` those of reproducible results."""
     torch.use_deterministic_algorithms(deterministic)
     if device.type == "cuda":
         if device.index is not None:
@@ -22,21 +22,17 @@ def use_device(device: torch.device, deterministic: bool = False) -> None:
             # cuBLAS reads it when it is first used.
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = not deterministic
-        # TF32 is for the convolutions. Matrix products stay exact: augmentation computes the places of pixels by them,
-        # and TF32 would be off by a tenth of a pixel at 256 px.
+        # TF32 for convolutions only: augmentation computes the places of pixels by matrix products, and TF32 would be
+        # off by a tenth of a pixel at 256 px.
         torch.backends.cudnn.allow_tf32 = True
         torch.backends.cuda.matmul.allow_tf32 = False
     elif device.type == "cpu":
-        _keep_freed_memory()
-
-
-def _keep_freed_memory() -> None:
-    # By default glibc returns large blocks to the system at once and asks for them again in the next step, a page
-    # fault for every 4 KiB: an eighth of a step of ResNet34-UNet at 128 px. Other C libraries have no such call.
-    with contextlib.suppress(OSError, AttributeError):
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(M_MMAP_THRESHOLD, 2**30)
-        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+        # By default glibc returns large blocks to the system at once and asks for them again in the next step, a page
+        # fault for every 4 KiB: an eighth of a step of ResNet34-UNet at 128 px. Other C libraries have no mallopt.
+        with contextlib.suppress(OSError, AttributeError):
+            libc = ctypes.CDLL("libc.so.6")
+            libc.mallopt(M_MMAP_THRESHOLD, 2**30)
+            libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager:

@@ -1,5 +1,6 @@
 """What a run records: after each epoch, and at its end."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,11 @@ from pets_seg.evaluation.rows import calibration_rows, per_image_rows
 from pets_seg.models.checkpoint import save_weights
 from pets_seg.models.cost import count_macs, count_parameters
 from pets_seg.training.memory import peak_memory_mb
-from pets_seg.training.precision import autocast
 from pets_seg.training.setup import Setup
-from pets_seg.training.summary import metric_summary, summarise
 
 # Validation images whose predictions the tracker shows.
 PICTURES = 4
+DICE_MARKS = {"epochs_to_080": 0.80, "epochs_to_085": 0.85, "epochs_to_088": 0.88, "epochs_to_090": 0.90}
 
 
 def epoch_row(
@@ -54,10 +54,9 @@ def write_epoch(run: Setup, is_best: bool) -> None:
 def score_best(run: Setup) -> dict[str, Any]:
     """Score the best weights on validation and test images, write the results, and return the summary."""
     best, test = run.state.use_best(), run.dataset.test
-    context = autocast(run.device, run.precision)
 
     def score(batches: Batches) -> Scores:
-        return evaluate(best, batches, run.normalise, context, run.metrics, run.world, run.poll_if_alone)
+        return evaluate(best, batches, run.normalise, run.autocast, run.metrics, run.world, run.poll_if_alone)
 
     scores = {"valid": score(run.valid), "test": score(Batches(test, run.device, run.about["boundary"]))}
     means = {split: scores[split].means() for split in scores}
@@ -79,6 +78,31 @@ def score_best(run: Setup) -> dict[str, Any]:
     return summary
 
 
+def summarise(rows: Sequence[Mapping[str, Any]], test: Mapping[str, float]) -> dict[str, Any]:
+    """Return the best validated epoch of `rows`, its test figures, and the epochs to some Dice marks."""
+    best = max(rows, key=lambda row: row["val/dice"])
+    summary = {
+        "best_epoch": best["epoch"],
+        "best_val_dice": best["val/dice"],
+        "val_loss_at_best": best["val/loss"],
+        "test_dice": test["dice"],
+        "test_iou": test["iou"],
+        "test_loss": test["loss"],
+        "test_ece": test["ece"],
+        "train_seconds": sum(row["seconds"] for row in rows),
+        "images_seen": rows[-1]["images_seen"],
+        "updates": rows[-1]["updates"],
+    }
+    return summary | {
+        key: next((row["epoch"] for row in rows if row["val/dice"] >= mark), None) for key, mark in DICE_MARKS.items()
+    }
+
+
+def metric_summary(metrics: Iterable[str], valid: Mapping[str, float], test: Mapping[str, float]) -> dict[str, float]:
+    """Return the figures of `metrics` from the means of the best weights over both splits."""
+    return {key: means[n] for n in metrics for key, means in ((f"val_{n}_at_best", valid), (f"test_{n}", test))}
+
+
 def predict_pictures(run: Setup, network: nn.Module) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
     """Return stem, image uint8 (3,S,S), mask uint8 (S,S) and prediction bool (S,S) of some validation images.
 
@@ -88,7 +112,7 @@ def predict_pictures(run: Setup, network: nn.Module) -> list[tuple[str, np.ndarr
     # One image at a time, so that large images fit into memory.
     for index in torch.linspace(0, len(run.valid) - 1, min(PICTURES, len(run.valid))).long():
         image, mask = run.valid.take(index[None])
-        with torch.inference_mode(), autocast(run.device, run.precision):
+        with torch.inference_mode(), run.autocast:
             logits = network(run.normalise(image))
         pixels = (image[0] * 255).round().to(torch.uint8)
         stem = run.dataset.valid.stems[int(index)]

@@ -17,7 +17,7 @@ from pets_seg.models import memory_format
 from pets_seg.models.checkpoint import load_network, read_about
 from pets_seg.run_folder.folder import RunFolder
 from pets_seg.training.precision import autocast, use_device
-from pets_seg.training.summary import metric_summary
+from pets_seg.training.record import metric_summary
 
 log = logging.getLogger("pets_seg")
 

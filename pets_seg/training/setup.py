@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ from pets_seg.training.distributed import wrap_in_ddp
 from pets_seg.training.memory import reset_peak
 from pets_seg.training.objective import Objective, build_objective
 from pets_seg.training.optimizers import build_optimizer, build_scheduler
-from pets_seg.training.precision import use_device
+from pets_seg.training.precision import autocast, use_device
 from pets_seg.training.running_loss import RunningLoss
 from pets_seg.training.state import State
 from pets_seg.training.weight_average import WeightAverage
@@ -41,7 +42,7 @@ class Setup:
     poll: Callable[[], None]
     world: World
     device: torch.device
-    precision: str
+    autocast: AbstractContextManager
     seed: int
     epochs: int
     steps_per_epoch: int
@@ -114,7 +115,7 @@ def set_up(
         poll,
         world,
         device,
-        train["precision"],
+        autocast(device, train["precision"]),
         config["seed"],
         train["epochs"],
         steps_per_epoch,

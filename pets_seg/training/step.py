@@ -10,7 +10,6 @@ import torch
 from pets_seg.data.batches import cut, epoch_batches
 from pets_seg.errors import RunError
 from pets_seg.machine.seeding import derive_seed
-from pets_seg.training.precision import autocast
 from pets_seg.training.progress import Progress
 from pets_seg.training.setup import Setup
 
@@ -58,7 +57,7 @@ def train_step(run: Setup, indices: torch.Tensor) -> None:
         is_accumulating = micro_batch is not micro_batches[-1]
         # DDP reduces the gradients over the ranks once a step, in the backward pass of the last micro-batch.
         with run.ddp.no_sync() if run.ddp and is_accumulating else nullcontext():
-            with autocast(run.device, run.precision):
+            with run.autocast:
                 logits = run.forward(run.normalise(image[share]))
             loss, cross_entropy = run.objective(logits.float(), mask[share], mask)
             # DDP averages over the ranks, while the shares of a batch's loss add up.
@@ -80,5 +79,5 @@ def stop_unless_finite(kind: str, loss: float, run: Setup) -> None:
         now = f" (now {lr:g})" if isinstance(lr, int | float) else ""
         raise RunError(
             f"the {kind} loss is not finite in epoch {run.state.epoch}; try a lower optimizer.lr{now}"
-            + (" or train.precision=fp32" if run.precision != "fp32" else "")
+            + (" or train.precision=fp32" if run.about["precision"] != "fp32" else "")
         )
