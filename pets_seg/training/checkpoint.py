@@ -35,11 +35,9 @@ def load_state(path: Path, layout: int) -> dict[str, Any] | None:
         return None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); make it readable, or existing=restart") from error
-    except MemoryError:
-        raise
     # A damaged archive shows as one of many types (BadZipFile, RuntimeError, UnpicklingError, EOFError, KeyError, ...).
     except Exception as error:
-        if "allocate memory" in str(error):
+        if isinstance(error, MemoryError) or "allocate memory" in str(error):
             raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         log.warning(f"{path} cannot be read ({reason}); the run starts from its beginning")

@@ -70,25 +70,11 @@ class State:
 
     def save(self, path: Path) -> None:
         """Write the state on rank 0, whole or not at all; a collective operation of all ranks."""
-        losses = self.losses.state_dict()
-        if not self.losses.world.first:
-            return
-        save_state(
-            path,
-            {
-                "layout": LAYOUT,
-                "network": self.network.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "scheduler": self.scheduler.state_dict(),
-                "scaler": self.scaler.state_dict(),
-                "average": self.average.state_dict() if self.average else None,
-                "losses": losses,
-                "random": random_states(),
-                "sources": self.sources,
-                "metrics": self.metrics,
-                **{name: getattr(self, name) for name in PLAIN},
-            },
-        )
+        parts = {name: part.state_dict() for name, part in self._parts().items()}
+        if self.losses.world.first:
+            others = {"random": random_states(), "sources": self.sources, "metrics": self.metrics}
+            plain = {name: getattr(self, name) for name in PLAIN}
+            save_state(path, {"layout": LAYOUT, "average": None, **parts, **others, **plain})
 
     def load(self, path: Path) -> bool:
         """Restore what `save` wrote; return whether there was a checkpoint.
@@ -101,13 +87,8 @@ class State:
         # Older checkpoints have no sources.
         check_sources(path, state.get("sources"), self.sources)
         try:
-            self.network.load_state_dict(state["network"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.scheduler.load_state_dict(state["scheduler"])
-            self.scaler.load_state_dict(state["scaler"])
-            if self.average:
-                self.average.load_state_dict(state["average"])
-            self.losses.load_state_dict(state["losses"])
+            for name, part in self._parts().items():
+                part.load_state_dict(state[name])
             for name in PLAIN:
                 setattr(self, name, state[name])
             if self.rows and _signature(self.best_weights) != _signature(self.network.state_dict()):
@@ -126,6 +107,10 @@ class State:
                 f"{path}: does not fit this run ({reason}); existing=restart trains it from the beginning"
             ) from error
         return True
+
+    def _parts(self) -> dict[str, Any]:
+        parts = ("network", "optimizer", "scheduler", "scaler", "losses", *(["average"] if self.average else []))
+        return {name: getattr(self, name) for name in parts}
 
 
 def _signature(weights: dict[str, torch.Tensor]) -> list[tuple[str, torch.Size, torch.dtype]]:
