@@ -1,4 +1,4 @@
-"""The parts of a run, tried on nothing much before work begins: what does not fit shows now, not after an epoch."""
+"""The parts of a run, tried on tiny inputs before work begins, so that what does not fit shows before an epoch."""
 
 import json
 from collections.abc import Mapping
@@ -24,10 +24,6 @@ def try_parts(config: Mapping[str, Any]) -> None:
         _try_function(f"loss={config['loss']['name']}", loss, by_pixel=True)
     for name, metric in build_metrics(config.get("metric")).items():
         _try_function(f"metric={name}", metric, by_pixel=False)
-    _try_updates(config)
-
-
-def _try_updates(config: Mapping[str, Any]) -> None:
     layer = torch.nn.Linear(1, 1)
     optimizer = build_optimizer(config["optimizer"], layer)
     scheduler = build_scheduler(config["scheduler"], optimizer, steps=100)
@@ -36,11 +32,8 @@ def _try_updates(config: Mapping[str, Any]) -> None:
         optimizer.step()
         scheduler.step()
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"optimizer={config['optimizer']['name']} scheduler={config['scheduler']['name']}: cannot take a step "
-            f"({reason})"
-        ) from error
+        names = f"optimizer={config['optimizer']['name']} scheduler={config['scheduler']['name']}"
+        raise InputError(f"{names}: cannot take a step ({_reason(error)})") from error
 
 
 @cache
@@ -54,21 +47,19 @@ def _try_network(settings: str) -> None:
     with torch.device("meta"):
         try:
             logits = network.train()(torch.empty(shape))
-        # An operation may have no rule for tensors that hold nothing: what it gives shows in the first step.
+        # An operation that meta tensors do not support is tried by the first step.
         except NotImplementedError:
             return
         except Exception as error:
-            reason = " ".join(str(error).split())[:200]
-            few = images == 1 and "Expected more than 1 value per channel" in reason
+            few = images == 1 and "Expected more than 1 value per channel" in str(error)
             raise InputError(
                 f"train.batch_size={train['batch_size']} train.accumulate={train['accumulate']}: batch norm has one "
                 f"value a channel of one image at data.size={data['size']}; use 2 or more images at once"
                 if few
-                else f"model={model['name']}: cannot train on images of data.size={data['size']} ({reason})"
+                else f"model={model['name']}: cannot train on images of data.size={data['size']} ({_reason(error)})"
             ) from error
     wanted = (shape[0], 2, *shape[2:])
-    if not isinstance(logits, torch.Tensor) or tuple(logits.shape) != wanted:
-        given = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+    if (given := _shape(logits)) != wanted:
         raise InputError(f"model={model['name']}: makes {given} of images {shape}; must be logits {wanted}")
 
 
@@ -93,11 +84,17 @@ def _try_function(name: str, function: Loss | Metric, by_pixel: bool) -> None:
     try:
         values = function(logits, mask)
     except Exception as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise InputError(f"{name}: cannot be computed ({reason})") from error
+        raise InputError(f"{name}: cannot be computed ({_reason(error)})") from error
     shapes = [(2,), (2, 32, 32)] if by_pixel else [(2,)]
-    if not isinstance(values, torch.Tensor) or tuple(values.shape) not in shapes:
-        given = tuple(values.shape) if isinstance(values, torch.Tensor) else type(values).__name__
+    if (given := _shape(values)) not in shapes:
         raise InputError(f"{name}: gives {given} for masks (2, 32, 32); must be {' or '.join(map(str, shapes))}")
     if by_pixel and not values.requires_grad:
         raise InputError(f"{name}: gives values without a gradient; compute them from the logits by torch")
+
+
+def _shape(output: Any) -> tuple[int, ...] | str:
+    return tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
