@@ -109,29 +109,29 @@ def set_up(
     forward: Callable[[torch.Tensor], torch.Tensor] = network if ddp is None else ddp
     about = {key: data[key] for key in ("size", "normalisation", "boundary")}
     return Setup(
-        dataset,
-        folder,
-        tracker,
-        poll,
-        world,
-        device,
-        autocast(device, train["precision"]),
-        config["seed"],
-        train["epochs"],
-        steps_per_epoch,
-        train["batch_size"],
-        math.ceil(train["batch_size"] / train["accumulate"]),
-        train["save_every_steps"],
-        state,
-        build_objective(config["loss"]),
-        build_metrics(metric),
-        Augment(config["aug"]["operations"], config["aug"].get("keep_original", False)),
-        Normalise(data["normalisation"], device, memory_format(device, network)),
-        Batches(dataset.train, device, data["boundary"]),
-        Batches(dataset.valid, device, data["boundary"]),
-        ddp,
-        torch.compile(forward) if train["compile"] else forward,
-        {"model": settings_of("model", config["model"]), **about, "precision": train["precision"]},
+        dataset=dataset,
+        folder=folder,
+        tracker=tracker,
+        poll=poll,
+        world=world,
+        device=device,
+        autocast=autocast(device, train["precision"]),
+        seed=config["seed"],
+        epochs=train["epochs"],
+        steps_per_epoch=steps_per_epoch,
+        batch_size=train["batch_size"],
+        micro_batch_size=math.ceil(train["batch_size"] / train["accumulate"]),
+        save_every_steps=train["save_every_steps"],
+        state=state,
+        objective=build_objective(config["loss"]),
+        metrics=build_metrics(metric),
+        augment=Augment(config["aug"]["operations"], config["aug"].get("keep_original", False)),
+        normalise=Normalise(data["normalisation"], device, memory_format(device, network)),
+        train=Batches(dataset.train, device, data["boundary"]),
+        valid=Batches(dataset.valid, device, data["boundary"]),
+        ddp=ddp,
+        forward=torch.compile(forward) if train["compile"] else forward,
+        about={"model": settings_of("model", config["model"]), **about, "precision": train["precision"]},
     )
 
 
@@ -140,8 +140,7 @@ def _build_network(settings: Mapping[str, Any], device: torch.device, checkpoint
     network: Any = build_model(settings)
     if getattr(network, "pretrained", False):
         network.load_pretrained()
-    network = network.to(device)
-    network = network.to(memory_format=memory_format(device, network))
+    network = network.to(device, memory_format=memory_format(device, network))
     if checkpoint_activations:
         network.checkpoint_activations = True
     return network
