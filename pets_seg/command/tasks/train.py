@@ -68,11 +68,10 @@ def run(cfg: DictConfig) -> float:
     path = Path(hydra.runtime.output_dir)
     if config["replay"]:
         _use_threads_of(config["replay"])
-    if hydra.mode != RunMode.RUN:
-        # A sweep ends with a page of all its runs.
-        return train_run(config, device, path, end=lambda where: None)
-    dice = train_run(config, device, path, end=lambda where: show_files(path, where))
-    if this_world().first:
+    # A sweep ends with a page of all its runs.
+    alone = hydra.mode == RunMode.RUN
+    dice = train_run(config, device, path, end=lambda where: show_files(path, where) if alone else None)
+    if alone and this_world().first:
         # Of Hydra's own settings only these belong into the next command, which is a sweep.
         kept = [word for word in hydra.overrides.hydra if word.startswith(("hydra.searchpath=", "hydra.run."))]
         show_next([*config_folder(), *kept, *hydra.overrides.task], config["aug"]["name"], config["seed"])
@@ -163,11 +162,9 @@ def _train(
         place = f"{config['model']['name']} on {name}, {config['train']['precision']}{processes}"
         log.info(f"{from_here(folder.path)}: {place}")
         tracker = begin(config, folder.path)
-        dataset, poll = open_dataset(config["data"]), interruption.poll
-        if sweep := Schedule.current:
-            summary = train(config, dataset, folder, device, tracker, poll, world, sweep.after_epoch, sweep.announced)
-        else:
-            summary = train(config, dataset, folder, device, tracker, poll, world)
+        sweep, dataset = Schedule.current, open_dataset(config["data"])
+        in_sweep: dict[str, Any] = {"after_epoch": sweep.after_epoch, "announced": sweep.announced} if sweep else {}
+        summary = train(config, dataset, folder, device, tracker, interruption.poll, world, **in_sweep)
     except BaseException as error:
         error = _explained(error, config, world)
         # A full disk, which may be what ended the run, must not hide the reason.
@@ -197,21 +194,19 @@ def _explained(error: BaseException, config: dict[str, Any], world: World) -> Ba
 
 def _use_threads_of(replayed: str) -> None:
     """Compute with as many threads as a replayed run did, for the same rounding; warn if that cannot be."""
-    size, difference = this_world().size, ""
-    if (recorded := recorded_threads(replayed)) is None:
-        difference = "its status.json does not say by how many processes and threads it was made"
-    else:
-        threads, processes = recorded
-        if torch.get_num_threads() != threads <= _cores():
-            log.info(f"number of threads: {threads} instead of {torch.get_num_threads()}, as the replayed run had")
-            torch.set_num_threads(threads)
-        if (threads, processes) != (torch.get_num_threads(), size):
-            difference = f"it was made by {processes} processes of {threads} threads"
-    if difference:
-        log.warning(
-            f"replay={replayed}: {difference}; now there are {size} of {torch.get_num_threads()}, on {_cores()} cores, "
-            "and figures will differ by rounding"
-        )
+    recorded, size = recorded_threads(replayed), this_world().size
+    if recorded and torch.get_num_threads() != recorded[0] <= _cores():
+        log.info(f"number of threads: {recorded[0]} instead of {torch.get_num_threads()}, as the replayed run had")
+        torch.set_num_threads(recorded[0])
+    if recorded == (torch.get_num_threads(), size):
+        return
+    then = "its status.json does not say by how many processes and threads it was made"
+    if recorded:
+        then = f"it was made by {recorded[1]} processes of {recorded[0]} threads"
+    log.warning(
+        f"replay={replayed}: {then}; now there are {size} of {torch.get_num_threads()}, on {_cores()} cores, and "
+        "figures will differ by rounding"
+    )
 
 
 def _cores() -> int:
