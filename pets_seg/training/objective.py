@@ -63,12 +63,7 @@ class Objective:
 
 def build_objective(settings: Mapping[str, Any]) -> Objective:
     """Return the objective of a `loss` option's settings; a term of weight 0 is left out."""
-    if "sum" not in settings:
-        return Objective([(1, build_loss(settings))])
-    return Objective([(term["weight"], build_loss(term["loss"])) for term in settings["sum"] if term["weight"]])
-
-
-def build_loss(settings: Mapping[str, Any]) -> Loss:
-    """Return the loss of settings; without arguments the bare function, so that cross-entropy is recognised."""
-    loss = build("loss", settings)
-    return loss if loss.keywords else loss.func
+    terms = [(term["weight"], term["loss"]) for term in settings["sum"]] if "sum" in settings else [(1, settings)]
+    losses = [(weight, build("loss", loss)) for weight, loss in terms if weight]
+    # Without arguments of its own the bare function, so that cross-entropy is recognised.
+    return Objective([(weight, loss if loss.keywords else loss.func) for weight, loss in losses])
