@@ -39,8 +39,16 @@ def try_parts(config: Mapping[str, Any]) -> None:
 @cache
 def _try_network(settings: str) -> None:
     model, data, train = json.loads(settings)
+    if model.get("pretrained") and data["normalisation"] != "imagenet":
+        raise InputError("model.pretrained=true data.normalisation=raw: ImageNet weights need normalisation=imagenet")
     if train["checkpoint_activations"] or model.get("pretrained"):
-        _check_abilities(model, data, train)
+        # Any: nn.Module does not declare what `pets_seg.models` lets a network have.
+        whole: Any = build_apart(model)
+        if train["checkpoint_activations"] and not hasattr(whole, "checkpoint_activations"):
+            what = f"model={model['name']} has no attribute checkpoint_activations"
+            raise InputError(f"train.checkpoint_activations=true: {what}")
+        if getattr(whole, "pretrained", False):
+            whole.load_pretrained()
     images = -(-train["batch_size"] // train["accumulate"])
     shape = (min(images, 2), 3, data["size"], data["size"])
     network = on_meta(model)
@@ -61,20 +69,6 @@ def _try_network(settings: str) -> None:
     wanted = (shape[0], 2, *shape[2:])
     if (given := _shape(logits)) != wanted:
         raise InputError(f"model={model['name']}: makes {given} of images {shape}; must be logits {wanted}")
-
-
-def _check_abilities(model: Mapping[str, Any], data: Mapping[str, Any], train: Mapping[str, Any]) -> None:
-    """Check what a network can do beside its forward pass, and fetch its pretrained weights."""
-    if model.get("pretrained") and data["normalisation"] != "imagenet":
-        raise InputError("model.pretrained=true data.normalisation=raw: ImageNet weights need normalisation=imagenet")
-    # Any: nn.Module does not declare what `pets_seg.models` lets a network have.
-    network: Any = build_apart(model)
-    if train["checkpoint_activations"] and not hasattr(network, "checkpoint_activations"):
-        raise InputError(
-            f"train.checkpoint_activations=true: model={model['name']} has no attribute checkpoint_activations"
-        )
-    if getattr(network, "pretrained", False):
-        network.load_pretrained()
 
 
 def _try_function(name: str, function: Loss | Metric, by_pixel: bool) -> None:
