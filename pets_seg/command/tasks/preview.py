@@ -48,8 +48,7 @@ def run(cfg: DictConfig) -> float:
         [(image, mask), *draw(augment, image, mask, derive_seed(seed, index))]
         for index, (image, mask) in enumerate(zip(images, masks, strict=True))
     ]
-    part = identity(config)
-    settings = {"aug": part["aug"], "data": part["data"]}
+    settings = {group: identity(config)[group] for group in ("aug", "data")}
     settings["aug"].pop("keep_original", None)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
     path = Path("runs") / config["name"] / "preview" / f"{aug['name']}-s{seed}-{digest}.png"
@@ -79,17 +78,23 @@ def draw(
 
 def describe(operations: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a line for each entry of `aug.operations`: its probability, its operations and their parameters."""
-
-    def call(entry: Mapping[str, Any]) -> str:
-        name = entry["_target_"].rpartition(".")[2]
-        settings = ", ".join(f"{key} {_plain(value)}" for key, value in entry.items() if key not in ("_target_", "p"))
-        return f"{name} ({settings})" if settings else name
-
     return [
-        f"p {entry['p']:g}: "
-        + ("one of " + "; ".join(call(member) for member in entry["one_of"]) if "one_of" in entry else call(entry))
+        f"p {entry['p']:g}: {'one of ' if 'one_of' in entry else ''}"
+        + "; ".join(map(_describe_call, entry.get("one_of", [entry])))
         for entry in operations
     ]
+
+
+def _describe_call(operation: Mapping[str, Any]) -> str:
+    name = operation["_target_"].rpartition(".")[2]
+    settings = [f"{key} {_plain(value)}" for key, value in operation.items() if key not in ("_target_", "p")]
+    return f"{name} ({', '.join(settings)})" if settings else name
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_plain, value))}]"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def draw_figure(
@@ -98,12 +103,9 @@ def draw_figure(
     """Return a figure: a row an image, first as it is, then its draws, each with the outline of its mask."""
     columns = len(rows[0])
     width = columns * CELL_INCHES
-    wrapped = [
-        piece
-        for line in lines or ["images as they are"]
-        for piece in textwrap.wrap(line, int(width * 16), subsequent_indent="    ")
-    ]
-    head, foot = 0.55 + LINE_INCHES * len(wrapped), 0.25
+    wrap = textwrap.TextWrapper(int(width * 16), subsequent_indent="    ")
+    text = "\n".join(wrap.fill(line) for line in lines or ["images as they are"])
+    head, foot = 0.55 + LINE_INCHES * (text.count("\n") + 1), 0.25
     height = len(rows) * CELL_INCHES + head + foot
     figure = Figure(figsize=(width, height))
 
@@ -111,7 +113,7 @@ def draw_figure(
         figure.text(0.06 / width, inches_from_bottom / height, text, parse_math=False, **style)
 
     write(height - 0.1, title, va="top", fontsize=12, fontweight="bold")
-    write(height - 0.36, "\n".join(wrapped), va="top", fontsize=7.5, color="0.25", linespacing=1.35)
+    write(height - 0.36, text, va="top", fontsize=7.5, color="0.25", linespacing=1.35)
     note = " Only images that were drawn are shown; in training p is their share." if lines else ""
     write(0.08, f"Outline: mask of the pet.{note}", fontsize=6.5, color="0.4")
     figure.subplots_adjust(0.03 / width, foot / height, 1 - 0.03 / width, 1 - head / height, wspace=0.04, hspace=0.04)
@@ -126,9 +128,3 @@ def draw_figure(
     for column, axes in enumerate(grid[0]):
         axes.set_title(f"draw {column}" if column else "original", fontsize=8, pad=3)
     return figure
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, list):
-        return f"[{', '.join(map(_plain, value))}]"
-    return f"{value:g}" if isinstance(value, float) else str(value)
