@@ -54,12 +54,12 @@ def run(cfg: DictConfig) -> float:
     means = scores.means()
     shown = {key: means[key] for key in ("dice", "iou", "loss", *metrics)}
     figures = {"split": name, "images": len(split), **shown, "ece": means["ece"]}
-    origin = {"checkpoint": folder.best.name, "epoch": about["epoch"], "data": data}
+    figures |= {"checkpoint": folder.best.name, "epoch": about["epoch"], "data": data}
     rows = per_image_rows(name, split.stems, scores)
     if "data" in keys:
         root = hashlib.sha256(str(data.get("root")).encode()).hexdigest()[:6]
         name = f"{name}-{data['name']}-{root}"
-    written = folder.write_evaluation(name, figures | origin, rows)
+    written = folder.write_evaluation(name, figures, rows)
     print(f"split={figures['split']} images={len(split)}", *(f"{key}={value:.4f}" for key, value in shown.items()))
     print(f"written to {written}")
     return means["dice"]

@@ -159,8 +159,8 @@ def _train(
         folder.write_status("running", **describe_machine(name, torch.get_num_threads()), sources=sources)
         folder.write_config(config)
         processes = f", {world.size} processes" if world.size > 1 else ""
-        place = f"{config['model']['name']} on {name}, {config['train']['precision']}{processes}"
-        log.info(f"{from_here(folder.path)}: {place}")
+        settings = f"{config['model']['name']} on {name}, {config['train']['precision']}{processes}"
+        log.info(f"{from_here(folder.path)}: {settings}")
         tracker = begin(config, folder.path)
         sweep, dataset = Schedule.current, open_dataset(config["data"])
         in_sweep: dict[str, Any] = {"after_epoch": sweep.after_epoch, "announced": sweep.announced} if sweep else {}
@@ -200,12 +200,10 @@ def _use_threads_of(replayed: str) -> None:
         torch.set_num_threads(recorded[0])
     if recorded == (torch.get_num_threads(), size):
         return
-    then = "its status.json does not say by how many processes and threads it was made"
-    if recorded:
-        then = f"it was made by {recorded[1]} processes of {recorded[0]} threads"
+    made_by = f"{recorded[1]} processes of {recorded[0]} threads" if recorded else "an unknown number of threads"
     log.warning(
-        f"replay={replayed}: {then}; now there are {size} of {torch.get_num_threads()}, on {_cores()} cores, and "
-        "figures will differ by rounding"
+        f"replay={replayed}: it was made by {made_by}, by its status.json; here are {size} of "
+        f"{torch.get_num_threads()}, on {_cores()} cores, and figures will differ by rounding"
     )
 
 
