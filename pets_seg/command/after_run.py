@@ -13,7 +13,6 @@ from pets_seg.machine.terminal import duration, link, python
 from pets_seg.report.study.units import unit_of
 from pets_seg.tracking.wandb_names import in_trial
 
-DPI = 150
 # Keys of a command line that the next command leaves out or sets itself.
 NOT_NEXT = {"aug", "seed", "existing", "task"}
 log = logging.getLogger("pets_seg")
@@ -90,7 +89,7 @@ def write_picture(folder: Path) -> Path | None:
             for stem, image, truth, mask in zip(stems, *predict_test(folder, stems), strict=True)
         ]
         figure = draw_result(run, examples)
-        write_whole(path, lambda file: figure.savefig(file, format="png", dpi=DPI))
+        write_whole(path, lambda file: figure.savefig(file, format="png", dpi=150))
     # A run without a picture is still finished: its data may be gone, or its disk be full.
     except Exception as error:
         log.debug("traceback", exc_info=True)

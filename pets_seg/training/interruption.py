@@ -8,8 +8,6 @@ from typing import Any
 
 from pets_seg.machine.world import World
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
 
 class Interrupted(KeyboardInterrupt):
     """Work ended where it can be continued; `signal` is what asked for it."""
@@ -30,7 +28,8 @@ class Interruption:
     def __enter__(self) -> "Interruption":
         # Python delivers signals to the main thread only.
         if threading.current_thread() is threading.main_thread():
-            self.former_handlers = {number: signal.signal(number, self._note) for number in SIGNALS}
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self.former_handlers[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:

@@ -51,13 +51,13 @@ def train(
                 scores = validate(run)
                 row = epoch_row(run, loss, cross_entropy, scores, time.perf_counter() - trained)
                 is_best = run.state.end_epoch(row)
-                run.save()
+                run.state.save(folder.last)
                 write_epoch(run, is_best)
                 run.tracker.log(row)
                 progress.epoch(row, is_best)
                 after_epoch()
         except Interrupted:
-            run.save()
+            run.state.save(folder.last)
             raise
     return score_best(run)
 

@@ -21,8 +21,7 @@ def peak_memory_mb(device: torch.device) -> float:
     """Return the peak in MB: of the tensors on a CUDA device, otherwise of the whole process."""
     if device.type == "cuda":
         return round(torch.cuda.max_memory_allocated(device) / 1e6, 1)
-    status = Path("/proc/self/status")
-    if status.exists():
+    if (status := Path("/proc/self/status")).exists():
         kilobytes = next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return round(int(kilobytes) * 1024 / 1e6, 1)
     # Not on Windows; macOS counts bytes, and its peak cannot be reset.

@@ -53,12 +53,12 @@ def write_epoch(run: Setup, is_best: bool) -> None:
 
 def score_best(run: Setup) -> dict[str, Any]:
     """Score the best weights on validation and test images, write the results, and return the summary."""
-    best, test = run.state.use_best(), run.dataset.test
-
-    def score(batches: Batches) -> Scores:
-        return evaluate(best, batches, run.normalise, run.autocast, run.metrics, run.world, run.poll_if_alone)
-
-    scores = {"valid": score(run.valid), "test": score(Batches(test, run.device, run.about["boundary"]))}
+    best, dataset = run.state.use_best(), run.dataset
+    splits = {"valid": run.valid, "test": Batches(dataset.test, run.device, run.about["boundary"])}
+    scores = {
+        split: evaluate(best, batches, run.normalise, run.autocast, run.metrics, run.world, run.poll_if_alone)
+        for split, batches in splits.items()
+    }
     means = {split: scores[split].means() for split in scores}
     summary = summarise(run.state.rows, means["test"]) | metric_summary(run.metrics, means["valid"], means["test"])
     summary |= {
@@ -66,11 +66,9 @@ def score_best(run: Setup) -> dict[str, Any]:
         "macs": count_macs(run.state.network, run.about["size"]),
         "peak_memory_mb": peak_memory_mb(run.device),
     }
-    valid_stems = run.dataset.valid.stems
     if run.world.first:
-        run.folder.write_per_image(
-            per_image_rows("valid", valid_stems, scores["valid"]) + per_image_rows("test", test.stems, scores["test"])
-        )
+        rows = per_image_rows("valid", dataset.valid.stems, scores["valid"])
+        run.folder.write_per_image(rows + per_image_rows("test", dataset.test.stems, scores["test"]))
         run.folder.write_calibration([row for split in scores for row in calibration_rows(split, scores[split])])
         run.folder.write_summary(summary)
     if run.tracker.wants_pictures:
@@ -104,10 +102,7 @@ def metric_summary(metrics: Iterable[str], valid: Mapping[str, float], test: Map
 
 
 def predict_pictures(run: Setup, network: nn.Module) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
-    """Return stem, image uint8 (3,S,S), mask uint8 (S,S) and prediction bool (S,S) of some validation images.
-
-    `network` is in evaluation mode.
-    """
+    """Return stem, image uint8 (3,S,S), mask uint8 (S,S) and prediction bool (S,S) of some validation images."""
     pictures = []
     # One image at a time, so that large images fit into memory.
     for index in torch.linspace(0, len(run.valid) - 1, min(PICTURES, len(run.valid))).long():

@@ -72,10 +72,6 @@ class Setup:
         if self.world.size == 1:
             self.poll()
 
-    def save(self) -> None:
-        """Write last.pt; a collective operation of all ranks."""
-        self.state.save(self.folder.last)
-
 
 def set_up(
     config: Mapping[str, Any],

@@ -39,7 +39,7 @@ def train_epoch(run: Setup, progress: Progress) -> tuple[float, float]:
         if look or run.world.size == 1:
             run.poll()
         if run.save_every_steps and state.step < run.steps_per_epoch and run.steps_done % run.save_every_steps == 0:
-            run.save()
+            state.save(run.folder.last)
     loss, cross_entropy = state.losses.means()
     stop_unless_finite("training", loss, run)
     state.seconds = time.perf_counter() - started
