@@ -66,7 +66,7 @@ class Hooks(Callback):
         Schedule.current = None
         with boundary(code=2):
             if this_world().size > 1:
-                raise InputError("a sweep runs in one process, job by job; torchrun is for one run: start them singly")
+                raise InputError("-m: a sweep runs in one process; start each run by a torchrun command of its own")
             jobs = compose_jobs(config)
             for key in ("name", "task"):
                 if any(job.get(key) != config.get(key) for job in jobs):
@@ -90,8 +90,8 @@ class Hooks(Callback):
             # A sweep's runs are sought in its own folder.
             if (folder := job.hydra.sweep.subdir) != name:
                 raise InputError(
-                    f"hydra.sweep.subdir={folder}: must be the run's name alone, ${{run_name:}}; hydra.sweep.dir says "
-                    "where"
+                    f"hydra.sweep.subdir={folder}: must be the run's name alone, ${{run_name:}}; set the folder "
+                    "by hydra.sweep.dir"
                 )
         # Jobs may be the same run, which the later one then finds finished.
         self.runs = [] if chosen_later(config) else [*dict.fromkeys(names)]
@@ -141,7 +141,7 @@ class Hooks(Callback):
 def _task(config: DictConfig) -> str:
     name = OmegaConf.select(config, "task.name")
     if name not in TASKS:
-        raise InputError(f"task.name={str(name)[:100]}: is one of {', '.join(TASKS)}")
+        raise InputError(f"task.name={str(name)[:100]}: must be one of {', '.join(TASKS)}")
     return name
 
 
@@ -159,7 +159,9 @@ def _check(config: DictConfig, sweep: bool) -> None:
     if hydra.output_subdir is not None and Path(hydra.output_subdir).name != hydra.output_subdir:
         raise InputError(f"hydra.output_subdir={hydra.output_subdir}: must be the name of a folder, or null")
     if hydra.job.chdir:
-        raise InputError("hydra.job.chdir=true: paths are those of the folder that the command starts in; leave it")
+        raise InputError(
+            "hydra.job.chdir=true: is not supported, since paths are relative to the start folder; leave it out"
+        )
     bare = copy.deepcopy(config)
     with read_write(bare), open_dict(bare):
         del bare["hydra"]

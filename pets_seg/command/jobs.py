@@ -61,8 +61,8 @@ def _compose(config: DictConfig, words: list[str], groups: dict[str, str]) -> Di
             raise
         option = chosen[match[1]]
         raise InputError(
-            f"{line} (here {option}); to sweep over it, take {option} out here and give it a command of its own with "
-            "the same name=...: the report at the end of the later one compares all runs of that name"
+            f"{line} (with {option}); run {option} in a separate command with the same name=..., whose report then "
+            "compares all runs of that name"
         ) from None
     if listed(job) != listed(config):
         raise _several_studies(groups, chosen)
@@ -73,5 +73,5 @@ def _several_studies(groups: dict[str, str], chosen: dict[str, str]) -> InputErr
     study = " ".join(chosen.values())
     return InputError(
         f"{' '.join(groups.values())}: {study} lists a sweep of its own (hydra.sweeper.params), which a sweep over "
-        f"such files would leave out; start them singly, this one as {study}"
+        f"such files would ignore; run each file in its own command, this one as {study}"
     )

@@ -59,7 +59,7 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     # A log that cannot be written, on a full disk, must not print tracebacks.
     logging.raiseExceptions = False
-    # It says in every new home that it has looked for fonts.
+    # In every new home it logs that it built its font cache.
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
     # An option that is not there would be all that is said of a search path that is not there.
     warnings.filterwarnings("error", "provider=hydra.searchpath", UserWarning)
@@ -77,7 +77,7 @@ def main() -> None:
             sys.exit(128 + getattr(interruption, "signal", signal.SIGINT))
         finally:
             if problem := output_problem():
-                # Who shows help or a configuration in `head` has seen what he wanted.
+                # Help or a configuration may be piped into `head`, which closes the pipe.
                 if not (isinstance(problem, BrokenPipeError) and only_shows(words)):
                     print(f"standard output: could not be written ({problem.strerror})", file=sys.stderr)
                 sys.exit(1)

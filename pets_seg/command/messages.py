@@ -107,7 +107,7 @@ def _explain(error: HydraException | OmegaConfBaseException) -> str:
     if match := re.search(r"In '(.+?)'.*?raised while composing config:\s(.*?)\n.*full_key: ([\w.]+)", text, re.DOTALL):
         file, reason, key = match.groups()
         if file.startswith(f"{key}/"):
-            return f"{file}: sets keys of {key}; the first line of such a file is # @package _global_"
+            return f"{file}: sets keys below {key}; make # @package _global_ the first line of the file"
         return f"{unknown_key(key)} (set in {file})" if " not in " in reason else f"{file}: {key}: {reason}"
     key = getattr(error, "full_key", None)
     return f"{key}: {first_line(text)}" if key else re.split(r"\s(?:Config search path|full_key):", text)[0]

@@ -65,7 +65,7 @@ def check_files(config: DictConfig) -> None:
     for key, default in _defaults().items():
         unread = key in rules(Root) and key not in GROUPS and not reads("train", key) and not reads(task, key)
         if unread and (OmegaConf.select(config, key) != default or key in listed(config)):
-            raise InputError(f"{_no_place(task, key)}; a chosen file, or a composed configuration, has it")
+            raise InputError(f"{_no_place(task, key)}; remove it from the chosen file or the composed configuration")
 
 
 def reads(task: str, key: str) -> bool:

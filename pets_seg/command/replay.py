@@ -86,8 +86,8 @@ def _check(run: str, key: str, value: Any) -> None:
             allowed = name == "_target_" and ALLOWED.fullmatch(str(item))
             if key.startswith("aug.") and name.startswith("_") and not allowed:
                 raise InputError(
-                    f"replay={run}: {key}.{name}={str(item)[:80]} is not built from a file; classes of your own come "
-                    "through an aug option: give aug=... beside replay"
+                    f"replay={run}: {key}.{name}={str(item)[:80]} is not allowed in a recorded config; for a class "
+                    "of your own add its option, aug=..., to the command"
                 )
             _check(run, f"{key}.{name}", item)
     elif isinstance(value, list):

@@ -35,8 +35,8 @@ def check(cfg: DictConfig, named: Collection[str] = ()) -> dict[str, Any]:
     except (OmegaConfBaseException, RecursionError) as error:
         key = getattr(error, "full_key", None) or "${...}"
         raise InputError(
-            f"{key}: refers to what cannot be had ({first_line(str(error))}); "
-            "name a key of --cfg job, or a variable that is set as ${oc.env:NAME}"
+            f"{key}: its interpolation cannot be resolved ({first_line(str(error))}); name a key "
+            "that --cfg job shows, or by ${oc.env:NAME} a variable of the environment that is set"
         ) from error
     _check_name("name", config["name"])
     _check_settings(config, Root, "")
@@ -44,22 +44,20 @@ def check(cfg: DictConfig, named: Collection[str] = ()) -> dict[str, Any]:
         if about.several:
             for name, node in (config.get(group) or {}).items():
                 if name in TAKEN:
-                    raise InputError(f"metric.{name}: is a figure that every run has; give yours another name")
-                _check_option(f"{group}.{name}", group, {**node, "name": name} if isinstance(node, Mapping) else node)
+                    raise InputError(
+                        f"metric.{name}: is the name of a metric that every run has; give yours another name"
+                    )
+                named_node = {**node, "name": name} if isinstance(node, Mapping) else node
+                check_option(group, named_node, f"{group}.{name}")
         elif group in named:
             locate(config[group], group)
         elif group == "loss" and isinstance(config[group], Mapping) and "sum" in config[group]:
             _check_name("loss.name", cfg.loss.get("name"))
             _check_sum(config["loss"], plain(cfg.loss, resolve=False)["sum"])
         elif about.schema or about.passed is not None:
-            _check_option(group, group, config.get(group))
+            check_option(group, config.get(group))
     _check_together(config)
     return config
-
-
-def check_option(group: str, node: Mapping[str, Any]) -> None:
-    """Raise InputError unless the plain values of an option, which may come from a file, can be used."""
-    _check_option(group, group, node)
 
 
 def _check_name(key: str, name: Any) -> None:
@@ -85,12 +83,16 @@ def check_setting(key: str, value: Any, rule: Any) -> None:
         raise InputError(f"{error}{sweep_hint(key, str(value)[:100], rule)}") from None
 
 
-def _check_option(where: str, group: str, node: Any) -> None:
-    about = GROUPS[group]
+def check_option(group: str, node: Any, where: str = "") -> None:
+    """Raise InputError unless the plain values of an option, which may come from a file, can be used.
+
+    `where` is its key in the configuration, if it is not the group.
+    """
+    about, where = GROUPS[group], where or group
     if not isinstance(node, Mapping):
         raise InputError(
-            f"{where}={shown(node)}: must hold settings; mend the file of the option, or where another file chooses "
-            f"one, list it under its defaults: - override /{group}: OPTION"
+            f"{where}={shown(node)}: is a value and not the settings of an option; correct the option's file, or "
+            f"choose an option in the defaults list of a file: - override /{group}: OPTION"
         )
     _check_name(f"{where}.name", node.get("name"))
     for key, rule in rules(about.schema).items():
@@ -137,7 +139,7 @@ def _check_together(config: Mapping[str, Any]) -> None:
     resolve_precision(train["precision"], resolve_device(train["device"]))
     if train["accumulate"] > train["batch_size"]:
         raise InputError(
-            f"train.accumulate={train['accumulate']}: train.batch_size={train['batch_size']} has not as many images"
+            f"train.accumulate={train['accumulate']}: must not exceed train.batch_size={train['batch_size']}; lower it"
         )
     cache_dir = config["data"].get("cache_dir")
     if cache_dir and os.path.isfile(cache_dir):

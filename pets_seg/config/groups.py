@@ -15,8 +15,8 @@ class Group:
 
     `schema` types the settings that the package itself reads, `limits` arguments of parts by their name. `passed` is
     how many arguments the package gives to the class or function that an option names by `_target_` (None: an option
-    names none). `counts` is whether a run is another one with another option, `several` whether several can be chosen,
-    and `later` whether its part is a function that is called again and again while a run lasts.
+    names none). `counts` is whether the option is part of a run's identity (its name), `several` whether several can be
+    chosen, and `later` whether its part is a function that is called in every step or for every batch.
     """
 
     text: str
@@ -34,8 +34,8 @@ GROUPS = {
     "optimizer": Group("how weights are updated", counts=True, passed=1, limits=Optimizer),
     "scheduler": Group("how the learning rate moves over a run", counts=True, passed=2),
     "loss": Group("what training minimises", counts=True, passed=2, later=True),
-    "metric": Group("figures beside Dice, IoU and loss: one, or [several]", passed=2, several=True, later=True),
-    "data": Group("where images and trimaps come from", counts=True, schema=Data, passed=0),
+    "metric": Group("metrics in addition to Dice, IoU and loss: one, or [several]", passed=2, several=True, later=True),
+    "data": Group("where images and masks come from", counts=True, schema=Data, passed=0),
     "train": Group("epochs, batch size, precision, device", counts=True, schema=Train),
     "tracker": Group("a copy of the figures, for W&B", passed=2),
     "report": Group("how runs are compared", schema=Report),

@@ -22,9 +22,9 @@ ADDED_LATER: dict[str, Any] = {
     "train.ema": 0.0,
     "train.deterministic": False,
 }
-# Groups whose options of a user's own were there before the rule of `_whole`.
+# Groups that allowed options of one's own before `_whole` existed: their values are hashed as they are written.
 AS_WRITTEN = ("aug", "optimizer", "train")
-# The class of an optimizer has always entered the name of a run.
+# Groups whose `_target_` is part of the hash in a run's name, as it always was.
 WITH_TARGET = ("optimizer",)
 
 
@@ -61,7 +61,7 @@ def settings_of(group: str, node: Mapping[str, Any]) -> dict[str, Any]:
         typed = {key: value if isinstance(own.get(key), float) else _whole(value) for key, value in typed.items()}
     implied = {key: value for key, value in own.items() if key.startswith("_")}
     if derived := {key: value for key, value in own.items() if group != "aug" and "${" in str(value)}:
-        # What the file says of others may be a stranger's, and is not resolved.
+        # Only numbers are used: other values of an untrusted file may hold interpolations, which are not resolved.
         numbers = {key: value for key, value in {**own, **typed}.items() if isinstance(value, int | float)}
         resolved = plain(OmegaConf.create({group: {**numbers, **derived}}))[group]
         implied |= {key: resolved[key] for key in derived}

@@ -23,7 +23,7 @@ LIBRARIES = ("pets_seg", "torch", "torchvision", "kornia")
 # Hydra 1.4 wants to be told which classes may be built. The options of a command may name any but those that Hydra
 # itself refuses; what a stranger's file may name, `permitted` decides.
 warnings.filterwarnings("ignore", "(?s).*execution.whitelist")
-# What the options of this process's commands name.
+# The targets that this process's commands named themselves; files may name them too.
 _allowed: set[str] = set()
 
 
@@ -155,8 +155,8 @@ def check_sources(where: Path, then: Any, now: Mapping[str, str]) -> None:
     for target, digest in now.items():
         if isinstance(then, Mapping) and then.get(target, digest) != digest:
             raise InputError(
-                f"{where}: {target}, or what it imports beside it, has changed since this run was made; "
-                "existing=restart trains it again"
+                f"{where}: the code of {target}, or of a module that it imports from its folder, has changed since "
+                "this run was made; existing=restart trains it again"
             )
 
 

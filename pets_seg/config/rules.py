@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from pets_seg.errors import InputError, nearest
 
-KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word", type(None): "null"}
+KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a string", type(None): "null"}
 LISTS = (list, tuple, Sequence)
 
 
@@ -41,8 +41,8 @@ def check_value(key: str, value: Any, annotation: Any) -> None:
     any other annotation takes every value.
     """
     if reason := _reason(value, annotation):
-        number = isinstance(value, int | float) and not isinstance(value, bool) and "a word" in reason
-        hint = f"; as a word it is written {key}='\"{value}\"'" if number else ""
+        number = isinstance(value, int | float) and not isinstance(value, bool) and "a string" in reason
+        hint = f"; as a string it is written {key}='\"{value}\"'" if number else ""
         raise InputError(f"{key}={shown(value)}: {reason}{hint}")
 
 
@@ -54,7 +54,7 @@ def shown(value: Any) -> str:
 
 
 def describe(annotation: Any) -> str:
-    """Return what kind of value an annotation stands for: "a whole number", "a list of numbers", "a word or null"."""
+    """Return what kind of value an annotation stands for: "a whole number", "a list of numbers", "a string or null"."""
     kinds = [_kind(part) for part in _alternatives(annotation)]
     return " or ".join(dict.fromkeys(kind for kind in kinds if kind)) or "another kind of value"
 
@@ -120,11 +120,11 @@ def _bare(annotation: Any) -> tuple[Any, tuple[Any, ...], list[Range]]:
 def _kind(annotation: Any) -> str:
     kind, inner, _ = _bare(annotation)
     if kind is Literal:
-        return "a word"
+        return "a string"
     if kind in LISTS:
         item = describe(inner[0]) if inner else ""
         return f"a list of {item.removeprefix('a ')}s" if item.startswith("a ") else "a list"
-    return "names with values" if kind is dict else KINDS.get(kind, "")
+    return "a mapping" if kind is dict else KINDS.get(kind, "")
 
 
 def _fits(value: Any, annotation: Any) -> bool:
@@ -149,7 +149,7 @@ def _problem(value: Any, annotation: Any) -> str:
     kind, inner, ranges = _bare(annotation)
     if kind is Literal and value not in inner:
         words = [str(choice) for choice in inner]
-        return f"is one of {', '.join(words)}{nearest(str(value), words)}"
+        return f"must be one of {', '.join(words)}{nearest(str(value), words)}"
     if kind in LISTS:
         if kind is tuple and ... not in inner and len(value) != len(inner or value):
             return f"must hold {len(inner)} values"

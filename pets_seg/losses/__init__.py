@@ -1,5 +1,5 @@
-"""The losses, a file each: f(logits, mask, **settings) returns a value a pixel or a value an image.
+"""The losses, one per file: f(logits, mask, **settings) returns one value per pixel or per image.
 
-`logits` are float32 (B,2,H,W), `mask` is uint8 (B,H,W) with 0, 1 (pet) and 255 (not counted). Values a pixel, (B,H,W),
-are averaged over the counted pixels of the whole batch, values an image, (B,), over its images.
+`logits` are float32 (B,2,H,W), `mask` is uint8 (B,H,W) with 0, 1 (pet) and 255 (ignored). Values per pixel, (B,H,W),
+are averaged over the pixels of the whole batch that are not ignored, values per image, (B,), over its images.
 """

@@ -1,4 +1,4 @@
-"""What a run minimises: one loss, or a weighted sum of several, each averaged by its own kind."""
+"""What a run minimises: one loss, or a weighted sum of several, each averaged over pixels or over images."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce

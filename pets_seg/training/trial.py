@@ -55,14 +55,14 @@ def _try_network(settings: str) -> None:
     with torch.device("meta"):
         try:
             logits = network.train()(torch.empty(shape))
-        # An operation that meta tensors do not support is tried by the first step.
+        # Some operations have no meta kernel; the first training step tries them.
         except NotImplementedError:
             return
         except Exception as error:
             few = images == 1 and "Expected more than 1 value per channel" in str(error)
             raise InputError(
-                f"train.batch_size={train['batch_size']} train.accumulate={train['accumulate']}: batch norm has one "
-                f"value a channel of one image at data.size={data['size']}; use 2 or more images at once"
+                f"train.batch_size={train['batch_size']} train.accumulate={train['accumulate']}: a micro-batch of "
+                f"one image at data.size={data['size']} gives batch norm one value per channel; use 2 or more images"
                 if few
                 else f"model={model['name']}: cannot train on images of data.size={data['size']} ({_reason(error)})"
             ) from error

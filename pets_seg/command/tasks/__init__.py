@@ -1,1 +1,1 @@
-"""What a command can do, a verb a file."""
+"""What a command can do, one task per file."""

@@ -200,10 +200,10 @@ def _use_threads_of(replayed: str) -> None:
         torch.set_num_threads(recorded[0])
     if recorded == (torch.get_num_threads(), size):
         return
-    made_by = f"{recorded[1]} processes of {recorded[0]} threads" if recorded else "an unknown number of threads"
+    then = f"processes={recorded[1]} threads={recorded[0]}" if recorded else "neither processes nor threads"
     log.warning(
-        f"replay={replayed}: it was made by {made_by}, by its status.json; here are {size} of "
-        f"{torch.get_num_threads()}, on {_cores()} cores, and figures will differ by rounding"
+        f"replay={replayed}: its status.json records {then}; here they are {size} and {torch.get_num_threads()} "
+        f"({_cores()} cores), so that figures will differ by rounding"
     )
 
 
