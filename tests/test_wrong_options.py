@@ -27,7 +27,7 @@ OPTIONS = {
         "name: mine\noperations: hello": "aug.operations=hello: expected a list",
         "name: mine\noperations: 5": "aug.operations=5: expected a list",
         "name: mine\noperations: []\nkeep_original: maybe": "aug.keep_original=maybe: expected true or false",
-        "name: ${nothing}\noperations: []": "aug.name: refers to what cannot be had",
+        "name: ${nothing}\noperations: []": "aug.name: its interpolation cannot be resolved",
         "name: mine\noperations: &x [*x]": "contains itself, or is nested too deeply",
         f"name: mine\noperations: {'[' * 2000}{']' * 2000}": "nested too deeply; write it flat",
         "defaults: [mine]": "contains itself",
@@ -51,7 +51,7 @@ OPTIONS = {
     "model": {
         f"{UNET}width: many": "model.width=many: expected a whole number",
         f"{UNET}width: 2048": "model.width=2048: must be from 1 to 1024",
-        f"{UNET}upsampling: bilinaer": "model.upsampling=bilinaer: is one of bilinear, transposed (did",
+        f"{UNET}upsampling: bilinaer": "model.upsampling=bilinaer: must be one of bilinear, transposed (did",
         f"{UNET}depth: 3": "model.depth: pets_seg.models.unet.UNet takes no such argument (did you mean width?)",
         "name: vgg\nwidth: 8": "model._target_: is needed: the class or function of the option",
         "name: unet\n_target_: torch.nn.Identity": "model.name=unet: is the name of another option",
@@ -79,14 +79,14 @@ OPTIONS = {
         "dice: {_target_: pets_seg.losses.soft_dice.soft_dice}": "metric.dice: is a figure that every run has",
     },
     "tracker": {
-        "name: mine\n_target_: pets_seg.tracking.wandb_sink.WandbSink\nmode: on": "tracker.mode=true: is one of auto",
+        "name: mine\n_target_: pets_seg.tracking.wandb_sink.WandbSink\nmode: on": "tracker.mode=true: must be",
     },
     "data": {
         "name: sample": "data.size: is needed",
         "name: sample\nsize: large\nboundary: x": "data.size=large: expected a whole number",
     },
     "task": {
-        "# @package _global_\ntask: {name: foo}": "task.name=foo: is one of train, evaluate, preview",
+        "# @package _global_\ntask: {name: foo}": "task.name=foo: must be one of train, evaluate, preview",
         "# @package _global_\nfoo: 1": "foo: no such group or setting; --help lists them (set in task/mine)",
     },
     "experiment": {

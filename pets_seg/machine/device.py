@@ -21,7 +21,7 @@ def resolve_device(name: str) -> torch.device:
         mps = torch.backends.mps.is_available() and world.size == 1
         name = "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"
     if not re.fullmatch(r"cpu|mps|cuda(:\d{1,3})?", name):
-        raise InputError(f"train.device={name}: is one of auto, cpu, cuda, cuda:N, mps")
+        raise InputError(f"train.device={name}: must be one of auto, cpu, cuda, cuda:N, mps")
     if world.size > 1 and name not in ("cpu", "cuda"):
         raise InputError(f"train.device={name}: {world.size} processes take train.device=cpu, cuda or auto")
     if world.size > 1 and name == "cuda":

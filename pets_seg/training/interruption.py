@@ -53,5 +53,5 @@ class Interruption:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if self.world.first:
             # Not by print: the signal may have arrived in the middle of one.
-            more = b"; once more ends it at once" if self.world.size == 1 else b""
-            os.write(2, b"\ninterrupted: ends after this step" + more + b"\n")
+            more = b"; Ctrl-C again stops it at once" if self.world.size == 1 else b""
+            os.write(2, b"\ninterrupted: the run stops after this step" + more + b"\n")

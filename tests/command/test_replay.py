@@ -105,7 +105,7 @@ def evil(change: Callable[[dict], object], run: Path) -> Path:
 
 
 CHANGES = {
-    "is not built from a file": lambda c: c["aug"]["operations"].append({"_target_": "os.system", "p": 1}),
+    "is not allowed in a recorded config": lambda c: c["aug"]["operations"].append({"_target_": "os.system", "p": 1}),
     "_target_=kornia.augmentation.auto.os.system is not": lambda c: c["aug"]["operations"].append(
         {"_target_": "kornia.augmentation.auto.os.system", "p": 1}
     ),

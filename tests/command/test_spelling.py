@@ -74,4 +74,4 @@ def test_what_is_proposed_can_be_read(in_process: Command) -> None:
 
 def test_a_value_that_is_a_list_is_not_taken_for_a_sweep(in_process: Command, tmp_path: Path) -> None:
     refused(*in_process("optimizer.betas=[a,b]"), "optimizer.betas=[a,b]: expected a list of numbers\n", tmp_path)
-    refused(*in_process("name=[a,b]"), "name=[a,b]: expected a word\n", tmp_path)
+    refused(*in_process("name=[a,b]"), "name=[a,b]: expected a string\n", tmp_path)

@@ -97,15 +97,15 @@ def test_a_search_path_is_read_too(conf: Path, jobs: Callable[..., list[str]]) -
 
 REFUSED = {
     "-m experiment=study,other": "experiment=study,other: experiment=study lists a sweep of its own "
-    "(hydra.sweeper.params), which a sweep over such files would leave out; start them singly, this one as experi",
+    "(hydra.sweeper.params), which a sweep over such files would ignore; run each file in its own command, this o",
     "-m experiment=plain,study": "experiment=study lists a sweep of its own",
     "experiment=study,other": "experiment=study,other: several values need a sweep: add -m",
-    "-m model=unet,resnet34_unet model.width=4": "model.width: belongs to model=unet, not to the "
-    "model chosen (here model=resnet34_unet); to sweep over it, take model=resnet34_unet out here and give it a "
-    "command of its own with the same name=...: the report at the end of the later one compares all runs of that name",
+    "-m model=unet,resnet34_unet model.width=4": "model.width: belongs to model=unet, not to the model chosen (with "
+    "model=resnet34_unet); run model=resnet34_unet in a separate command with the same name=..., whose report then "
+    "compares all runs of that name",
     "-m optimizer=sgd,adamw optimizer.momentum=0.9": "belongs to optimizer=muon or optimizer=sgd, not to ",
     "-m data=sample,folder data.root=/a": "data.root: belongs to data=folder or data=oxford_pet, not to the",
-    "-m scheduler=onecycle,constant scheduler.warmup=0.1,0.2": "chosen (here scheduler=constant); to sweep ov",
+    "-m scheduler=onecycle,constant scheduler.warmup=0.1,0.2": "chosen (with scheduler=constant); run sche",
     "-m aug=elastic,none aug.operations.0.p=0.1": "aug.operations.0.p=0.1: is not in this option; --cfg job shows",
     "-m optimizer=sgd,muon optimizer.momentun=0.9": "optimizer.momentun: no such setting (did you mean optimizer.mom",
     "-m model.width=4 model=resnet34_unet seed=0,1": "belongs to model=unet, not to the model chosen",

@@ -37,8 +37,8 @@ REFUSED = [
     (1.5, int, "expected a whole number"),
     ("1", float, "expected a number"),
     (1, bool, "expected true or false"),
-    (None, str, "k=null: expected a word"),
-    (2024, str, "expected a word; as a word it is written k='\"2024\"'"),
+    (None, str, "k=null: expected a string"),
+    (2024, str, "expected a string; as a string it is written k='\"2024\"'"),
     ("x", Annotated[int | None, Range(1, 8)], "expected a whole number or null"),
     (9, Annotated[int | None, Range(1, 8)], "must be from 1 to 8"),
     (math.nan, SHARE, "must be from 0 to 1"),
@@ -47,8 +47,8 @@ REFUSED = [
     ([0.1, "x"], list[SHARE], "expected a list of numbers"),
     ([0.1], tuple[SHARE, SHARE], "must hold 2 values"),
     ([1, 3], Annotated[list[int], Range(1, 2)], "must be from 1 to 2"),
-    ("c", Literal["a", "cc"], "is one of a, cc (did you mean cc?)"),
-    ([3.5, "a"], list[Literal["a"] | int], "is one of a"),
+    ("c", Literal["a", "cc"], "must be one of a, cc (did you mean cc?)"),
+    ([3.5, "a"], list[Literal["a"] | int], "must be one of a"),
     ("fast", float | torch.Tensor, "expected a number"),
 ]
 

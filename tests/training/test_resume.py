@@ -71,7 +71,7 @@ def test_once_interrupted_it_ends_after_the_step_and_goes_on_there(
     process.join(30)
     assert process.exitcode == code
     shown = (tmp_path / "work" / "shown").read_text()
-    assert "interrupted: ends after this step; once more ends it at once" in shown
+    assert "interrupted: the run stops after this step; Ctrl-C again stops it at once" in shown
     assert "Traceback" not in shown
     run = only_run(tmp_path / "work")
     status = json.loads((run / "status.json").read_text())
@@ -97,7 +97,7 @@ def test_twice_interrupted_it_ends_at_once(oxford: Path, tmp_path: Path) -> None
     process = start(work, [*tiny(oxford), *LONG], ("pets_seg.training.step.derive_seed", 9), halt)
     wait_for((work / "halted").exists)
     os.kill(process.pid, signal.SIGTERM)
-    wait_for(lambda: "interrupted: ends after this step" in (work / "shown").read_text())
+    wait_for(lambda: "interrupted: the run stops after this step" in (work / "shown").read_text())
     assert process.is_alive()
     os.kill(process.pid, signal.SIGINT)
     process.join(30)
