@@ -71,7 +71,7 @@ def one_line(error: BaseException) -> str:
         text = str(error)
     elif isinstance(error, HydraException | OmegaConfBaseException):
         text = _explain(error)
-    elif isinstance(error, yaml.YAMLError):
+    elif isinstance(error, yaml.YAMLError | UnicodeDecodeError):
         text = f"an option's file cannot be read: {error}; mend it"
     elif match := re.search("provider=hydra.searchpath.*path=(.*) is not available", str(error)):
         text = f"hydra.searchpath: {match[1]} is not there; give a folder as file:///my/conf or a package as pkg://name"
