@@ -19,10 +19,10 @@ from pets_seg.report.plotting.calibration import draw_calibration
 from pets_seg.report.plotting.cost import draw_cost
 from pets_seg.report.plotting.curves import draw_curves
 from pets_seg.report.plotting.differences import draw_differences
-from pets_seg.report.plotting.drawing import STYLE, Drawing, hover_data
+from pets_seg.report.plotting.drawing import Drawing, hover_data
 from pets_seg.report.plotting.factors import draw_factors
 from pets_seg.report.plotting.images import draw_images
-from pets_seg.report.plotting.looks import find_looks
+from pets_seg.report.plotting.looks import STYLE, find_looks
 from pets_seg.report.plotting.masks import draw_masks
 from pets_seg.report.plotting.svg import inline_svg, plain_svg
 from pets_seg.report.study.examples import Example

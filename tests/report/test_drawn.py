@@ -17,10 +17,10 @@ from pets_seg.report.plotting.calibration import draw_calibration, reliability
 from pets_seg.report.plotting.cost import draw_cost, front
 from pets_seg.report.plotting.curves import draw_curves
 from pets_seg.report.plotting.differences import draw_differences, signed
-from pets_seg.report.plotting.drawing import STYLE, Lines, hover_data
+from pets_seg.report.plotting.drawing import Lines, hover_data
 from pets_seg.report.plotting.factors import draw_factors
 from pets_seg.report.plotting.images import draw_images, image_scores
-from pets_seg.report.plotting.looks import INK, find_looks, short_labels
+from pets_seg.report.plotting.looks import INK, STYLE, find_looks, short_labels
 from pets_seg.report.plotting.masks import draw_masks
 from pets_seg.report.plotting.svg import plain_svg
 from pets_seg.report.plotting.widths import text_width

@@ -14,9 +14,9 @@ from pets_seg.report.plotting.cost import front
 from pets_seg.report.plotting.courses import SECONDS, course_of
 from pets_seg.report.plotting.curves import draw_curves
 from pets_seg.report.plotting.differences import draw_differences
-from pets_seg.report.plotting.drawing import STYLE, Drawing, Lines, spaced
+from pets_seg.report.plotting.drawing import Drawing, Lines, spaced
 from pets_seg.report.plotting.images import draw_images, image_scores
-from pets_seg.report.plotting.looks import COLOURS, INK, OTHER, find_looks, short_labels
+from pets_seg.report.plotting.looks import COLOURS, INK, OTHER, STYLE, find_looks, short_labels
 from pets_seg.report.plotting.masks import MOST_GROUPS, draw_masks
 from pets_seg.report.plotting.svg import plain_svg
 from pets_seg.report.plotting.widths import shortened, text_width

@@ -1,4 +1,4 @@
-"""What the figures share: style, places in inches, labels at the ends of lines, and what the pointer shows."""
+"""What the figures share: places in inches, labels at the ends of lines, and what the pointer shows."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -6,48 +6,15 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib import RcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pets_seg.report.plotting.looks import GRID, INK, MUTED, VARIABLES, Dash, Look
+from pets_seg.report.plotting.looks import VARIABLES, Dash, Look
 from pets_seg.report.plotting.widths import SMALL
 from pets_seg.report.study.study import Spread
 
 # Inches: the text width of a paper in two columns.
 WIDTH = 7.2
-TICKS = {"labelsize": SMALL, "color": MUTED, "labelcolor": INK, "major.size": 2.5, "major.width": 0.6}
-STYLE = RcParams(
-    {
-        "font.family": "sans-serif",
-        "font.sans-serif": ["DejaVu Sans"],
-        "font.size": 8,
-        "text.color": INK,
-        # Names that users choose may hold a dollar sign.
-        "text.parse_math": False,
-        "axes.titlesize": 8,
-        "axes.titlelocation": "left",
-        "axes.titlepad": 5,
-        "axes.labelsize": 7.5,
-        "axes.labelcolor": INK,
-        "axes.edgecolor": MUTED,
-        "axes.linewidth": 0.6,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.axisbelow": True,
-        "axes.grid": True,
-        "grid.color": GRID,
-        "grid.linewidth": 0.6,
-        "xtick.minor.size": 0,
-        # Readers overlook an offset that is to be added to the labels.
-        "axes.formatter.useoffset": False,
-        "figure.facecolor": "white",
-        "axes.facecolor": "none",
-        # The same study gives the same file.
-        "svg.hashsalt": "pets_seg",
-    }
-    | {f"{axis}tick.{key}": value for axis in "xy" for key, value in TICKS.items()}
-)
 # More points of a line are neither visible nor worth sending.
 MOST_POINTS = 200
 Series = tuple[str, str, np.ndarray, np.ndarray, np.ndarray | None]

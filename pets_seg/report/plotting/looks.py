@@ -1,10 +1,13 @@
-"""How groups are told apart: a colour, a line style and a short label each, the same in every figure."""
+"""The style of all figures, and how groups are told apart in them: a colour, a line style and a short label each."""
 
 import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
+from pathlib import Path
+
+import matplotlib as mpl
 
 from pets_seg.config.groups import COMPARED
 from pets_seg.errors import escaped
@@ -12,7 +15,8 @@ from pets_seg.report.plotting.widths import LABEL, LONGEST, shortened, widest
 from pets_seg.report.study.groups import Group, written
 from pets_seg.report.study.study import Study, spread
 
-INK, MUTED, GRID, OTHER = "#24292f", "#68717b", "#e3e6ea", "#a3abb5"
+STYLE = mpl.rc_params_from_file(Path(__file__).parents[1] / "template" / "figures.mplstyle", use_default_template=False)
+INK, MUTED, GRID, OTHER = STYLE["text.color"], STYLE["axes.edgecolor"], STYLE["grid.color"], "#a3abb5"
 # Okabe and Ito's colours, which every kind of colour blindness tells apart, without the yellow, too pale on white.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#882255")
 # The variables of style.css that stand for them in the page.

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pets_seg.errors import escaped
-from pets_seg.report.plotting.drawing import STYLE, add_axes, add_text
-from pets_seg.report.plotting.looks import COLOURS, MUTED
+from pets_seg.report.plotting.drawing import add_axes, add_text
+from pets_seg.report.plotting.looks import COLOURS, MUTED, STYLE
 from pets_seg.report.plotting.masks import PREDICTED, UNCOUNTED, add_image, draw_legend, draw_outline
 from pets_seg.report.plotting.widths import shortened
 from pets_seg.report.study.examples import Example
