@@ -1,7 +1,7 @@
 """Learning curves: losses and Dice, by epoch and by time."""
 
 from collections.abc import Collection, Sequence
-from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,6 @@ PANELS = {"train/loss": "training loss", "val/loss": "validation loss", "val/dic
 MOST_RUNS = 60
 # More grey lines are embedded as a raster image, which is smaller.
 MOST_GREY = 40
-NETWORKS = {"unet": "UNet", "resnet34_unet": "ResNet34-UNet"}
 
 
 def draw_curves(study: Study, looks: dict[str, Look], reference: bool = False) -> Drawing | None:
@@ -72,15 +71,8 @@ def draw_curves(study: Study, looks: dict[str, Look], reference: bool = False) -
 
 def read_reference() -> dict[str, pd.DataFrame]:
     """Return the curves of the reference study by label, with the columns of metrics.csv."""
-    tables = {}
-    for path in sorted(files("pets_seg.report").joinpath("reference").iterdir(), key=lambda path: path.name):
-        if path.name.endswith(".csv"):
-            model, _, aug = path.name.removesuffix(".csv").partition("-")
-            with path.open() as file:
-                table = pd.read_csv(file)
-            names = {"train_loss": "train/loss", "val_loss": "val/loss", "val_dice": "val/dice"}
-            tables[f"{NETWORKS.get(model, model)}, {aug.replace('_', ' ')}"] = table.rename(columns=names)
-    return tables
+    table = pd.read_csv(Path(__file__).parents[1] / "reference" / "curves.csv")
+    return {str(label): rows for label, rows in table.groupby("curve")}
 
 
 def _draw_runs(axes: Axes, course: Course, column: str, colour: str, seconds: float | None) -> None:
