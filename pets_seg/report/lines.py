@@ -13,7 +13,19 @@ from pets_seg.report.study.words import count, points
 # Of more groups only the best and the worst have a line each.
 MOST_LINES = 12
 COLOURS = {Verdict.BETTER: "green", Verdict.WORSE: "red"}
-NAMES = {Verdict.BETTER: "better", Verdict.WORSE: "worse"}
+# What stands behind a group's figures.
+WORDS = {
+    Verdict.NO_COMMON_SEED: "no seed in common with {against}; run the missing seeds",
+    Verdict.NOT_FINITE: "no verdict, because scores are not finite",
+    Verdict.EQUAL: "the differences from {against} are all exactly zero",
+    Verdict.CONSTANT: "no verdict, because the networks of both predict one class for every image",
+    Verdict.NO_VARIANCE: "no verdict, because all its seeds differ from {against} by the same",
+    Verdict.ONE_SEED: "one seed gives no verdict against {against}; run more seeds",
+    Verdict.BETTER: "better than {against}",
+    Verdict.WORSE: "worse than {against}",
+    Verdict.UNCORRECTED: "cannot be told apart from {against} once all groups are counted (Holm's p {p:.2f})",
+    Verdict.UNDECIDED: "cannot be told apart from {against} with {seeds}{plan}",
+}
 
 
 def verdict_lines(study: Study) -> list[tuple[str, str]]:
@@ -31,8 +43,9 @@ def verdict_lines(study: Study) -> list[tuple[str, str]]:
     if len(ordered) <= MOST_LINES:
         return lines + [_line(item, study) for item in ordered]
     half = MOST_LINES // 2
-    between = Counter(NAMES.get(verdict(item), "without a verdict") for item in ordered[half:-half])
-    counts = [f"{between[name]} {name}" for name in (*NAMES.values(), "without a verdict") if between[name]]
+    kinds = (verdict(item) for item in ordered[half:-half])
+    between = Counter(kind.value if kind in COLOURS else "without a verdict" for kind in kinds)
+    counts = [f"{between[name]} {name}" for name in ("better", "worse", "without a verdict") if between[name]]
     summary = f"{count(between.total(), 'group')} between them: {', '.join(counts)}; all are in the page"
     best, worst = ([_line(item, study) for item in part] for part in (ordered[:half], ordered[-half:]))
     return [*lines, *best, (summary, ""), *worst]
@@ -43,7 +56,9 @@ def _line(item: Difference, study: Study) -> tuple[str, str]:
     # A long name of the one baseline stands in the heading alone; the short name of an option is repeated.
     against = "the baseline" if study.baseline and baseline.short == baseline.name else baseline.short
     figures = "" if kind in (Verdict.NO_COMMON_SEED, Verdict.NOT_FINITE) else f" {_figures(item)}:"
-    line = f"{item.group.short}:{figures} {_verdict_in_words(item, against)}"
+    plan = f"; {_plan(item)}" if has_plan(item) else ""
+    words = WORDS[kind].format(against=against, p=item.p_holm, seeds=count(item.estimate.seeds, "seed"), plan=plan)
+    line = f"{item.group.short}:{figures} {words}"
     names = [group.short for group in (item.group, baseline) if constants(group)]
     if names and kind not in (Verdict.EQUAL, Verdict.CONSTANT):
         line += f"; but see above what the networks of {' and '.join(names)} predict"
@@ -55,31 +70,6 @@ def _figures(item: Difference) -> str:
     where = " over images" if estimate.seeds == 1 else ""
     ends = "" if math.isnan(estimate.low) else f" ({points(estimate.low)} to {points(estimate.high)}{where})"
     return f"{points(estimate.difference, sign=True)} points{ends}"
-
-
-def _verdict_in_words(item: Difference, against: str) -> str:
-    match verdict(item):
-        case Verdict.NO_COMMON_SEED:
-            return f"no seed in common with {against}; run the missing seeds"
-        case Verdict.NOT_FINITE:
-            return "no verdict, because scores are not finite"
-        case Verdict.EQUAL:
-            return f"the differences from {against} are all exactly zero"
-        case Verdict.CONSTANT:
-            return "no verdict, because the networks of both predict one class for every image"
-        case Verdict.NO_VARIANCE:
-            return f"no verdict, because all its seeds differ from {against} by the same"
-        case Verdict.ONE_SEED:
-            return f"one seed gives no verdict against {against}; run more seeds"
-        case Verdict.BETTER:
-            return f"better than {against}"
-        case Verdict.WORSE:
-            return f"worse than {against}"
-        case Verdict.UNCORRECTED:
-            return f"cannot be told apart from {against} once all groups are counted (Holm's p {item.p_holm:.2f})"
-        case Verdict.UNDECIDED:
-            plan = f"; {_plan(item)}" if has_plan(item) else ""
-            return f"cannot be told apart from {against} with {count(item.estimate.seeds, 'seed')}{plan}"
 
 
 def _plan(item: Difference) -> str:

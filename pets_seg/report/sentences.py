@@ -11,6 +11,23 @@ from pets_seg.report.study.words import count, listed, points
 
 # Beyond that many, groups share a sentence or are counted.
 MOST_SENTENCES = 6
+SENTENCES = {
+    Verdict.NO_COMMON_SEED: "{ours} and {theirs} have no seed in common: run the missing seeds to compare them.",
+    Verdict.NOT_FINITE: "{ours}: nothing can be said of its difference from {theirs}, because {why}.",
+    Verdict.EQUAL: "{ours} and {theirs} have the same Dice in every {each} with {seeds}: {why}.",
+    Verdict.CONSTANT: "{ours}: nothing can be said of its difference from {theirs}, {by} points, because {why}.",
+    Verdict.NO_VARIANCE: "{ours}: its {seeds} all differ from {theirs} by the same {change} points, so that nothing is "
+    "known of how much training varies.",
+    Verdict.ONE_SEED: "{ours}: with one seed its test Dice is {by} points {where} that of {theirs}{over_images}; this "
+    "leaves out how much training varies from seed to seed, so that it does not say whether {ours} helps: run more "
+    "seeds.",
+    Verdict.BETTER: "{ours} raises test Dice by {at_least} points (95 % CI {size}, {seeds}) against {theirs}.",
+    Verdict.WORSE: "{ours} lowers test Dice by {at_least} points (95 % CI {size}, {seeds}) against {theirs}.",
+    Verdict.UNCORRECTED: "{ours} {verb} test Dice by {by} points against {theirs} (95 % CI {ends}, {seeds}) if it is "
+    "looked at alone, but not once all groups are counted (Holm's p {p:.2f}).",
+    Verdict.UNDECIDED: "{ours}: no difference from {theirs} can be told apart with {seeds}: the interval is {ends} "
+    "points{plan}.",
+}
 
 
 def answer(study: Study) -> list[str]:
@@ -139,52 +156,29 @@ def _all_undecided(items: list[Difference], against: str) -> str:
 
 def _sentence(item: Difference, known_undecided: bool = False) -> str:
     """Return a sentence on a group; with `known_undecided` a sentence before it has named the undecided groups."""
-    ours, theirs, estimate, kind = item.group.short, item.baseline.short, item.estimate, verdict(item)
-    seeds, by = count(estimate.seeds, "seed"), points(abs(estimate.difference))
-    ends = f"{points(estimate.low)} to {points(estimate.high)}"
-    verb = "raises" if estimate.difference > 0 else "lowers"
-    match kind:
-        case Verdict.NO_COMMON_SEED:
-            return f"{ours} and {theirs} have no seed in common: run the missing seeds to compare them."
-        case Verdict.NOT_FINITE:
-            return f"{ours}: nothing can be said of its difference from {theirs}, because {kind.value}."
-        case Verdict.EQUAL:
-            where = "test image" if estimate.images else "mean"
-            return f"{ours} and {theirs} have the same Dice in every {where} with {seeds}: {kind.value}."
-        case Verdict.CONSTANT:
-            return f"{ours}: nothing can be said of its difference from {theirs}, {by} points, because {kind.value}."
-        case Verdict.NO_VARIANCE:
-            return (
-                f"{ours}: its {seeds} all differ from {theirs} by the same {points(estimate.difference, sign=True)} "
-                "points, so that nothing is known of how much training varies."
-            )
-        case Verdict.ONE_SEED:
-            return _one_seed(item)
-        case Verdict.BETTER | Verdict.WORSE:
-            low, high = sorted((abs(estimate.low), abs(estimate.high)))
-            by = "less than 0.01" if float(by) == 0 else by
-            interval = f"95 % CI {points(low)} to {points(high)}, {seeds}"
-            return f"{ours} {verb} test Dice by {by} points ({interval}) against {theirs}."
-        case Verdict.UNCORRECTED:
-            return (
-                f"{ours} {verb} test Dice by {by} points against {theirs} (95 % CI {ends}, {seeds}) if it is looked at "
-                f"alone, but not once all groups are counted (Holm's p {item.p_holm:.2f})."
-            )
+    estimate, kind = item.estimate, verdict(item)
+    by, ends = points(abs(estimate.difference)), f"{points(estimate.low)} to {points(estimate.high)}"
     plan = f"; {_plan(item)}" if has_plan(item) else ""
-    if known_undecided:
-        return f"{ours}: with {seeds} the interval is {ends} points{plan}."
-    return f"{ours}: no difference from {theirs} can be told apart with {seeds}: the interval is {ends} points{plan}."
-
-
-def _one_seed(item: Difference) -> str:
-    ours, theirs, estimate = item.group.short, item.baseline.short, item.estimate
-    where = "above" if estimate.difference >= 0 else "below"
-    ends = f"{points(estimate.low)} to {points(estimate.high)}"
-    interval = "" if math.isnan(estimate.low) else f" (95 % CI {ends} over the {estimate.images} test images)"
-    return (
-        f"{ours}: with one seed its test Dice is {points(abs(estimate.difference))} points {where} that of {theirs}"
-        f"{interval}; this leaves out how much training varies from seed to seed, so that it does not say whether "
-        f"{ours} helps: run more seeds."
+    seeds = count(estimate.seeds, "seed")
+    if known_undecided and kind is Verdict.UNDECIDED:
+        return f"{item.group.short}: with {seeds} the interval is {ends} points{plan}."
+    over_images = "" if math.isnan(estimate.low) else f" (95 % CI {ends} over the {estimate.images} test images)"
+    return SENTENCES[kind].format(
+        ours=item.group.short,
+        theirs=item.baseline.short,
+        why=kind.value,
+        seeds=seeds,
+        by=by,
+        at_least="less than 0.01" if by == "0.00" else by,
+        change=points(estimate.difference, sign=True),
+        verb="raises" if estimate.difference > 0 else "lowers",
+        where="above" if estimate.difference >= 0 else "below",
+        ends=ends,
+        size=" to ".join(map(points, sorted((abs(estimate.low), abs(estimate.high))))),
+        over_images=over_images,
+        each="test image" if estimate.images else "mean",
+        p=item.p_holm,
+        plan=plan,
     )
 
 
