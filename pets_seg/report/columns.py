@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pets_seg.machine.terminal import duration
-from pets_seg.report.study.study import MARKS, Reached, Study, reached, spread
-from pets_seg.report.tables import difference, epochs_cell, plus_minus
+from pets_seg.report.study.study import MARKS, Reached, Study, plus_minus, reached, spread
+from pets_seg.report.tables import difference, epochs_cell
 
 # The least width of the first column: what is longer is broken into lines.
 NARROWEST = 12

@@ -10,7 +10,7 @@ from pets_seg.errors import escaped
 from pets_seg.machine.files import write_text
 from pets_seg.report.study.compare import extra_metrics
 from pets_seg.report.study.groups import Group, differing_settings
-from pets_seg.report.study.study import MARKS, Reached, Spread, Study, reached, spread
+from pets_seg.report.study.study import MARKS, Reached, Study, plus_minus, reached, spread
 from pets_seg.report.study.units import UNITS, unit_of
 from pets_seg.report.study.words import points
 from pets_seg.run_folder.reading import tabular
@@ -149,26 +149,17 @@ def difference(study: Study, group: Group) -> str:
     return points(estimate.difference, sign=True) + ends
 
 
-def plus_minus(figure: Spread, form: str = ".4f") -> str:
-    """Return a mean with its standard deviation, "" if it is not known."""
-    if math.isnan(figure.mean):
-        return ""
-    return f"{figure.mean:{form}}" + ("" if math.isnan(figure.deviation) else f" ± {figure.deviation:{form}}")
-
-
 def _p(value: float) -> str:
     return "" if math.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def epochs_cell(mark: Reached) -> str:
     """Return the cell of the epochs to a Dice, "" if they are not known."""
-    if mark.epochs is None:
-        return ""
     return "not reached" if math.isinf(mark.epochs) else _short(mark.epochs)
 
 
 def _reached(mark: Reached) -> str:
-    seconds = f" ({mark.seconds:.0f} s)" if mark.seconds is not None and math.isfinite(mark.seconds) else ""
+    seconds = f" ({mark.seconds:.0f} s)" if math.isfinite(mark.seconds) else ""
     some = f"; {mark.reached} of {mark.runs} runs did" if 0 < mark.reached < mark.runs else ""
     return epochs_cell(mark) + seconds + some
 

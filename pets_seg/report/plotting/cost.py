@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from pets_seg.report.plotting.drawing import WIDTH, Drawing, Mark, Points, end_labels, grid, plus_minus
+from pets_seg.report.plotting.drawing import WIDTH, Drawing, Mark, Points, end_labels, grid
 from pets_seg.report.plotting.looks import MUTED, Look, ranked
 from pets_seg.report.plotting.widths import widest
-from pets_seg.report.study.study import Spread, Study, spread
+from pets_seg.report.study.study import Spread, Study, plus_minus, spread
 from pets_seg.report.study.units import unit_of
 
 COSTS = {"train_seconds": "time to train", "parameters": "parameters", "peak_memory_mb": "peak memory"}

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 
 from pets_seg.report.plotting.looks import VARIABLES, Dash, Look
 from pets_seg.report.plotting.widths import SMALL
-from pets_seg.report.study.study import Spread
 
 # Inches: the text width of a paper in two columns.
 WIDTH = 7.2
@@ -138,11 +137,6 @@ def spaced(wanted: Sequence[float], gap: float) -> list[float]:
 def thinned(count: int) -> np.ndarray:
     """Return the indices of the points to draw out of `count`: all, or evenly spaced ones up to the last."""
     return np.unique(np.linspace(0, count - 1, min(count, MOST_POINTS)).round().astype(int))
-
-
-def plus_minus(scores: Spread, joint: str = " ") -> str:
-    """Return `0.8123 ± 0.0045`, without the deviation where it is unknown."""
-    return f"{scores.mean:.4f}" + (f"{joint}± {scores.deviation:.4f}" if math.isfinite(scores.deviation) else "")
 
 
 def hover_data(drawing: Drawing) -> list[dict[str, Any]]:

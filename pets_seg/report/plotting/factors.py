@@ -7,10 +7,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from pets_seg.errors import escaped
-from pets_seg.report.plotting.drawing import WIDTH, Drawing, Mark, Points, add_axes, add_text, plus_minus
+from pets_seg.report.plotting.drawing import WIDTH, Drawing, Mark, Points, add_axes, add_text
 from pets_seg.report.plotting.widths import LABEL, SMALL, shortened, text_width, widest
 from pets_seg.report.study.groups import Group, written
-from pets_seg.report.study.study import Study, spread
+from pets_seg.report.study.study import Study, plus_minus, spread
 from pets_seg.report.study.words import count
 
 # With more columns the numbers do not fit into the cells.
@@ -66,7 +66,8 @@ def draw_factors(study: Study) -> Drawing | None:
             marks.append(Mark(x, y, "", [group.name, plus_minus(dice), count(len(dice.values), "seed")]))
             if len(columns) <= MOST_COLUMNS:
                 colour = DARK if dice.mean > np.mean(picture.get_clim()) else BRIGHT
-                axes.text(x, y, plus_minus(dice, "\n"), color=colour, fontsize=SMALL, ha="center", va="center")
+                text = plus_minus(dice).replace(" ", "\n", 1)
+                axes.text(x, y, text, color=colour, fontsize=SMALL, ha="center", va="center")
     first, second = escaped(first), escaped(second)
     room = (width - 0.12 - text_width("test Dice by  (rows) and ", 8)) / 2
     title = f"test Dice by {shortened(first, room, 8)} (rows) and {shortened(second, room, 8)}"

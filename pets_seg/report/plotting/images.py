@@ -1,7 +1,5 @@
 """The distribution of the Dice of single test images."""
 
-from functools import reduce
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -70,8 +68,7 @@ def image_scores(group: Group) -> np.ndarray:
     tables = [run.images["test"]["dice"] for run in group.finished if "test" in run.images]
     if not tables:
         return np.zeros(0)
-    stems = reduce(pd.Index.intersection, [table.index for table in tables])
-    scores = np.mean([table.loc[stems].to_numpy(dtype=float) for table in tables], axis=0)
+    scores = pd.concat(tables, axis=1, join="inner").mean(axis=1, skipna=False).to_numpy(dtype=float)
     # Values beyond 0 and 1 come from a damaged file.
     return np.clip(scores[np.isfinite(scores)], 0.0, 1.0)
 

@@ -1,6 +1,5 @@
 """The same test images under several groups: the outline of each predicted mask, beside the truth."""
 
-import math
 import re
 import textwrap
 from collections.abc import Sequence
@@ -12,12 +11,11 @@ from matplotlib.figure import Figure
 
 from pets_seg.errors import escaped
 from pets_seg.report.plotting.drawing import WIDTH, Drawing, add_axes, add_text
-from pets_seg.report.plotting.looks import MUTED, Dash, Look, chosen, ranked
+from pets_seg.report.plotting.looks import MUTED, Dash, Look, ranked
 from pets_seg.report.plotting.widths import SMALL, shortened, text_width
 from pets_seg.report.study.examples import Example
 from pets_seg.report.study.study import Study
 
-MOST_GROUPS = 6
 # Colour and dash on photographs: every kind of colour blindness tells them apart, and from fur, grass and carpet.
 TRUTH: tuple[str, Dash] = ("#ffd21f", "-")
 PREDICTED: tuple[str, Dash] = ("#19c8ff", "-")
@@ -28,9 +26,8 @@ HEAD_SIZE = 6.5
 
 
 def draw_masks(study: Study, looks: dict[str, Look], examples: Sequence[Example]) -> Drawing | None:
-    """Return a row for each example: first the truth, then the baseline and the groups of the best test Dice."""
-    groups = [group.name for group in ranked(study) if any(group.name in example.predicted for example in examples)]
-    names = groups[:MOST_GROUPS]
+    """Return a row for each example: first the truth, then its groups, the baseline before those of the best Dice."""
+    names = [group.name for group in ranked(study) if examples and group.name in examples[0].predicted]
     if not names:
         return None
     cell = min(CELL, (WIDTH - SIDE) / (1 + len(names)))
@@ -43,16 +40,13 @@ def draw_masks(study: Study, looks: dict[str, Look], examples: Sequence[Example]
         add_text(figure, 0.06, bottom + cell, textwrap.fill(example.kind, 15), 7.5, va="top", fontweight="bold")
         add_text(figure, 0.06, bottom, origin, 5.5, va="bottom", color=MUTED)
         draw_outline(add_image(figure, SIDE, bottom, side, example), example.truth == 255, UNCOUNTED)
-        best = max((example.dice[name] for name in names if name in example.dice), default=math.nan)
+        best = max(example.dice[name] for name in names)
         for column, name in enumerate(names, start=1):
             axes = add_image(figure, SIDE + column * cell, bottom, side, example)
-            if name not in example.predicted:
-                continue
             draw_outline(axes, example.predicted[name], PREDICTED)
-            if name in example.dice:
-                place = SIDE + column * cell + side / 2, bottom - 0.03 * side
-                weight = "bold" if example.dice[name] == best else "normal"
-                add_text(figure, *place, f"{example.dice[name]:.3f}", SMALL, ha="center", va="top", fontweight=weight)
+            place = SIDE + column * cell + side / 2, bottom - 0.03 * side
+            weight = "bold" if example.dice[name] == best else "normal"
+            add_text(figure, *place, f"{example.dice[name]:.3f}", SMALL, ha="center", va="top", fontweight=weight)
     for column, label in enumerate(["truth", *(looks[name].label for name in names)]):
         x = SIDE + column * cell + side / 2
         text = "\n".join(_broken(label, cell - 0.08))
@@ -60,12 +54,8 @@ def draw_masks(study: Study, looks: dict[str, Look], examples: Sequence[Example]
     draw_legend(figure, SIDE, examples)
     kinds = ", ".join(dict.fromkeys(example.kind for example in examples))
     caption = f"Under each image stands its Dice, the best in bold. The rows are: {kinds}."
-    finished = sum(bool(group.finished) for group in study.groups)
-    if len(names) < len(groups):
-        caption += f" Of {finished} groups {chosen(study, names)}"
-        caption += " are shown." if len(groups) == finished else " for which masks were predicted are shown."
-    elif len(names) < finished:
-        caption += f" Shown are the {len(names)} of {finished} groups for which masks were predicted."
+    if len(names) < len(study.finished):
+        caption += f" Shown are the {len(names)} of {len(study.finished)} groups for which masks were predicted."
     alt = "Test images with the outlines of true and predicted masks. " + "; ".join(
         f"{example.kind} {example.stem}: " + ", ".join(f"{name} {dice:.3f}" for name, dice in example.dice.items())
         for example in examples

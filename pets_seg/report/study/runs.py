@@ -25,10 +25,11 @@ STATES = ("running", "finished", "failed", "interrupted")
 NO_RUNS = {"figures", "preview"}
 # A finished run without these is damaged.
 NEEDED = ("test_dice", "best_val_dice")
+# Of the tables that training writes.
 COLUMNS = {
-    "metrics.csv": ("epoch", "train/loss", "val/loss", "val/dice", "seconds"),
-    "per_image.csv": ("split", "stem", "dice", "iou", "loss", "pixels"),
-    "calibration.csv": ("split", "bin", "pixels", "probability", "pet_share"),
+    "metrics": ("epoch", "train/loss", "val/loss", "val/dice", "seconds"),
+    "per_image": ("split", "stem", "dice", "iou", "loss", "pixels"),
+    "calibration": ("split", "bin", "pixels", "probability", "pet_share"),
 }
 
 
@@ -49,9 +50,9 @@ class Run:
     config: dict[str, Any]
     status: dict[str, Any]
     summary: dict[str, Any] = field(default_factory=dict)
-    metrics: pd.DataFrame = field(default_factory=lambda: _no_rows("metrics.csv"))
-    per_image: pd.DataFrame = field(default_factory=lambda: _no_rows("per_image.csv"))
-    calibration: pd.DataFrame = field(default_factory=lambda: _no_rows("calibration.csv"))
+    metrics: pd.DataFrame = field(default_factory=lambda: _no_rows("metrics"))
+    per_image: pd.DataFrame = field(default_factory=lambda: _no_rows("per_image"))
+    calibration: pd.DataFrame = field(default_factory=lambda: _no_rows("calibration"))
     damage: tuple[str, ...] = ()
 
     @property
@@ -152,17 +153,9 @@ def run_folders(folder: Path) -> list[Path]:
         raise InputError(f"runs={folder}: is not there; give the folder of a sweep, e.g. runs=runs/default")
     if (folder / "config.yaml").exists():
         return [folder]
-    with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries if _may_be_run(entry))
-    return [folder / name for name in names]
-
-
-def _may_be_run(entry: os.DirEntry) -> bool:
-    try:
-        return entry.is_dir() and not entry.name.startswith(".") and entry.name not in NO_RUNS
-    # A link to itself is left out, with the reason, when it is read.
-    except OSError:
-        return True
+    names = sorted(name for name in os.listdir(folder) if not name.startswith(".") and name not in NO_RUNS)
+    # A link to itself, which does not exist to `os.path`, is left out with the reason when it is read.
+    return [folder / name for name in names if os.path.isdir(folder / name) or not os.path.exists(folder / name)]
 
 
 def read_run(folder: Path) -> Run:
@@ -193,33 +186,31 @@ def read_run(folder: Path) -> Run:
 def _with_results(run: Run) -> Run:
     try:
         summary = {str(key): tabular(value) for key, value in read_json(run.folder / "summary.json").items()}
+        whole = replace(run, summary=summary)
+        for key in NEEDED:
+            if math.isnan(whole.number(key)):
+                raise ValueError(f"summary.json: {key}={summary.get(key)} is not a number")
     except ValueError as error:
         return replace(run, state="damaged", error=escaped(f"it finished, but {error}"))
-    whole = replace(run, summary=summary)
-    for key in NEEDED:
-        if math.isnan(whole.number(key)):
-            problem = f"it finished, but summary.json: {key}={summary.get(key)} is not a number"
-            return replace(run, state="damaged", error=problem)
-    damage: list[str] = []
-    metrics, per_image, calibration = (_read_table(run.folder / name, damage) for name in COLUMNS)
-    extra = per_image.columns.difference(list(COLUMNS["per_image.csv"]))
-    # A metric may have no value for some images.
-    per_image[extra] = per_image[extra].apply(pd.to_numeric, errors="coerce")
-    if per_image.duplicated(["split", "stem"]).any():
-        damage.append("per_image.csv: has images twice; the first of each is used")
-        per_image = per_image.drop_duplicates(["split", "stem"])
-    return replace(whole, metrics=metrics, per_image=per_image, calibration=calibration, damage=tuple(damage))
-
-
-def _read_table(path: Path, damage: list[str]) -> pd.DataFrame:
-    """Return a table of `COLUMNS`, without rows if it cannot be read; why is added to `damage`."""
-    try:
-        return read_csv(path, COLUMNS[path.name])
-    except ValueError as error:
-        # Runs of older versions have no calibration.csv.
-        if path.name != "calibration.csv" or path.exists():
-            damage.append(f"{path.name}: {error}; its other files are used")
-        return _no_rows(path.name)
+    damage = []
+    tables: dict[str, Any] = {}
+    for name, columns in COLUMNS.items():
+        path = run.folder / f"{name}.csv"
+        try:
+            tables[name] = read_csv(path, columns)
+        except ValueError as error:
+            # Runs of older versions have no calibration.csv.
+            if name != "calibration" or path.exists():
+                damage.append(f"{path.name}: {error}; its other files are used")
+    if "per_image" in tables:
+        images = tables["per_image"]
+        extra = images.columns.difference(list(COLUMNS["per_image"]))
+        # A metric may have no value for some images.
+        images[extra] = images[extra].apply(pd.to_numeric, errors="coerce")
+        tables["per_image"] = images.drop_duplicates(["split", "stem"])
+        if len(tables["per_image"]) < len(images):
+            damage.append("per_image.csv: has images twice; the first of each is used")
+    return replace(whole, **tables, damage=tuple(damage))
 
 
 def _no_rows(name: str) -> pd.DataFrame:

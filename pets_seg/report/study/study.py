@@ -4,8 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from pets_seg.report.study.compare import Difference, Interaction, compare, interactions
 from pets_seg.report.study.groups import Group, find_baselines, group_runs
@@ -79,12 +81,12 @@ class Spread:
 class Reached:
     """When a group's runs reached a Dice: medians over the runs, a run that never did counting as later than all.
 
-    `epochs` and `seconds` are infinite where half of the runs or more did not reach it, and None where no run's are
+    `epochs` and `seconds` are infinite where half of the runs or more did not reach it, and NaN where no run's are
     known. Of `runs` it is known whether they reached it, and `reached` of them did.
     """
 
-    epochs: float | None
-    seconds: float | None
+    epochs: float
+    seconds: float
     reached: int
     runs: int
 
@@ -95,12 +97,19 @@ def spread(group: Group, key: str) -> Spread:
     return Spread(*over_seeds(values), values)
 
 
+def plus_minus(figure: Spread, form: str = ".4f") -> str:
+    """Return a mean with its standard deviation, "" if it is not known."""
+    if math.isnan(figure.mean):
+        return ""
+    return f"{figure.mean:{form}}" + ("" if math.isnan(figure.deviation) else f" ± {figure.deviation:{form}}")
+
+
 def reached(group: Group, mark: float) -> Reached:
     """Return when the runs of a group reached a validation Dice of `mark`."""
-    known = [pair for run in group.finished if (pair := _first_at(run, mark)) is not None]
-    epochs = [epochs for epochs, _ in known]
-    seconds = [seconds for _, seconds in known if seconds is not None]
-    return Reached(_median(epochs), _median(seconds), sum(map(math.isfinite, epochs)), len(known))
+    pairs = [_first_at(run, mark) for run in group.finished]
+    known = pd.DataFrame(pairs, columns=["epochs", "seconds"], dtype=float).dropna(subset="epochs")
+    reached_it = int(np.isfinite(known["epochs"]).sum())
+    return Reached(float(known["epochs"].median()), float(known["seconds"].median()), reached_it, len(known))
 
 
 def facts(run: Run) -> dict[str, float]:
@@ -121,19 +130,13 @@ def facts(run: Run) -> dict[str, float]:
     return figures
 
 
-def _first_at(run: Run, mark: float) -> tuple[float, float | None] | None:
-    """Return epochs and seconds to a Dice, infinite if the run never reached it; None if that is not known."""
+def _first_at(run: Run, mark: float) -> tuple[float, float]:
+    """Return epochs and seconds to a Dice, infinite if the run never reached it, NaN if that is not known."""
     if run.metrics.empty:
         key = f"epochs_to_{round(100 * mark):03d}"
-        if key not in run.summary:
-            return None
-        return (math.inf if run.summary[key] is None else run.number(key)), None
+        return (math.inf if run.summary.get(key, "") is None else run.number(key)), math.nan
     hits = run.metrics["val/dice"].to_numpy() >= mark
     if not hits.any():
         return math.inf, math.inf
     row = int(hits.argmax())
     return float(run.metrics["epoch"].iloc[row]), float(run.metrics["seconds"].iloc[: row + 1].sum())
-
-
-def _median(values: Sequence[float]) -> float | None:
-    return median(values) if values else None
