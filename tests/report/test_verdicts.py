@@ -11,10 +11,10 @@ from sweeps import SMALL, make_constant, sweep, write_sweep
 
 from pets_seg.evaluation.calibration import count_levels, reliability
 from pets_seg.evaluation.metrics import dice_and_iou, overlap
-from pets_seg.report.lines import verdict_lines
 from pets_seg.report.sentences import answer
 from pets_seg.report.study.constant import constant_class
 from pets_seg.report.study.study import Study, read_study
+from pets_seg.report.sweep import verdict_lines
 
 # What may not be said of networks that learned nothing, or of scores that do not vary.
 POWER = re.compile(r"would|about \d|or more")
