@@ -10,7 +10,7 @@ from pets_seg.command.messages import one_line
 from pets_seg.errors import InputError
 from pets_seg.machine.files import write_whole
 from pets_seg.machine.terminal import duration, link, python
-from pets_seg.report.study.units import unit_of
+from pets_seg.report.study.words import unit_of
 from pets_seg.tracking.wandb_names import in_trial
 
 # Keys of a command line that the next command leaves out or sets itself.

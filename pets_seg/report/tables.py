@@ -11,8 +11,7 @@ from pets_seg.machine.files import write_text
 from pets_seg.report.study.compare import extra_metrics
 from pets_seg.report.study.groups import Group, differing_settings
 from pets_seg.report.study.study import MARKS, Reached, Study, plus_minus, reached, spread
-from pets_seg.report.study.units import UNITS, unit_of
-from pets_seg.report.study.words import points
+from pets_seg.report.study.words import UNITS, points, unit_of
 from pets_seg.run_folder.reading import tabular
 
 COMPARISON = ["group", "baseline", "metric", "mean", "baseline_mean", "difference", "ci_low", "ci_high", "p", "p_holm"]

@@ -12,7 +12,7 @@ from pets_seg.report.plotting.drawing import WIDTH, Drawing, Mark, Points, end_l
 from pets_seg.report.plotting.looks import MUTED, Look, ranked
 from pets_seg.report.plotting.widths import widest
 from pets_seg.report.study.study import Spread, Study, plus_minus, spread
-from pets_seg.report.study.units import unit_of
+from pets_seg.report.study.words import unit_of
 
 COSTS = {"train_seconds": "time to train", "parameters": "parameters", "peak_memory_mb": "peak memory"}
 # Costs count as equal if they differ by at most this share of the largest: clock and allocator are no finer.

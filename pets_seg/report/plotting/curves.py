@@ -15,7 +15,7 @@ from pets_seg.report.plotting.drawing import WIDTH, Drawing, Lines, end_labels, 
 from pets_seg.report.plotting.looks import MUTED, OTHER, Look, chosen
 from pets_seg.report.plotting.widths import SMALL, widest
 from pets_seg.report.study.study import Study
-from pets_seg.report.study.units import unit_of
+from pets_seg.report.study.words import unit_of
 
 # Dice comes last, because the labels stand at the ends of its lines.
 PANELS = {"train/loss": "training loss", "val/loss": "validation loss", "val/dice": "validation Dice"}
