@@ -133,7 +133,8 @@ def test_a_group_without_a_course_is_named_beside_its_reliability(tmp_path: Path
         (run / "metrics.csv").unlink()
         study = read_study([tmp_path / "runs"])
         axes = draw_calibration(study, find_looks(study)).hover[0].axes
-        assert sorted(text.get_text() for text in axes.texts) == sorted(named)
+        texts = [*axes.texts, *(axes.get_legend().texts if axes.get_legend() else [])]
+        assert sorted(text.get_text() for text in texts) == sorted(named)
 
 
 def test_captions_count_the_baselines_and_say_what_is_left_out(crossed: Study, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,5 @@
 """Calibration: reliability at the best epoch, and the calibration error by epoch beside the loss."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -37,9 +35,12 @@ def draw_calibration(study: Study, looks: dict[str, Look]) -> Drawing | None:
             " that share is above the probability; the area of a dot is the number of pixels. On the dashed line"
             " probabilities are right."
         )
-        if courses:
-            _label_inside(hover[0].axes, [looks[name] for name in tables if name not in courses])
-        else:
+        # The labels beside the last panel are those of the courses.
+        lacking = [looks[name].label for name in tables if name not in courses]
+        if courses and lacking:
+            lines = [line for line in hover[0].axes.lines if line.get_label() in lacking]
+            hover[0].axes.legend(handles=lines, frameon=False, fontsize=6, loc="upper left")
+        elif not courses:
             end_labels(hover[0].axes, [(*table[-1, :2], looks[name]) for name, table in tables.items()])
     if courses:
         hover += [_draw_course(axes, courses, column, looks) for axes, column in zip(panels[-2:], TITLES, strict=True)]
@@ -49,7 +50,7 @@ def draw_calibration(study: Study, looks: dict[str, Look]) -> Drawing | None:
         )
         ends = {name: last_point(course.epochs, course.mean("val/ece")) for name, course in courses.items()}
         end_labels(panels[-1], [(*end, looks[name]) for name, end in ends.items()])
-    if len(groups) < sum(bool(group.finished) for group in study.groups):
+    if len(groups) < len(study.finished):
         captions.append(f"Shown are the {len(groups)} groups that are in colour elsewhere.")
     alt = f"Reliability of predicted probabilities and calibration error by epoch of {', '.join(labels)}"
     return Drawing("calibration", "Calibration", " ".join(captions), alt, figure, hover)
@@ -72,14 +73,6 @@ def _course(group: Group) -> Course | None:
     return course if course and np.isfinite(course.values["val/ece"]).any() else None
 
 
-def _label_inside(axes: Axes, looks: Sequence[Look]) -> None:
-    """Name groups within the panel: those without a course, which the labels beside the last panel leave out."""
-    for row, look in enumerate(looks):
-        y = 0.95 - 0.1 * row
-        axes.plot([0.03, 0.11], [y, y], transform=axes.transAxes, color=look.colour, linestyle=look.dash, linewidth=1.0)
-        axes.text(0.13, y, look.label, transform=axes.transAxes, fontsize=6, va="center_baseline")
-
-
 def _draw_reliability(axes: Axes, tables: dict[str, np.ndarray], looks: dict[str, Look]) -> list[Lines | Points]:
     place = axes.get_position()
     axes.set_axis_off()
@@ -94,7 +87,7 @@ def _draw_reliability(axes: Axes, tables: dict[str, np.ndarray], looks: dict[str
         look = looks[name]
         probability, share, pixels = table.T
         gap, weights = share - probability, pixels / pixels.sum()
-        shares.plot(probability, share, color=look.colour, linewidth=1.0, linestyle=look.dash)
+        shares.plot(probability, share, color=look.colour, linewidth=1.0, linestyle=look.dash, label=look.label)
         gaps.plot(probability, gap, color=look.colour, linewidth=0.6, linestyle=look.dash)
         gaps.scatter(probability, gap, s=30 * weights / largest + 1, color=look.colour, alpha=0.75, linewidths=0)
         series.append((look.label, look.colour, probability, share, None))
