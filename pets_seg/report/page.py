@@ -3,7 +3,7 @@
 import math
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -55,11 +55,21 @@ def write_page(
     are removed; one that cannot be drawn is named among the notes. `reference` lays the curves of the reference study
     under the learning curves. Raises RunError if a file cannot be written.
     """
+    looks = find_looks(study)
+    drawings: dict[str, Callable[[], Drawing | None]] = {
+        "differences": lambda: draw_differences(study, looks),
+        "factors": lambda: draw_factors(study),
+        "curves": lambda: draw_curves(study, looks, reference),
+        "masks": lambda: draw_masks(study, looks, examples),
+        "images": lambda: draw_images(study, looks),
+        "calibration": lambda: draw_calibration(study, looks),
+        "cost": lambda: draw_cost(study, looks),
+    }
     figures, failed = [], []
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         # A name in a script that the font lacks is drawn as boxes; the page's own fonts have it.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        for name, draw in _drawings(study, examples, reference).items():
+        for name, draw in drawings.items():
             base = folder / "figures" / name
             # Whatever in the run folders keeps a figure from being drawn, the rest of the page is made.
             try:
@@ -78,20 +88,6 @@ def write_page(
     shown = {"answer": answer, "tables": tables, "figures": figures, "notes": [*notes, *failed], "made": made}
     write_text(folder / "report.html", _render(study=study, **shown))
     return folder / "report.html"
-
-
-def _drawings(study: Study, examples: Sequence[Example], reference: bool) -> dict[str, Callable[[], Drawing | None]]:
-    """Return the functions that draw the figures, by name in the order of the page."""
-    looks = find_looks(study)
-    return {
-        "differences": lambda: draw_differences(study, looks),
-        "factors": lambda: draw_factors(study),
-        "curves": lambda: draw_curves(study, looks, reference),
-        "masks": lambda: draw_masks(study, looks, examples),
-        "images": lambda: draw_images(study, looks),
-        "calibration": lambda: draw_calibration(study, looks),
-        "cost": lambda: draw_cost(study, looks),
-    }
 
 
 def _save(drawing: Drawing, base: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,12 +64,8 @@ def run(cfg: DictConfig) -> float:
         reasons = "; ".join(f"{item.what}: {item.why}" for item in study.left_out[:3])
         problem = f"holds no run that can be read ({reasons})" if reasons else "holds no run"
         raise InputError(f"runs={folders[0]}: {problem}; give the folder of a sweep, e.g. runs=runs/default")
-
-    def show(page: Path | None, wandb: str | None) -> None:
-        print(progress(study))
-        show_comparison(study, page, wandb)
-
-    _conclude(study, cfg, show)
+    print(progress(study))
+    _conclude(study, cfg, partial(show_comparison, study))
     return float(len(study.runs))
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from pets_seg.errors import escaped
 from pets_seg.report.plotting.drawing import WIDTH, Drawing, Mark, Points, add_axes, add_text
 from pets_seg.report.plotting.widths import LABEL, SMALL, shortened, text_width, widest
-from pets_seg.report.study.groups import Group, written
+from pets_seg.report.study.groups import written
 from pets_seg.report.study.study import Study, plus_minus, spread
 from pets_seg.report.study.words import count
 
@@ -28,15 +28,16 @@ def draw_factors(study: Study) -> Drawing | None:
         return None
     first, second = sorted(study.keys, key=lambda key: len(_levels(study, key)))
     rows, columns = _levels(study, first), _levels(study, second)
-    cells = _cells(study, {first: rows, second: columns})
+    cells = {
+        (rows.index(written(group.values[first])), columns.index(written(group.values[second]))): group
+        for group in study.finished
+    }
     # In a random search hardly any two runs share a value, which makes no table.
     if not 2 <= len(rows) <= MOST_ROWS or len(cells) < len(rows) * len(columns) / 2:
         return None
     values = np.full((len(rows), len(columns)), np.nan)
     for place, group in cells.items():
         values[place] = spread(group, "test_dice").mean
-    if not np.isfinite(values).any():
-        return None
     row_labels, column_labels = ([shortened(text, LONGEST) for text in _shown(levels)] for levels in (rows, columns))
     left = 0.2 + widest(row_labels, LABEL) + 0.2
     cell = min(1.3, (WIDTH - left - 0.75) / len(columns))
@@ -60,14 +61,13 @@ def draw_factors(study: Study) -> Drawing | None:
     bar.ax.tick_params(labelsize=6, length=2)
     marks = []
     for (row, column), group in sorted(cells.items(), key=lambda cell: cell[0]):
-        if math.isfinite(values[row, column]):
-            dice = spread(group, "test_dice")
-            x, y = column + 0.5, row + 0.5
-            marks.append(Mark(x, y, "", [group.name, plus_minus(dice), count(len(dice.values), "seed")]))
-            if len(columns) <= MOST_COLUMNS:
-                colour = DARK if dice.mean > np.mean(picture.get_clim()) else BRIGHT
-                text = plus_minus(dice).replace(" ", "\n", 1)
-                axes.text(x, y, text, color=colour, fontsize=SMALL, ha="center", va="center")
+        dice = spread(group, "test_dice")
+        x, y = column + 0.5, row + 0.5
+        marks.append(Mark(x, y, "", [group.name, plus_minus(dice), count(len(dice.values), "seed")]))
+        if len(columns) <= MOST_COLUMNS:
+            colour = DARK if dice.mean > np.mean(picture.get_clim()) else BRIGHT
+            text = plus_minus(dice).replace(" ", "\n", 1)
+            axes.text(x, y, text, color=colour, fontsize=SMALL, ha="center", va="center")
     first, second = escaped(first), escaped(second)
     room = (width - 0.12 - text_width("test Dice by  (rows) and ", 8)) / 2
     title = f"test Dice by {shortened(first, room, 8)} (rows) and {shortened(second, room, 8)}"
@@ -80,15 +80,6 @@ def draw_factors(study: Study) -> Drawing | None:
     figures = "; ".join(f"{group.name} {spread(group, 'test_dice').mean:.4f}" for group in [*cells.values()][:40])
     alt = f"{caption} {figures}"
     return Drawing("factors", "The two factors together", caption, alt, figure, [Points(axes, marks)])
-
-
-def _cells(study: Study, levels: dict[str, list[str]]) -> dict[tuple[int, ...], Group]:
-    """Return the finished groups by their row and column."""
-    return {
-        tuple(names.index(written(group.values[key])) for key, names in levels.items()): group
-        for group in study.groups
-        if group.finished
-    }
 
 
 def _levels(study: Study, key: str) -> list[str]:

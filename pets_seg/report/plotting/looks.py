@@ -60,8 +60,7 @@ def find_looks(study: Study) -> dict[str, Look]:
 def ranked(study: Study) -> list[Group]:
     """Return the finished groups, baselines first, then the best test Dice first."""
     firsts = {group.name for group in study.baselines.values()}
-    finished = [group for group in study.groups if group.finished]
-    return sorted(finished, key=lambda group: (group.name not in firsts, -_dice(group)))
+    return sorted(study.finished, key=lambda group: (group.name not in firsts, -_dice(group)))
 
 
 def short_labels(groups: Sequence[Group]) -> dict[str, str]:
