@@ -104,24 +104,20 @@ def verdict_lines(study: Study) -> list[tuple[str, str]]:
 
 
 def _line(item: Difference, study: Study) -> tuple[str, str]:
-    kind, baseline = verdict(item), item.baseline
+    kind, baseline, estimate = verdict(item), item.baseline, item.estimate
     # A long name of the one baseline stands in the heading alone; the short name of an option is repeated.
     against = "the baseline" if study.baseline and baseline.short == baseline.name else baseline.short
-    figures = "" if kind in (Verdict.NO_COMMON_SEED, Verdict.NOT_FINITE) else f" {_figures(item)}:"
+    where = " over images" if estimate.seeds == 1 else ""
+    ends = "" if math.isnan(estimate.low) else f" ({points(estimate.low)} to {points(estimate.high)}{where})"
+    known = kind not in (Verdict.NO_COMMON_SEED, Verdict.NOT_FINITE)
+    figures = f" {points(estimate.difference, sign=True)} points{ends}:" if known else ""
     plan = f"; {_plan(item)}" if has_plan(item) else ""
-    words = WORDS[kind].format(against=against, p=item.p_holm, seeds=count(item.estimate.seeds, "seed"), plan=plan)
+    words = WORDS[kind].format(against=against, p=item.p_holm, seeds=count(estimate.seeds, "seed"), plan=plan)
     line = f"{item.group.short}:{figures} {words}"
     names = [group.short for group in (item.group, baseline) if constants(group)]
     if names and kind not in (Verdict.EQUAL, Verdict.CONSTANT):
         line += f"; but see above what the networks of {' and '.join(names)} predict"
     return line, COLOURS.get(kind, "yellow")
-
-
-def _figures(item: Difference) -> str:
-    estimate = item.estimate
-    where = " over images" if estimate.seeds == 1 else ""
-    ends = "" if math.isnan(estimate.low) else f" ({points(estimate.low)} to {points(estimate.high)}{where})"
-    return f"{points(estimate.difference, sign=True)} points{ends}"
 
 
 def _plan(item: Difference) -> str:

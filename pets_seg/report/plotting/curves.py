@@ -23,6 +23,8 @@ PANELS = {"train/loss": "training loss", "val/loss": "validation loss", "val/dic
 MOST_RUNS = 60
 # More grey lines are embedded as a raster image, which is smaller.
 MOST_GREY = 40
+# The curves of the reference study by label, with the columns of metrics.csv.
+REFERENCE = Path(__file__).parents[1] / "reference" / "curves.csv"
 
 
 def draw_curves(study: Study, looks: dict[str, Look], reference: bool = False) -> Drawing | None:
@@ -32,7 +34,7 @@ def draw_curves(study: Study, looks: dict[str, Look], reference: bool = False) -
         return None
     strong = {name: course for name, course in courses.items() if looks[name].strong}
     weak = [course for name, course in courses.items() if not looks[name].strong]
-    tables = read_reference() if reference else {}
+    tables = {str(label): table for label, table in pd.read_csv(REFERENCE).groupby("curve")} if reference else {}
     labels = [looks[name].label for name in strong] + (["others"] if weak else [])
     right = 0.3 + max(widest(labels), widest(tables, 6))
     figure = Figure((WIDTH, 6.15 if reference else 4.85))
@@ -67,12 +69,6 @@ def draw_curves(study: Study, looks: dict[str, Look], reference: bool = False) -
     caption = _caption(study, strong, weak, reference)
     alt = f"Learning curves by epoch and by time of {', '.join(labels)}; the tables hold their best values."
     return Drawing("curves", "Learning curves", caption, alt, figure, hover)
-
-
-def read_reference() -> dict[str, pd.DataFrame]:
-    """Return the curves of the reference study by label, with the columns of metrics.csv."""
-    table = pd.read_csv(Path(__file__).parents[1] / "reference" / "curves.csv")
-    return {str(label): rows for label, rows in table.groupby("curve")}
 
 
 def _draw_runs(axes: Axes, course: Course, column: str, colour: str, seconds: float | None) -> None:

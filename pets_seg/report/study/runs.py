@@ -74,7 +74,7 @@ class Run:
         images, bins = (table[table["split"] == "test"] for table in (self.per_image, self.calibration))
         return constant_class(images, bins)
 
-    @cached_property
+    @property
     def extra_metrics(self) -> list[str]:
         """The names of the metrics that it has beside those of every run."""
         names = re.findall(r"^val_(.+)_at_best$", "\n".join(self.summary), re.MULTILINE)
@@ -136,8 +136,6 @@ def _leave_out_other_metrics(runs: Sequence[Run]) -> list[LeftOut]:
         for run in runs:
             if digests.get(run.name, usual) != usual:
                 del run.summary[f"val_{name}_at_best"], run.summary[f"test_{name}"]
-                # It is made anew from the summary.
-                del vars(run)["extra_metrics"]
                 why = f"metric {name} has other settings or other code here than in most of the runs"
                 left_out.append(_left_out(run.folder, why))
     return left_out
