@@ -45,8 +45,8 @@ def jobs(monkeypatch: pytest.MonkeyPatch, in_process: Command) -> Callable[..., 
         "pets_seg.command.tasks.train.prepare", lambda cfg, overrides: found.append(" ".join(overrides))
     )
     # The last thing that is checked of a single run, and of a sweep.
-    monkeypatch.setattr("pets_seg.run_folder.lock.check_free", stop)
-    monkeypatch.setattr("pets_seg.run_folder.lock.check_writable", stop)
+    monkeypatch.setattr("pets_seg.command.hooks.check_free", stop)
+    monkeypatch.setattr("pets_seg.command.hooks.check_writable", stop)
 
     def started(*arguments: str) -> list[str]:
         found.clear()

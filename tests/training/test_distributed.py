@@ -167,8 +167,7 @@ def test_what_several_processes_cannot_do(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     # As torchrun starts the first and the second of two, and as what a second one starts inherits it.
     for rank, inherited in (("0", False), ("1", False), ("1", True)):
-        for module in ("command.hooks", "command.main"):
-            monkeypatch.setattr(f"pets_seg.{module}.begun_by_torchrun", lambda begun=not inherited: begun)
+        monkeypatch.setattr("pets_seg.command.messages.begun_by_torchrun", lambda begun=not inherited: begun)
         launched = {"TORCHELASTIC_RUN_ID": "x", "RANK": rank, "WORLD_SIZE": "2", "LOCAL_RANK": rank}
         launched |= {"LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
         for name, value in launched.items():
