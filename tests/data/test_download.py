@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import write_oxford
+from torchvision.datasets import OxfordIIITPet
 
 from pets_seg.data import download, read_source
 from pets_seg.errors import InputError
@@ -38,7 +39,7 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
             (served / name).write_bytes((sent or {}).get(name, content))
             url = f"http://127.0.0.1:{server.server_port}/{name}"
             listed.append((url, hashlib.md5(content).hexdigest()))
-        monkeypatch.setattr(download, "ARCHIVES", tuple(listed))
+        monkeypatch.setattr(OxfordIIITPet, "_RESOURCES", tuple(listed))
 
     yield start
     server.shutdown()
@@ -84,12 +85,6 @@ def contents(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
-def test_the_archives_are_those_of_torchvision() -> None:
-    from torchvision.datasets import OxfordIIITPet
-
-    assert download.ARCHIVES == OxfordIIITPet._RESOURCES
-
-
 def test_what_is_downloaded_is_the_data_set_and_nothing_else(tmp_path: Path, serve) -> None:
     serve(archives(tmp_path))
     splits = read_source(wanted(tmp_path / "new" / "root")).splits
@@ -113,7 +108,6 @@ OUTSIDE = {
     "above": member("../../../evil"),
     "above, by a folder": member("images/../../../../evil"),
     "symbolic link outside": member("images/evil", tarfile.SYMTYPE, "/etc/passwd"),
-    "symbolic link inside": member("images/evil", tarfile.SYMTYPE, "pet_1.jpg"),
     "hard link outside": member("images/evil", tarfile.LNKTYPE, "../../../../evil"),
     "pipe": member("images/evil", tarfile.FIFOTYPE),
     "device": member("images/evil", tarfile.CHRTYPE),
@@ -162,7 +156,7 @@ def test_an_archive_that_is_not_the_right_one_leaves_nothing(tmp_path: Path, ser
     serve(good, sent={name: BROKEN[kind](good[name])})
     before = contents(tmp_path)
     said = refused(tmp_path / "new" / "root")
-    assert f"/{name}: not the file that it should be (MD5 checksum differs)); set data.root" in said
+    assert "the download failed or its checksum differs (File not found or corrupted.); set data.root" in said
     assert contents(tmp_path) == before
 
 
@@ -172,7 +166,7 @@ def test_an_archive_that_cannot_be_unpacked_leaves_nothing(tmp_path: Path, serve
     good = archives(tmp_path)
     serve({**good, name: BROKEN[kind](good[name])})
     before = contents(tmp_path)
-    assert "MD5" not in refused(tmp_path / "new" / "root")
+    assert "corrupted" not in refused(tmp_path / "new" / "root")
     assert contents(tmp_path) == before
 
 
