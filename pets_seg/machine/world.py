@@ -1,7 +1,6 @@
 """The processes that train one run together, as torchrun started them; without it, one."""
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from pets_seg.errors import InputError
 if TYPE_CHECKING:
     import torch
 
+VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_PORT", "MASTER_ADDR")
 LEFT_OVER = "start the command by torchrun, or unset TORCHELASTIC_RUN_ID"
 
 
@@ -67,20 +67,13 @@ def this_world() -> World:
     """Return the processes that torchrun started, by its variables; InputError for values it cannot have set."""
     if not os.environ.get("TORCHELASTIC_RUN_ID"):
         return ALONE
-    world = World(*(_number(name) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")))
-    for place, size in (("RANK", "WORLD_SIZE"), ("LOCAL_RANK", "LOCAL_WORLD_SIZE")):
-        if _number(place) >= _number(size):
-            raise InputError(
-                f"{place}={_number(place)} {size}={_number(size)}: {place} must be less than {size}; {LEFT_OVER}"
-            )
-    if world.local_size > world.size:
-        raise InputError(
-            f"LOCAL_WORLD_SIZE={world.local_size} WORLD_SIZE={world.size}: LOCAL_WORLD_SIZE must not be more than "
-            f"WORLD_SIZE; {LEFT_OVER}"
-        )
-    if world.size > 1:
-        meeting_point()
-    return world
+    given = {name: os.environ.get(name, "")[:100] for name in VARIABLES}
+    *words, address = given.values()
+    rank, size, local_rank, local_size, port = (int(word) if word.isdecimal() else -1 for word in words)
+    if not (0 <= rank < size and 0 <= local_rank < local_size <= size and 0 < port < 2**16 and address):
+        shown = " ".join(f"{name}={word}" for name, word in given.items())
+        raise InputError(f"{shown}: torchrun does not set such values; {LEFT_OVER}")
+    return World(rank, size, local_rank, local_size)
 
 
 def begun_by_torchrun() -> bool:
@@ -90,24 +83,3 @@ def begun_by_torchrun() -> bool:
     except OSError:
         return True
     return any(word in command for word in (b"torchrun", b"torch.distributed", b"torch/distributed"))
-
-
-def meeting_point() -> tuple[str, int]:
-    """Return the host and port at which the processes meet; InputError if torchrun's variables do not say."""
-    port = _number("MASTER_PORT")
-    if not 0 < port < 2**16:
-        raise InputError(f"MASTER_PORT={port}: must be from 1 to 65535; {LEFT_OVER}")
-    return _word("MASTER_ADDR"), port
-
-
-def _number(name: str) -> int:
-    word = _word(name)
-    if not re.fullmatch("[0-9]{1,9}", word):
-        raise InputError(f"{name}={word[:100]}: must be a whole number; {LEFT_OVER}")
-    return int(word)
-
-
-def _word(name: str) -> str:
-    if not (word := os.environ.get(name)):
-        raise InputError(f"TORCHELASTIC_RUN_ID is set as torchrun does, but {name} is not; {LEFT_OVER}")
-    return word

@@ -12,7 +12,7 @@ from functools import cache
 import torch.distributed as dist
 
 from pets_seg.errors import InputError
-from pets_seg.machine.world import LEFT_OVER, World, begun_by_torchrun, meeting_point, this_world
+from pets_seg.machine.world import LEFT_OVER, World, begun_by_torchrun, this_world
 
 # Seconds until a rank says that it waits, until it gives up, and that a store may take to answer.
 QUIET, PATIENCE, ANSWER = 3, 600, 15
@@ -24,7 +24,7 @@ def meet() -> dist.Store:
 
     Raises InputError if they cannot connect, or if one is still missing after PATIENCE seconds.
     """
-    world, (host, port) = this_world(), meeting_point()
+    world, host, port = this_world(), os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     where = f"MASTER_ADDR={host} MASTER_PORT={port}"
     # torchrun itself keeps a store for its processes; without torchrun, rank 0 does.
     serves = world.first and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
