@@ -5,7 +5,7 @@ import logging
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -19,14 +19,13 @@ from tqdm import tqdm
 
 from pets_seg.data.decode import BadFileError, decode_pair
 from pets_seg.data.sources import SPLITS, Source, expand_user, read_source
-from pets_seg.data.verify import ARRAYS, DamagedError, read_index, read_verified, write_index
+from pets_seg.data.verify import ARRAYS, DamagedError, read_index, write_index
 from pets_seg.errors import InputError, printable, reason
 from pets_seg.machine.files import FULL
 from pets_seg.machine.home import user_cache
 
 # Part of the key; to be changed together with what decoding gives.
 RESIZE_RULE = "image antialiased bilinear, trimap nearest, square; 2"
-Read = Callable[[Path], dict[str, Any]]
 log = logging.getLogger("pets_seg")
 
 
@@ -57,7 +56,7 @@ def open_dataset(data: Mapping[str, Any]) -> Dataset:
 
     They are decoded first if the cache lacks them or its checksums differ. Raises InputError as `ensure_decoded` does.
     """
-    folder, index = _decoded(data, read_verified)
+    folder, index = ensure_decoded(data, arrays_too=True)
     if index["bad"]:
         log.warning(f"left out: {_describe_bad(index)}")
     # Copy on write, since torch requires writable arrays and the files must not change.
@@ -65,32 +64,23 @@ def open_dataset(data: Mapping[str, Any]) -> Dataset:
     return Dataset(*(Split(index[name]["stems"], torch.tensor(index[name]["rows"]), *arrays) for name in SPLITS))
 
 
-def ensure_decoded(data: Mapping[str, Any]) -> Path:
-    """Return the cache folder for the `data` group of a configuration, decoding its pairs if it is missing.
+def ensure_decoded(data: Mapping[str, Any], arrays_too: bool = False) -> tuple[Path, dict[str, Any]]:
+    """Return cache folder and index for the `data` group of a configuration, decoding its pairs if they are missing.
 
-    Processes that need the same pixels at the same time decode them once. `open_dataset` verifies them. Raises
-    InputError for a missing source, an unwritable cache and, unless `data.skip_bad`, a pair that cannot be used.
+    Processes that need the same pixels at the same time decode them once. The checksums of the pixels are verified with
+    `arrays_too`. Raises InputError for a missing source, an unwritable cache and, unless `data.skip_bad`, a pair that
+    cannot be used.
     """
-    return _decoded(data, read_index)[0]
-
-
-def count_images(data: Mapping[str, Any]) -> dict[str, int]:
-    """Return how many images each split has for the `data` group of a configuration; raises as `ensure_decoded`."""
-    index = _decoded(data, read_index)[1]
-    return {name: len(index[name]["stems"]) for name in SPLITS}
-
-
-def _decoded(data: Mapping[str, Any], read: Read) -> tuple[Path, dict[str, Any]]:
     source, size = read_source(data), data["size"]
     given = data["cache_dir"]
     root = expand_user("data.cache_dir", given) if given else user_cache("data.cache_dir") / "pixels"
     folder = root / cache_key(source, size)
     try:
-        index = read(folder)
+        index = read_index(folder, arrays_too)
     except DamagedError as damage:
         subject = f"{damage} and" if os.path.lexists(folder) else f"the pixel cache {root}"
         try:
-            index = _build_once(folder, source, size, read)
+            index = _build_once(folder, source, size, arrays_too)
         except OSError as error:
             count = sum(map(len, source.splits.values()))
             need = f"{count} images at {size} px need {count * 4 * size * size / 1e6:.1f} MB; "
@@ -104,6 +94,12 @@ def _decoded(data: Mapping[str, Any], read: Read) -> tuple[Path, dict[str, Any]]
         if not index[split]["stems"]:
             raise InputError(f"no usable image is left for split={split}: {_describe_bad(index)}")
     return folder, index
+
+
+def count_images(data: Mapping[str, Any]) -> dict[str, int]:
+    """Return how many images each split has for the `data` group of a configuration; raises as `ensure_decoded`."""
+    _, index = ensure_decoded(data)
+    return {name: len(index[name]["stems"]) for name in SPLITS}
 
 
 def cache_key(source: Source, size: int) -> str:
@@ -127,7 +123,7 @@ def _stamp(path: Path) -> str:
     return "unreadable" if not os.access(path, os.R_OK) else f"{stat.st_size} {stat.st_mtime_ns}"
 
 
-def _build_once(folder: Path, source: Source, size: int, read: Read) -> dict[str, Any]:
+def _build_once(folder: Path, source: Source, size: int, arrays_too: bool) -> dict[str, Any]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder.with_suffix(".lock"))
     try:
@@ -137,7 +133,7 @@ def _build_once(folder: Path, source: Source, size: int, read: Read) -> dict[str
         lock.acquire()
     try:
         try:
-            return read(folder)
+            return read_index(folder, arrays_too)
         except DamagedError as damage:
             if os.path.lexists(folder):
                 # Processes that have mapped its files keep them.
@@ -151,7 +147,7 @@ def _build_once(folder: Path, source: Source, size: int, read: Read) -> dict[str
             os.replace(part, folder)
         finally:
             shutil.rmtree(part, ignore_errors=True)
-        return read(folder)
+        return read_index(folder, arrays_too)
     finally:
         lock.release()
 

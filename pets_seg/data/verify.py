@@ -27,33 +27,24 @@ def write_index(folder: Path, index: dict[str, Any]) -> None:
     (folder / "index.json").write_text(json.dumps({**index, "checksum": _checksum_of(index)}))
 
 
-def read_index(folder: Path) -> dict[str, Any]:
-    """Return index.json. Raises DamagedError if it is not what `write_index` wrote."""
+def read_index(folder: Path, arrays_too: bool = False) -> dict[str, Any]:
+    """Return index.json. Raises DamagedError if it, or with `arrays_too` an array, is not what was written."""
+    name = "index.json"
     try:
-        index = json.loads((folder / "index.json").read_bytes())
+        index = json.loads((folder / name).read_bytes())
         if index.pop("checksum") != _checksum_of(index):
             raise ValueError
+        for name, checksum in index["arrays"].items() if arrays_too else ():
+            stat = os.stat(folder / name)
+            state = (folder / name, checksum, stat.st_size, stat.st_mtime_ns, stat.st_ino)
+            if state not in _sound and _checksum(folder / name) != checksum:
+                raise ValueError
+            _sound.add(state)
     except OSError as error:
-        raise DamagedError(folder, f"index.json: {reason(error)}") from error
+        raise DamagedError(folder, f"{name}: {reason(error)}") from error
     # Not JSON, nested too deeply, no object, or without a checksum.
     except (ValueError, RecursionError, AttributeError, TypeError, KeyError):
-        raise DamagedError(folder, "index.json: checksum differs") from None
-    return index
-
-
-def read_verified(folder: Path) -> dict[str, Any]:
-    """Return index.json. Raises DamagedError if it or an array is not what was written."""
-    index = read_index(folder)
-    for name, checksum in index["arrays"].items():
-        path = folder / name
-        try:
-            stat = os.stat(path)
-            state = (path, checksum, stat.st_size, stat.st_mtime_ns, stat.st_ino)
-            if state not in _sound and _checksum(path) != checksum:
-                raise DamagedError(folder, f"{name}: checksum differs")
-        except OSError as error:
-            raise DamagedError(folder, f"{name}: {reason(error)}") from error
-        _sound.add(state)
+        raise DamagedError(folder, f"{name}: checksum differs") from None
     return index
 
 

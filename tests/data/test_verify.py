@@ -68,7 +68,7 @@ def same(one: cache.Dataset, other: cache.Dataset) -> bool:
 def test_a_damaged_cache_is_decoded_again(oxford: Path, tmp_path: Path, caplog, kind: str) -> None:
     wanted = data(oxford, tmp_path / "cache")
     sound = open_dataset(data(oxford, tmp_path / "another"))
-    folder = ensure_decoded(wanted)
+    folder, _ = ensure_decoded(wanted)
     name, harm = DAMAGE[kind]
     harm(folder / name)
     assert same(open_dataset(wanted), sound)
@@ -82,7 +82,7 @@ def test_a_damaged_cache_is_decoded_again(oxford: Path, tmp_path: Path, caplog, 
 
 
 def test_any_flipped_bit_of_the_index_is_noticed(oxford: Path, tmp_path: Path) -> None:
-    path = ensure_decoded(data(oxford, tmp_path / "cache")) / "index.json"
+    path = ensure_decoded(data(oxford, tmp_path / "cache"))[0] / "index.json"
     content, index = path.read_bytes(), verify.read_index(path.parent)
     for position in range(8 * len(content)):
         flipped = bytearray(content)
@@ -95,7 +95,7 @@ def test_any_flipped_bit_of_the_index_is_noticed(oxford: Path, tmp_path: Path) -
 
 def test_before_a_sweep_a_damaged_index_is_made_anew_and_pixels_are_not_read(oxford: Path, tmp_path: Path) -> None:
     wanted = data(oxford, tmp_path / "cache")
-    folder = ensure_decoded(wanted)
+    folder, _ = ensure_decoded(wanted)
     flip(folder / "images.npy", 5000)
     before = (folder / "images.npy").read_bytes()
     ensure_decoded(wanted)
@@ -107,7 +107,7 @@ def test_before_a_sweep_a_damaged_index_is_made_anew_and_pixels_are_not_read(oxf
 
 def test_a_file_is_verified_once_in_a_process_unless_it_changed(oxford: Path, tmp_path: Path, monkeypatch) -> None:
     wanted = data(oxford, tmp_path / "cache")
-    folder = ensure_decoded(wanted)
+    folder, _ = ensure_decoded(wanted)
     read = []
     checksum = verify._checksum
     monkeypatch.setattr(verify, "_checksum", lambda path: read.append(path.name) or checksum(path))
@@ -128,7 +128,7 @@ def test_who_has_the_old_files_mapped_keeps_them(oxford: Path, tmp_path: Path) -
     wanted = data(oxford, tmp_path / "cache")
     mapped = open_dataset(wanted).train
     before = mapped.images.clone()
-    folder = ensure_decoded(wanted)
+    folder, _ = ensure_decoded(wanted)
     (folder / "trimaps.npy").unlink()
     inode = (folder / "images.npy").stat().st_ino
     open_dataset(wanted)
@@ -153,7 +153,7 @@ def _open(wanted: dict, decoded: str, barrier, sound: int) -> None:
 def test_processes_that_find_it_damaged_together_decode_once(oxford: Path, tmp_path: Path, name: str) -> None:
     wanted = data(oxford, tmp_path / "cache")
     sound = zlib.crc32(open_dataset(wanted).train.images.numpy())
-    flip(ensure_decoded(wanted) / name, 500)
+    flip(ensure_decoded(wanted)[0] / name, 500)
     context = multiprocessing.get_context("fork")
     barrier, decoded = context.Barrier(4), tmp_path / "decoded"
     processes = [context.Process(target=_open, args=(wanted, str(decoded), barrier, sound)) for _ in range(4)]
@@ -167,7 +167,7 @@ def test_processes_that_find_it_damaged_together_decode_once(oxford: Path, tmp_p
 
 def test_a_damaged_cache_that_cannot_be_written_is_refused(oxford: Path, tmp_path: Path) -> None:
     wanted = data(oxford, tmp_path / "cache")
-    folder = ensure_decoded(wanted)
+    folder, _ = ensure_decoded(wanted)
     for path in (folder, tmp_path / "cache", *(tmp_path / "cache").glob("*.lock")):
         path.chmod(0o555)
     assert refusal(lambda: open_dataset(wanted)).startswith("no error")
