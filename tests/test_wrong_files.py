@@ -185,11 +185,11 @@ def test_a_run_that_cannot_be_evaluated(what: str, run: Path, in_process: Comman
 
 
 STATE = {
-    "an empty status.json": (put("status.json", ""), "status.json: cannot be read (Expecting value"),
-    "a list for status.json": (put("status.json", "[1]"), "status.json: is not what a run writes; mend or remove it"),
-    "a folder for status.json": (folder_for("status.json"), "status.json: cannot be read"),
-    "deep brackets in status.json": (put("status.json", "[" * 10_000), "status.json: cannot be read"),
-    "garbage in summary.json": (put("summary.json", "\xff"), "summary.json: cannot be read"),
+    "an empty status.json": (put("status.json", ""), "status.json cannot be read (Expecting value"),
+    "a list for status.json": (put("status.json", "[1]"), "status.json is not what a run writes; mend or remove it"),
+    "a folder for status.json": (folder_for("status.json"), "status.json cannot be read"),
+    "deep brackets in status.json": (put("status.json", "[" * 10_000), "status.json cannot be read"),
+    "garbage in summary.json": (put("summary.json", "\xff"), "summary.json cannot be read"),
     "a folder for the log": (folder_for("train.log"), "train.log: cannot be read or written (Is a directory)"),
     "a file for Hydra's folder": (put(".hydra", ""), ".hydra: cannot be read or written (File exists)"),
     "a folder for the lock": (folder_for(".lock"), "cannot be written (Is a directory)"),

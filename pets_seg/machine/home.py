@@ -67,13 +67,10 @@ def _temporary_home() -> Path:
     """Make a folder for this user among the temporary files; what others could write is not to be read."""
     try:
         folder = Path(tempfile.gettempdir()) / f"pets_seg-{os.getuid()}"
-    except OSError as error:
-        raise InputError(f"there is no folder for temporary files ({error.strerror}); set TMPDIR, or HOME") from None
-    try:
         folder.mkdir(mode=0o700, exist_ok=True)
         status = os.lstat(folder)
     except OSError as error:
-        raise InputError(f"{folder}: cannot be made ({error.strerror}); set HOME to a folder that can") from None
+        raise InputError(f"no folder for temporary files can be made ({error}); set TMPDIR, or HOME") from None
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
         raise InputError(f"{folder}: is needed instead of a home folder, but others can write it; set HOME")
     return folder

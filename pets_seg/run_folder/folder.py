@@ -21,6 +21,7 @@ from pets_seg.errors import InputError
 from pets_seg.machine.files import remove_parts, write_text
 from pets_seg.machine.world import this_world
 from pets_seg.run_folder import names
+from pets_seg.run_folder.reading import read_json
 
 PACKAGES = ("pets_seg", "torch", "torchvision", "kornia", "hydra-core", "omegaconf", "wandb", "numpy", "pillow")
 
@@ -137,14 +138,9 @@ def _git(*arguments: str) -> str | None:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); mend or remove it") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: is not what a run writes; mend or remove it")
-    return content
+        return read_json(path) if path.exists() else {}
+    except ValueError as error:
+        raise InputError(f"{path.parent}: {error}; mend or remove it") from error
 
 
 def _read_csv(path: Path) -> list[dict[str, Any]]:
