@@ -74,13 +74,25 @@ class RunFolder:
         """Add facts to status.json; state and times stay."""
         _write_json(self.path / names.STATUS, {**self.read_status(), **facts})
 
-    def read_metrics(self) -> list[dict[str, Any]]:
-        """Return the rows of metrics.csv as texts."""
-        return _read_csv(self.path / names.METRICS)
+    def read_rows(self, table: str) -> list[dict[str, Any]]:
+        """Return the rows of a CSV file, e.g. names.METRICS, as texts."""
+        path = self.path / table
+        try:
+            with open(path, encoding="utf-8", newline="") as file:
+                return list(csv.DictReader(file))
+        except (OSError, ValueError, csv.Error) as error:
+            raise InputError(f"{path}: cannot be read ({error}); existing=restart trains the run again") from error
 
-    def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write metrics.csv, a row an epoch."""
-        _write_csv(self.path / names.METRICS, rows)
+    def write_rows(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write a CSV file, e.g. names.METRICS; NaN is an empty cell."""
+        text = io.StringIO()
+        # A run that an older version began has rows with fewer figures.
+        columns = dict.fromkeys(name for row in rows for name in row)
+        writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({k: "" if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()})
+        write_text(self.path / table, text.getvalue())
 
     def read_summary(self) -> dict[str, Any]:
         """Return summary.json, or nothing if there is none."""
@@ -90,22 +102,10 @@ class RunFolder:
         """Write summary.json; a loss that is not finite becomes null, since JSON has no NaN."""
         _write_json(self.path / names.SUMMARY, summary)
 
-    def read_per_image(self) -> list[dict[str, Any]]:
-        """Return the rows of per_image.csv as texts."""
-        return _read_csv(self.path / names.PER_IMAGE)
-
-    def write_per_image(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write per_image.csv, a row an image."""
-        _write_csv(self.path / names.PER_IMAGE, rows)
-
-    def write_calibration(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write calibration.csv, a row for each bin of predicted probability in each split."""
-        _write_csv(self.path / names.CALIBRATION, rows)
-
     def write_evaluation(self, name: str, evaluation: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Path:
         """Write evaluations/<name>/ with evaluation.json and per_image.csv, and return that folder."""
         folder = self.path / names.EVALUATIONS / name
-        _write_csv(folder / names.PER_IMAGE, rows)
+        RunFolder(folder).write_rows(names.PER_IMAGE, rows)
         _write_json(folder / names.EVALUATION, evaluation)
         return folder
 
@@ -143,25 +143,6 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise InputError(f"{path.parent}: {error}; mend or remove it") from error
 
 
-def _read_csv(path: Path) -> list[dict[str, Any]]:
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
-    except (OSError, ValueError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read ({error}); existing=restart trains the run again") from error
-
-
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in content.items()}
     write_text(path, json.dumps(finite, indent=2) + "\n")
-
-
-def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    text = io.StringIO()
-    # A run that an older version began has rows with fewer figures.
-    columns = dict.fromkeys(name for row in rows for name in row)
-    writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
-    writer.writeheader()
-    # NaN is written as an empty cell.
-    writer.writerows({k: "" if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()} for row in rows)
-    write_text(path, text.getvalue())

@@ -227,7 +227,7 @@ class WandbSink:
 def copy_to_wandb(folder: Path, mode: Mode, project: str | None, about: Mapping[str, Any] | None = None) -> WandbSink:
     """Copy a run folder to the W&B run `about`, by default that of its `names`; the sink knows if W&B took it."""
     run, pictures = RunFolder(folder), saved_pictures(folder)
-    rows = run.read_metrics() if (folder / METRICS).exists() else []
+    rows = run.read_rows(METRICS) if (folder / METRICS).exists() else []
     summary, failed = run.read_summary(), run.read_status().get("state") != "finished"
     sink = WandbSink(load_plain(folder / CONFIG), folder, mode, project, about)
     for row in rows:

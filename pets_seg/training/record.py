@@ -13,6 +13,7 @@ from pets_seg.evaluation.metrics import hard_mask
 from pets_seg.evaluation.rows import calibration_rows, per_image_rows
 from pets_seg.models.checkpoint import save_weights
 from pets_seg.models.cost import count_macs, count_parameters
+from pets_seg.run_folder.names import CALIBRATION, METRICS, PER_IMAGE
 from pets_seg.training.memory import peak_memory_mb
 from pets_seg.training.setup import Setup
 
@@ -48,7 +49,7 @@ def write_epoch(run: Setup, is_best: bool) -> None:
         return
     if is_best:
         save_weights(run.folder.best, run.state.best_weights, {**run.about, "epoch": run.state.best_epoch})
-    run.folder.write_metrics(run.state.rows)
+    run.folder.write_rows(METRICS, run.state.rows)
 
 
 def score_best(run: Setup) -> dict[str, Any]:
@@ -68,8 +69,9 @@ def score_best(run: Setup) -> dict[str, Any]:
     }
     if run.world.first:
         rows = per_image_rows("valid", dataset.valid.stems, scores["valid"])
-        run.folder.write_per_image(rows + per_image_rows("test", dataset.test.stems, scores["test"]))
-        run.folder.write_calibration([row for split in scores for row in calibration_rows(split, scores[split])])
+        run.folder.write_rows(PER_IMAGE, rows + per_image_rows("test", dataset.test.stems, scores["test"]))
+        bins = [row for split in scores for row in calibration_rows(split, scores[split])]
+        run.folder.write_rows(CALIBRATION, bins)
         run.folder.write_summary(summary)
     if run.tracker.wants_pictures:
         run.tracker.log_pictures(predict_pictures(run, best))

@@ -16,6 +16,7 @@ from pets_seg.evaluation.rows import per_image_rows
 from pets_seg.models import memory_format
 from pets_seg.models.checkpoint import load_network, read_about
 from pets_seg.run_folder.folder import RunFolder
+from pets_seg.run_folder.names import METRICS, PER_IMAGE
 from pets_seg.training.precision import autocast, use_device
 from pets_seg.training.record import metric_summary
 
@@ -52,7 +53,7 @@ def add_metrics(config: Mapping[str, Any], known: Any, folder: RunFolder, device
     metrics = build_metrics({name: config["metric"][name] for name in names})
     scores = score_checkpoint(folder.best, device, config["train"]["precision"], splits, metrics)
 
-    images, epochs, summary = folder.read_per_image(), folder.read_metrics(), folder.read_summary()
+    images, epochs, summary = folder.read_rows(PER_IMAGE), folder.read_rows(METRICS), folder.read_summary()
     scored = {
         (row["split"], row["stem"]): {name: row[name] for name in names}
         for split in splits
@@ -66,8 +67,8 @@ def add_metrics(config: Mapping[str, Any], known: Any, folder: RunFolder, device
     for row in epochs:
         is_best = int(row["epoch"]) == summary["best_epoch"]
         row |= {f"val/{name}": valid[name] if is_best else "" for name in names}
-    folder.write_per_image([row | scored[row["split"], row["stem"]] for row in images])
-    folder.write_metrics(epochs)
+    folder.write_rows(PER_IMAGE, [row | scored[row["split"], row["stem"]] for row in images])
+    folder.write_rows(METRICS, epochs)
     folder.write_summary(summary | metric_summary(names, valid, test))
     folder.note(metrics={**known, **{name: records[name] for name in names}})
     return True
