@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import write_oxford
+from tqdm import tqdm
 
 from pets_seg.data import cache, open_dataset
 from pets_seg.data.decode import decode_pair
@@ -97,6 +99,8 @@ def _open_and_count(wanted: dict, decoded: str, barrier) -> None:
         return original(pair, size)
 
     cache.decode_pair = counting
+    # A forked process shares tqdm's lock, and would keep it for ever if it is killed.
+    tqdm.set_lock(threading.RLock())
     barrier.wait()
     assert len(open_dataset(wanted).train) == 18
 
