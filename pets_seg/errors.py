@@ -28,7 +28,7 @@ def printable(text: object) -> str:
 
 def reason(error: BaseException) -> str:
     """Return in a few words why something failed: the system's message, else the error's text, else its type."""
-    return getattr(error, "strerror", None) or " ".join(str(error).split())[:150] or type(error).__name__
+    return getattr(error, "strerror", None) or " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

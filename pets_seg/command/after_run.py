@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pets_seg.command.arguments import key_of
 from pets_seg.command.messages import one_line
 from pets_seg.errors import InputError
 from pets_seg.machine.files import write_whole
@@ -51,16 +52,12 @@ def show_next(given: Sequence[str], aug: str, seed: int) -> None:
     Prints nothing for an augmentation that the command line or a replay changed, since its name does not say it; for a
     run in a folder of its own, which a sweep does not find; and in a trial of a W&B sweep.
     """
-    if in_trial() or any(_key(word).startswith(("aug.", "replay", "hydra.run.")) for word in given):
+    if in_trial() or any(key_of(word).startswith(("aug.", "replay", "hydra.run.")) for word in given):
         return
     words = ["-m", f"aug=none,{'hflip' if aug == 'none' else aug}", f"seed={seed},{seed + 1},{seed + 2}"]
-    words += [word for word in given if _key(word) not in NOT_NEXT]
+    words += [word for word in given if key_of(word) not in NOT_NEXT]
     print(f"\nDoes {'an' if aug == 'none' else 'this'} augmentation help? Compare over three seeds:\n")
     print(f"  {python()} -m pets_seg.run {shlex.join(words)}")
-
-
-def _key(word: str) -> str:
-    return word.lstrip("+~").partition("=")[0]
 
 
 def write_picture(folder: Path) -> Path | None:

@@ -44,6 +44,11 @@ def flags(arguments: Sequence[str]) -> Namespace:
     return get_args_parser().parse_known_args(list(arguments))[0]
 
 
+def key_of(word: str) -> str:
+    """Return the group or the setting that an override is for."""
+    return word.lstrip("+~").partition("=")[0].partition("@")[0]
+
+
 def config_folder() -> list[str]:
     """Return the flag of the command line that names a folder of the user's own options, if it was given."""
     return [f"--config-dir={folder}"] if (folder := flags(typed).config_dir) else []

@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from functools import cache
-from importlib import resources
-from typing import Any
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
 
+from pets_seg.command.arguments import key_of
 from pets_seg.command.sweeps import CONFIG_NAME, listed
 from pets_seg.config.groups import GROUPS
+from pets_seg.config.options import own_file
 from pets_seg.config.schema import Root, rules
 from pets_seg.errors import InputError
 
@@ -45,7 +43,7 @@ SINGLE = "hydra.run.*"
 def check_words(task: str, words: Sequence[str], sweep: bool) -> None:
     """Raise InputError for a key of overrides that `task` does not read, in a sweep or outside one."""
     for word in words:
-        key = word.lstrip("+~").partition("=")[0].partition("@")[0]
+        key = key_of(word)
         # No task makes a copy where none is wanted.
         if not reads(task, key) and word != "tracker.mode=disabled":
             raise InputError(_no_place(task, key))
@@ -62,7 +60,7 @@ def check_files(config: DictConfig) -> None:
     A file may set what only training reads, and be used with another task.
     """
     task = config.task.name
-    for key, default in _defaults().items():
+    for key, default in own_file(CONFIG_NAME).items():
         unread = key in rules(Root) and key not in GROUPS and not reads("train", key) and not reads(task, key)
         if unread and (OmegaConf.select(config, key) != default or key in listed(config)):
             raise InputError(f"{_no_place(task, key)}; remove it from the chosen file or the composed configuration")
@@ -71,11 +69,6 @@ def check_files(config: DictConfig) -> None:
 def reads(task: str, key: str) -> bool:
     """Return whether `task` reads `key`, a group or a setting."""
     return _matches(TASKS[task][1], key)
-
-
-@cache
-def _defaults() -> dict[str, Any]:
-    return yaml.safe_load(resources.files("pets_seg.conf").joinpath(f"{CONFIG_NAME}.yaml").read_text(encoding="utf-8"))
 
 
 def _no_place(task: str, key: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from pets_seg.command.arguments import key_of
 from pets_seg.config.groups import IDENTITY, NAME
 from pets_seg.config.identity import ADDED_LATER, made_of, settings_of
 from pets_seg.config.options import own_option
@@ -26,12 +27,12 @@ def expand(arguments: Sequence[str]) -> list[str]:
     Raises InputError if RUN holds no config.yaml that can be used.
     """
     given = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
-    keys = {argument.lstrip("+~").partition("=")[0] for argument in given}
+    keys = {*map(key_of, given)}
     if "replay" not in keys:
         return list(arguments)
     if clash := keys & {"experiment", "task"}:
         raise InputError(f"{clash.pop()}: cannot be given with replay, which trains what RUN's config.yaml says")
-    [*_, run] = [word.partition("=")[2].strip("'\"") for word in given if word.lstrip("+~").startswith("replay=")]
+    [*_, run] = [word.partition("=")[2].strip("'\"") for word in given if key_of(word) == "replay"]
     settings = [*_overrides(run, read_config(find_config(run))), ("name", "replay")]
     recorded = [f"{key}={value}" for key, value in settings if not _is_given(key.lstrip("+"), keys)]
     # Before all that is given, for of two overrides of a key the later one counts.

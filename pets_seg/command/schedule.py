@@ -10,19 +10,19 @@ from omegaconf import DictConfig, OmegaConf
 from pets_seg.config.groups import IDENTITY
 from pets_seg.config.plain import plain
 from pets_seg.machine.terminal import duration
-from pets_seg.run_folder.pace import Machine, Paces, Work
+from pets_seg.run_folder.pace import Machine, Work, seconds_left
 
 log = logging.getLogger("pets_seg")
 
 
 class Schedule:
-    """The jobs of a sweep, in order, and their swept settings."""
+    """The jobs of a sweep, in order, and their swept settings; times are estimated from the runs under `runs`."""
 
     # The one of this process. None outside a sweep, and in a launcher's other processes.
     current: "Schedule | None" = None
 
-    def __init__(self, work: Sequence[Work], swept: Sequence[str], paces: Paces) -> None:
-        self.work, self.swept, self.paces = work, swept, paces
+    def __init__(self, work: Sequence[Work], swept: Sequence[str], runs: Path) -> None:
+        self.work, self.swept, self.runs = work, swept, runs
         self.started = time.monotonic()
         self.number = 0
         # Whether the time of the current job is in a line that was printed.
@@ -63,7 +63,7 @@ class Schedule:
         """
         # Jobs may be the same run, which is trained once.
         runs = {item.folder: item for item in self.work[first:]}
-        seconds = self.paces.seconds_left([*runs.values()])
+        seconds = seconds_left(self.runs, [*runs.values()])
         known = [value for value in seconds if value is not None]
         time_left = f"about {duration(round(sum(known)))}" if any(known) else ""
         part = f" for {len(known)} of {_jobs(len(seconds))}" if len(known) < len(seconds) else ""
@@ -88,7 +88,7 @@ def plan(jobs: Sequence[DictConfig]) -> Schedule:
     given = [[str(item) for item in job.hydra.overrides.task] for job in jobs]
     common = set.intersection(*map(set, given))
     swept = [" ".join(item for item in items if item not in common) for items in given]
-    return Schedule(work, swept, Paces(Path(jobs[0].hydra.sweep.dir).parent))
+    return Schedule(work, swept, Path(jobs[0].hydra.sweep.dir).parent)
 
 
 def _jobs(count: int) -> str:

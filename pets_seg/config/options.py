@@ -68,15 +68,17 @@ def own_option(group: str, name: str) -> dict[str, Any]:
     """Return what the package's own option holds, references unresolved; nothing if there is none of this name."""
     if name not in OWN.options(group):
         return {}
-    content = _content(f"{group}/{name}")
+    content = dict(own_file(f"{group}/{name}"))
     shared = [entry[1:].partition("@")[0] for entry in content.pop("defaults", []) if entry.endswith("@_here_")]
     for file in shared:
         if not file.startswith("schema/"):
-            content |= _content(file)
+            content |= own_file(file)
     return content
 
 
-def _content(file: str) -> dict[str, Any]:
+@cache
+def own_file(file: str) -> dict[str, Any]:
+    """Return what the package's own file `config` or `<group>/<option>` holds, references unresolved."""
     return plain(OmegaConf.create(OWN.text(file)), resolve=False)
 
 

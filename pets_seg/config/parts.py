@@ -16,7 +16,7 @@ from pets_seg.config.options import OWN, SPECIAL, known_settings, own_option
 from pets_seg.config.plain import plain
 from pets_seg.config.rules import arguments_of, check_value
 from pets_seg.config.schema import rules
-from pets_seg.errors import InputError, nearest
+from pets_seg.errors import InputError, nearest, reason
 
 # Their versions, and our commit, are in status.json.
 LIBRARIES = ("pets_seg", "torch", "torchvision", "kornia")
@@ -76,8 +76,8 @@ def build(group: str, settings: Mapping[str, Any], *passed: Any) -> Any:
     except InputError:
         raise
     except Exception as error:
-        reason = " ".join(str(error.__cause__ or error).split())[:200] or type(error).__name__
-        raise InputError(f"{group}={settings.get('name')}: cannot be made ({reason})") from error
+        why = reason(error.__cause__ or error)
+        raise InputError(f"{group}={settings.get('name')}: cannot be made ({why})") from error
 
 
 def allow(config: Mapping[str, Any]) -> None:
@@ -177,7 +177,7 @@ def locate(settings: Mapping[str, Any], where: str) -> Callable[..., Any]:
         target = instantiate({"_target_": name, "_partial_": True}).func
         inspect.signature(target)
     except Exception as error:
-        reason = " ".join(str(error.__cause__ or error).split())[:200]
-        line = f"{where}._target_={name[:100]}: cannot be used ({reason}); name a class or function"
+        why = reason(error.__cause__ or error)
+        line = f"{where}._target_={name[:100]}: cannot be used ({why}); name a class or function"
         raise InputError(line) from error
     return target

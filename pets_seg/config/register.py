@@ -1,5 +1,6 @@
 """What Hydra and OmegaConf are told before anything is composed."""
 
+import tempfile
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -22,21 +23,17 @@ def register() -> None:
     for schema in (Root, Aug, Train, Report):
         store.store(group="schema", name=schema.__name__.lower(), node=schema, provider="pets_seg")
     register_resolver("run_name", lambda *, _root_: run_name(_root_))
-    register_resolver("scratch_folder", _scratch_folder, use_cache=True)
+    register_resolver("scratch_folder", lambda: _scratch().name)
 
 
-def register_resolver(name: str, resolver: Callable[..., Any], use_cache: bool = False) -> None:
+def register_resolver(name: str, resolver: Callable[..., Any]) -> None:
     """Let ${name:} in a configuration stand for what `resolver` returns."""
     # OmegaConf 2.4 gives this name to what 2.3 calls register_new_resolver.
     called = "register_new_resolver" if omegaconf.__version__.startswith("2.3.") else "register_resolver"
-    getattr(OmegaConf, called)(name, resolver, use_cache=use_cache, replace=True)
+    getattr(OmegaConf, called)(name, resolver, replace=True)
 
 
-def _scratch_folder() -> str:
-    import atexit
-    import shutil
-    import tempfile
-
-    folder = tempfile.mkdtemp(prefix="pets_seg-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+@cache
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    """Make a folder that is removed when the process ends."""
+    return tempfile.TemporaryDirectory(prefix="pets_seg-", ignore_cleanup_errors=True)

@@ -57,33 +57,31 @@ class Pace:
     outside: float | None
 
 
-class Paces:
-    """The paces of the runs under `runs`, a folder of sweeps, that were trained on this host; read for each call."""
+def seconds_left(runs: Path, work: Sequence[Work]) -> list[float | None]:
+    """Return about how many seconds each run will still take; None where no similar run is known.
 
-    def __init__(self, runs: Path) -> None:
-        self.runs = runs
+    Known are the runs under `runs`, a folder of sweeps, that were trained on this host.
+    """
+    known = _known(runs)
+    return [
+        _seconds_left(item, _typical_pace(item.config["aug"], known[item.machine, _cost_key(item.config)]))
+        for item in work
+    ]
 
-    def seconds_left(self, work: Sequence[Work]) -> list[float | None]:
-        """Return about how many seconds each run will still take; None where no similar run is known."""
-        known = self._known()
-        return [
-            _seconds_left(item, _typical_pace(item.config["aug"], known[item.machine, _cost_key(item.config)]))
-            for item in work
-        ]
 
-    def _known(self) -> defaultdict[tuple[Machine, str], list[tuple[Any, Pace]]]:
-        """Return augmentation and pace of the runs on each machine and of each cost key, the newest first."""
-        known = defaultdict(list)
-        for file in sorted(self.runs.glob(f"*/*/{METRICS}"), key=_changed, reverse=True)[:MOST_READ]:
-            with suppress(*UNREADABLE):
-                status = read_json(file.with_name(STATUS))
-                if status["host"] != socket.gethostname():
-                    continue
-                config = load_plain(file.with_name(CONFIG))
-                if pace := _pace(file.parent, status, config):
-                    machine = Machine(status["device"], status["threads"], status["processes"])
-                    known[machine, _cost_key(config)].append((config.get("aug"), pace))
-        return known
+def _known(runs: Path) -> defaultdict[tuple[Machine, str], list[tuple[Any, Pace]]]:
+    """Return augmentation and pace of the runs on each machine and of each cost key, the newest first."""
+    known = defaultdict(list)
+    for file in sorted(runs.glob(f"*/*/{METRICS}"), key=_changed, reverse=True)[:MOST_READ]:
+        with suppress(*UNREADABLE):
+            status = read_json(file.with_name(STATUS))
+            if status["host"] != socket.gethostname():
+                continue
+            config = load_plain(file.with_name(CONFIG))
+            if pace := _pace(file.parent, status, config):
+                machine = Machine(status["device"], status["threads"], status["processes"])
+                known[machine, _cost_key(config)].append((config.get("aug"), pace))
+    return known
 
 
 def _pace(folder: Path, status: Mapping[str, Any], config: Mapping[str, Any]) -> Pace | None:

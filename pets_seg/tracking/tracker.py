@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pets_seg.config.parts import build, locate
+from pets_seg.errors import reason
 
 log = logging.getLogger("pets_seg")
 
@@ -88,5 +89,4 @@ def _call_on_class(settings: Mapping[str, Any], method: str, argument: Any) -> A
 
 
 def _warn(name: str, error: Exception) -> None:
-    message = " ".join(str(error).split())[:200] or type(error).__name__
-    log.warning(f"tracker {name}: {message}; the run goes on without it")
+    log.warning(f"tracker {name}: {reason(error)}; the run goes on without it")

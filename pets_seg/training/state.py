@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from pets_seg.config.parts import check_sources
-from pets_seg.errors import InputError
+from pets_seg.errors import InputError, reason
 from pets_seg.machine.seeding import random_states, restore_random_states
 from pets_seg.training.checkpoint import load_state, save_state
 from pets_seg.training.running_loss import RunningLoss
@@ -102,9 +102,8 @@ class State:
                         row.pop(f"val/{name}", None)
         # A file that was tampered with can be wrong in any of its parts.
         except (RuntimeError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
-            reason = " ".join(str(error).split())[:200]
             raise InputError(
-                f"{path}: does not fit this run ({reason}); existing=restart trains it from the beginning"
+                f"{path}: does not fit this run ({reason(error)}); existing=restart trains it from the beginning"
             ) from error
         return True
 

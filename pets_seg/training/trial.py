@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from pets_seg.errors import InputError
+from pets_seg.errors import InputError, reason
 from pets_seg.evaluation.metrics import Metric, build_metrics
 from pets_seg.models import build_apart, on_meta
 from pets_seg.training.objective import Loss, build_objective
@@ -33,7 +33,7 @@ def try_parts(config: Mapping[str, Any]) -> None:
         scheduler.step()
     except Exception as error:
         names = f"optimizer={config['optimizer']['name']} scheduler={config['scheduler']['name']}"
-        raise InputError(f"{names}: cannot take a step ({_reason(error)})") from error
+        raise InputError(f"{names}: cannot take a step ({reason(error)})") from error
 
 
 @cache
@@ -64,7 +64,7 @@ def _try_network(settings: str) -> None:
                 f"train.batch_size={train['batch_size']} train.accumulate={train['accumulate']}: a micro-batch of "
                 f"one image at data.size={data['size']} gives batch norm one value per channel; use 2 or more images"
                 if few
-                else f"model={model['name']}: cannot train on images of data.size={data['size']} ({_reason(error)})"
+                else f"model={model['name']}: cannot train on images of data.size={data['size']} ({reason(error)})"
             ) from error
     wanted = (shape[0], 2, *shape[2:])
     if (given := _shape(logits)) != wanted:
@@ -78,7 +78,7 @@ def _try_function(name: str, function: Loss | Metric, by_pixel: bool) -> None:
     try:
         values = function(logits, mask)
     except Exception as error:
-        raise InputError(f"{name}: cannot be computed ({_reason(error)})") from error
+        raise InputError(f"{name}: cannot be computed ({reason(error)})") from error
     shapes = [(2,), (2, 32, 32)] if by_pixel else [(2,)]
     if (given := _shape(values)) not in shapes:
         raise InputError(f"{name}: gives {given} for masks (2, 32, 32); must be {' or '.join(map(str, shapes))}")
@@ -88,7 +88,3 @@ def _try_function(name: str, function: Loss | Metric, by_pixel: bool) -> None:
 
 def _shape(output: Any) -> tuple[int, ...] | str:
     return tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -75,8 +75,8 @@ def test_a_run_in_replay_is_held_to_the_same(in_process: Command, tmp_path: Path
 
 
 FILES = {
-    "checkpoint: runs/x": f"checkpoint: {TRAINS}; it is for task=evaluate; a chosen file, or a composed configuration, "
-    "has it",
+    "checkpoint: runs/x": f"checkpoint: {TRAINS}; it is for task=evaluate; remove it from the "
+    "chosen file or the composed configuration",
     "split: valid": "split: has no place with task=train",
     "runs: [a, b]": "runs: has no place with task=train",
     "hydra: {sweeper: {params: {checkpoint: 'a,b'}}}": "checkpoint: has no place with task=train",

@@ -12,7 +12,7 @@ import yaml
 from conftest import tiny
 from processes import forked
 
-from pets_seg.run_folder.pace import Machine, Paces, Work
+from pets_seg.run_folder.pace import Machine, Work, seconds_left
 
 HERE = Machine("cpu", 2)
 TIME = r"[\d.]+ (?:s|min)"
@@ -45,7 +45,7 @@ def write_run(
 
 def left(runs: Path, settings: dict[str, Any], folder: Path | None = None) -> float | None:
     images = {"train": 200, "valid": 30, "test": 60}
-    [seconds] = Paces(runs).seconds_left([Work(folder or runs / "new" / "run", settings, images, HERE)])
+    [seconds] = seconds_left(runs, [Work(folder or runs / "new" / "run", settings, images, HERE)])
     return seconds
 
 
@@ -123,7 +123,7 @@ def test_ten_thousand_jobs_are_estimated_in_a_second(tmp_path: Path) -> None:
         for index in range(10_000)
     ]
     started = time.perf_counter()
-    assert len(Paces(tmp_path).seconds_left(work)) == 10_000
+    assert len(seconds_left(tmp_path, work)) == 10_000
     # A tenth of it here; composing so many jobs takes minutes.
     assert time.perf_counter() - started < 10
 

@@ -10,6 +10,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from pets_seg.command.arguments import key_of
 from pets_seg.config.checks import check
 from pets_seg.config.parts import allow, check_sources, source_digests
 from pets_seg.config.plain import plain
@@ -29,7 +30,7 @@ log = logging.getLogger("pets_seg")
 
 def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     """Raise InputError for a setting out of its range, a bad checkpoint, or images that are not there."""
-    keys = _keys(overrides)
+    keys = {*map(key_of, overrides)}
     config, folder, about, data = _read(cfg, keys)
     given = config["model"]
     if "model" in keys and given["_target_"] != about["model"]["_target_"]:
@@ -41,7 +42,7 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
 
 def run(cfg: DictConfig) -> float:
     """Print the figures of a split in one line, write them to the run's evaluations/, and return the Dice."""
-    keys = _keys(plain(HydraConfig.get().overrides.task, resolve=False))
+    keys = {*map(key_of, plain(HydraConfig.get().overrides.task, resolve=False))}
     config, folder, about, data = _read(cfg, keys)
     device, precision, name = resolve_device(config["train"]["device"]), about["precision"], config["split"]
     use_device(device)
@@ -97,7 +98,3 @@ def _find_run(checkpoint: str | None) -> RunFolder:
     raise InputError(
         f"checkpoint={checkpoint}: holds no checkpoints/best.safetensors; give a run that finished an epoch"
     )
-
-
-def _keys(overrides: Sequence[str]) -> set[str]:
-    return {override.lstrip("+~").partition("=")[0] for override in overrides}

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig
 
-from pets_seg.command.arguments import typed
+from pets_seg.command.arguments import key_of, typed
 from pets_seg.config.checks import check
 from pets_seg.config.options import own_option
 from pets_seg.config.parts import allow
 from pets_seg.config.plain import plain
-from pets_seg.errors import InputError, escaped
+from pets_seg.errors import InputError, escaped, reason
 from pets_seg.evaluation.prediction import predict_test
 from pets_seg.machine.files import write_text
 from pets_seg.report.origin import origin
@@ -39,7 +39,7 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     # The model and the data are those of the runs: here they are not built.
     config = check(cfg, named=("model", "data"))
     allow(config)
-    for group in {word.partition("=")[0] for word in overrides} & {"model", "data"}:
+    for group in {*map(key_of, overrides)} & {"model", "data"}:
         if own_option(group, config[group]["name"]):
             raise InputError(
                 f"{group}={config[group]['name']}: has no place with task=report, which compares runs; give only "
@@ -166,7 +166,7 @@ def draw_examples(study: Study) -> tuple[list[Example], str]:
     # A user's own network may raise anything; the report is made without images.
     except Exception as error:
         log.debug("traceback", exc_info=True)
-        return [], " ".join(str(error).split())
+        return [], reason(error)
     images, truths, _ = predicted[0]
     examples = []
     for index, (kind, stem) in enumerate(chosen):
