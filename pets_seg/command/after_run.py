@@ -10,7 +10,7 @@ from pets_seg.command.arguments import key_of
 from pets_seg.command.messages import one_line
 from pets_seg.errors import InputError
 from pets_seg.machine.files import write_whole
-from pets_seg.machine.terminal import duration, link, python
+from pets_seg.machine.terminal import duration, python
 from pets_seg.report.study.words import unit_of
 from pets_seg.tracking.wandb_names import in_trial
 
@@ -37,9 +37,9 @@ def show_result(summary: Mapping[str, Any]) -> None:
 
 def show_files(folder: Path, copy: dict[str, str]) -> None:
     """Draw result.png and print where the run, its picture and the tracker's `copy` are; keys of `copy` are labels."""
-    lines = {"folder": link(folder)}
+    lines = {"folder": folder.absolute().as_uri()}
     if picture := write_picture(folder):
-        lines["picture"] = link(picture)
+        lines["picture"] = picture.absolute().as_uri()
     print()
     for label, text in (lines | copy).items():
         print(f"{label:<9}{text}".replace("\n", "\n" + " " * 9))

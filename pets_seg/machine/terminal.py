@@ -1,4 +1,4 @@
-"""The terminal, or the file or pipe in its place: width, links, colours, and output whose failure stops no command."""
+"""The terminal, or the file or pipe in its place: width, colours, and output whose failure stops no command."""
 
 import codecs
 import io
@@ -12,15 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-# Terminals that show links, by a variable that they set and its values; no values stand for any value.
-LINKS: dict[str, tuple[str, ...]] = {
-    "TERM": ("xterm-kitty", "foot", "foot-extra", "alacritty", "xterm-ghostty", "wezterm", "contour"),
-    "TERM_PROGRAM": ("iTerm.app", "WezTerm", "vscode", "ghostty", "Hyper", "Tabby", "mintty"),
-    "VTE_VERSION": (),
-    "WT_SESSION": (),
-    "KONSOLE_VERSION": (),
-    "DOMTERM": (),
-}
 COLOURS = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "dim": "2"}
 # Replacements for characters that an encoding lacks; others are written as Python's escapes.
 PLAIN = {
@@ -36,13 +27,6 @@ ERRORS = "pets_seg"
 def width() -> int:
     """Return the number of columns of the terminal; 80 where there is none."""
     return shutil.get_terminal_size((80, 24)).columns
-
-
-def link(path: Path) -> str:
-    """Return the file:// address of `path`, which can be clicked on in terminals that show links."""
-    address = path.absolute().as_uri()
-    known = any(name in os.environ and (not values or os.environ[name] in values) for name, values in LINKS.items())
-    return f"\033]8;;{address}\033\\{address}\033]8;;\033\\" if known and sys.stdout.isatty() else address
 
 
 def coloured(text: str, colour: str) -> str:

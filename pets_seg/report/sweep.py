@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from pets_seg.machine.terminal import coloured, link, width
+from pets_seg.machine.terminal import coloured, width
 from pets_seg.report.columns import groups_table, jobs_table
 from pets_seg.report.sentences import constant_networks, interaction_sentences, no_comparison, remarks
 from pets_seg.report.study.compare import Difference
@@ -67,7 +67,7 @@ def show_comparison(study: Study, page: Path | None, wandb: str | None = None) -
         [groups_table(study, wide)] if any(run.finished for run in study.runs) else [],
         [_wrapped(remark, wide) for remark in remarks(study)],
         [f"W&B       {wandb.replace(chr(10), chr(10) + ' ' * 10)}"] if wandb else [],
-        [f"page      {link(page)}"] if page else [],
+        [f"page      {page.absolute().as_uri()}"] if page else [],
         [_wrapped(line, wide, colour) for line, colour in verdicts],
     ]
     for part in parts:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import tiny
 
-from pets_seg.machine.terminal import LINKS, duration, python
+from pets_seg.machine.terminal import duration, python
 
 
 @pytest.mark.parametrize(
@@ -39,17 +39,13 @@ def test_the_interpreter_is_called_as_the_shell_of_the_user_does(
     assert python() == "python"
 
 
-SHOW = """
-from pathlib import Path
-from pets_seg.machine.terminal import coloured, link
-print(link(Path("/a b/c")), coloured("word", "green"))
-"""
+SHOW = "from pets_seg.machine.terminal import coloured; print(coloured('word', 'green'))"
 
 
 def on_terminal(**environment: str) -> str:
     """Return what SHOW prints on a terminal."""
     ours, theirs = pty.openpty()
-    bare = {key: value for key, value in os.environ.items() if key not in {*LINKS, "NO_COLOR"}}
+    bare = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
     subprocess.run([sys.executable, "-c", SHOW], stdout=theirs, env={**bare, **environment}, check=True)
     os.close(theirs)
     shown = os.read(ours, 1000).decode()
@@ -57,14 +53,12 @@ def on_terminal(**environment: str) -> str:
     return shown.strip()
 
 
-def test_links_and_colours_go_to_terminals_that_know_them() -> None:
+def test_colours_go_to_terminals_that_know_them() -> None:
     plain = subprocess.run([sys.executable, "-c", SHOW], capture_output=True, text=True, check=True).stdout.strip()
-    assert plain == "file:///a%20b/c word"
-    assert on_terminal(TERM="xterm") == "file:///a%20b/c \033[32mword\033[0m"
+    assert plain == "word"
+    assert on_terminal(TERM="xterm") == "\033[32mword\033[0m"
     assert on_terminal(TERM="xterm", NO_COLOR="1") == plain
     assert on_terminal(TERM="dumb") == plain
-    linked = on_terminal(TERM="xterm-kitty", NO_COLOR="1")
-    assert linked == "\033]8;;file:///a%20b/c\033\\file:///a%20b/c\033]8;;\033\\ word"
 
 
 @pytest.mark.parametrize(("encoding", "shown"), [("ascii", "1 +- 2 \\u6f22 -"), ("latin-1", "1 ± 2 \\u6f22 -")])
