@@ -99,7 +99,7 @@ def test_a_folder_of_ones_own_that_cannot_be_used(in_process: Command, tmp_path:
     for part in ("images", "masks"):
         (root / part).mkdir(parents=True)
     arguments = ["data=folder", f"data.root={root}", "data.size=32"]
-    refused(*in_process(*arguments), "data=folder: no image for split=train among 0; it takes 3 or more", tmp_path)
+    refused(*in_process(*arguments), "data=folder: no image for split=train, of 0 in all; add images", tmp_path)
     for index in range(30):
         image, trimap = picture(index)
         image.save(root / "images" / f"{index}.png")
@@ -164,7 +164,7 @@ CHECKPOINTS = {
     "torn weights": (lambda run: put(WEIGHTS, (run / WEIGHTS).read_bytes()[:-10])(run), "is not a checkpoint"),
     "weights of others": (lambda run: save_weights(run / WEIGHTS, {}, {"epoch": 1}), "is not a checkpoint"),
     "no config.yaml": (remove("config.yaml"), "config.yaml: is not the config.yaml of a run (No such file"),
-    "an empty config.yaml": (put("config.yaml", ""), "is not the config.yaml of a run (it holds no names)"),
+    "an empty config.yaml": (put("config.yaml", ""), "is not the config.yaml of a run (it is not a mapping)"),
     "a broken config.yaml": (put("config.yaml", "a: ["), "is not the config.yaml of a run (while parsing"),
     "a huge config.yaml": (put("config.yaml", "x" * 2_000_000), "(it has more than 1000000 bytes)"),
     "a bare config.yaml": (put("config.yaml", "model: {name: unet}\naug: 3"), "(its aug has no name)"),

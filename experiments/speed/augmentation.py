@@ -15,12 +15,12 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from pets_seg.augment import Augment
+from pets_seg.config.parts import build
 from pets_seg.data import Normalise
 from pets_seg.losses.cross_entropy import cross_entropy
 from pets_seg.machine.device import resolve_precision
 from pets_seg.models import build_model, memory_format
 from pets_seg.training.objective import Objective
-from pets_seg.training.optimizers import build_optimizer
 from pets_seg.training.precision import autocast, use_device
 
 BATCH = 16
@@ -83,7 +83,7 @@ def training_step(device: torch.device, seconds: float) -> Rows:
     network = build_model(cfg.model).to(device)
     layout = memory_format(device, network)
     network = network.to(memory_format=layout)
-    optimizer = build_optimizer(cfg.optimizer, network)
+    optimizer = build("optimizer", cfg.optimizer, network.parameters())
     objective = Objective([(1, cross_entropy)])
     normalise = Normalise("imagenet", device, layout)
     precision = resolve_precision("auto", device)

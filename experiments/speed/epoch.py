@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from timing import Rows, once
 
 from pets_seg.config.checks import check
+from pets_seg.config.parts import build
 from pets_seg.data import open_dataset
 from pets_seg.losses.cross_entropy import cross_entropy
 from pets_seg.machine.device import resolve_precision, resolved
@@ -18,7 +19,6 @@ from pets_seg.models import build_model, memory_format
 from pets_seg.run_folder.folder import RunFolder
 from pets_seg.training.loop import train
 from pets_seg.training.objective import Objective
-from pets_seg.training.optimizers import build_optimizer
 from pets_seg.training.precision import autocast, use_device
 
 CASES = {
@@ -79,7 +79,7 @@ def bare_step(cfg: DictConfig, device: torch.device, seconds: float) -> float:
     network = network.to(memory_format=layout)
     image = torch.rand(count, 3, size, size, device=device).contiguous(memory_format=layout)
     mask = torch.randint(2, (count, size, size), device=device)
-    optimizer, objective = build_optimizer(cfg.optimizer, network), Objective([(1, cross_entropy)])
+    optimizer, objective = build("optimizer", cfg.optimizer, network.parameters()), Objective([(1, cross_entropy)])
     precision = resolve_precision("auto", device)
 
     def step(index: int) -> None:

@@ -11,7 +11,7 @@ from kornia import augmentation
 from kornia.constants import DataKey, Resample
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from pets_seg.errors import InputError
+from pets_seg.errors import InputError, reason
 
 Members = list[tuple[str, augmentation.AugmentationBase2D]]
 # In pixels: how far bicubic resampling reads, and the largest distance to the nearest pixel, with room for rounding.
@@ -57,7 +57,7 @@ def _entries(operations: Sequence[Any]) -> Iterator[tuple[str, float, Members]]:
             raise InputError(f"{where}: {entry} needs a _target_, or a list one_of of entries with a _target_")
         p = entry.get("p")
         if isinstance(p, bool) or not isinstance(p, int | float) or not 0 <= p <= 1:
-            raise InputError(f"{where}: p={p} must be a probability from 0 to 1 that an image is drawn")
+            raise InputError(f"{where}: p={p} must be a probability from 0 to 1 that it is applied to an image")
         yield where, float(p), _members(entry, where)
 
 
@@ -68,9 +68,7 @@ def _members(entry: Mapping[str, Any], where: str) -> Members:
         raise InputError(f"{where}: {entry} must hold p and a list one_of, and nothing else")
     for member in entry["one_of"]:
         if not isinstance(member, Mapping) or "_target_" not in member or "p" in member:
-            raise InputError(
-                f"{where}.one_of: {member} needs a _target_ and no p: the group's p is drawn, then a member"
-            )
+            raise InputError(f"{where}.one_of: {member} needs a _target_ and no p, which stands beside one_of")
     return [(member["_target_"], _make(member, where)) for member in entry["one_of"]]
 
 
@@ -80,8 +78,7 @@ def _make(settings: Mapping[str, Any], where: str) -> augmentation.AugmentationB
         partial = instantiate({**settings, "_partial_": True}, _convert_="all")
         made = partial.func(*_tuples(list(partial.args)), **{**_tuples(partial.keywords), "p": 1.0})
     except Exception as error:
-        message = " ".join(str(error.__cause__ or error).split())
-        raise InputError(f"{where}: {target} cannot be made ({message})") from error
+        raise InputError(f"{where}: {target} cannot be made ({reason(error.__cause__ or error)})") from error
     if not isinstance(made, augmentation.AugmentationBase2D):
         raise InputError(
             f"{where}: {target} cannot be composed: it is not a subclass of kornia.augmentation.AugmentationBase2D, "
@@ -92,7 +89,7 @@ def _make(settings: Mapping[str, Any], where: str) -> augmentation.AugmentationB
             f"{where}: {target} leaves the range of images, 0 to 1; data.normalisation normalises after it"
         )
     if made.p_batch != 1:
-        raise InputError(f"{where}: {target} has p_batch={made.p_batch}, a draw for the whole batch; p is per image")
+        raise InputError(f"{where}: {target} has p_batch={made.p_batch}, for whole batches; set p instead")
     return made
 
 
@@ -143,7 +140,7 @@ def _problem(operation: augmentation.AugmentationBase2D, size: int) -> str | Non
     distance = (image_positions[:, :2] * (size - 1) - mask_positions).abs().amax(dim=1)[inside]
     if len(distance) and distance.max() > NEAREST_IS_WITHIN:
         return (
-            f"moves the mask otherwise than the image, {distance.max():.2f} pixels apart where the nearest pixel is "
-            "within 0.5 (RandomResizedCrop needs align_corners: false)"
+            f"moves mask and image up to {distance.max():.2f} pixels apart, more than the 0.5 of rounding "
+            "(RandomResizedCrop needs align_corners: false)"
         )
     return None

@@ -56,11 +56,11 @@ def check_part(group: str, settings: Mapping[str, Any], where: str) -> None:
             raise InputError(f"{where}.{key}: is needed; give {where}.{key}=..., or write it into the option's file")
 
 
-def build(group: str, settings: Mapping[str, Any], *passed: Any) -> Any:
+def build(group: str, settings: Mapping[str, Any], *passed: Any, makes: type = object) -> Any:
     """Return what the class or function that `settings` name makes of them and of what is `passed` before them.
 
     A loss or a metric is returned as a function that takes what is passed later. Raises InputError with the reason if
-    it cannot be made. `settings` are plain values: a reference in one is not followed.
+    it cannot be made, or is no `makes`. `settings` are plain values: a reference in one is not followed.
     """
     settings = plain(settings)
     made = locate(settings, group)
@@ -72,12 +72,16 @@ def build(group: str, settings: Mapping[str, Any], *passed: Any) -> Any:
             for key, value in settings.items()
             if key not in SPECIAL and (key in taken or key not in ours)
         }
-        return partial(made, **arguments) if GROUPS[group].later else made(*passed, **arguments)
+        part = partial(made, **arguments) if GROUPS[group].later else made(*passed, **arguments)
     except InputError:
         raise
     except Exception as error:
         why = reason(error.__cause__ or error)
         raise InputError(f"{group}={settings.get('name')}: cannot be made ({why})") from error
+    if not isinstance(part, makes):
+        kind = f"{makes.__module__}.{makes.__qualname__}"
+        raise InputError(f"{group}={settings.get('name')}: {settings['_target_']} does not make a {kind}")
+    return part
 
 
 def allow(config: Mapping[str, Any]) -> None:

@@ -86,7 +86,7 @@ def ensure_decoded(data: Mapping[str, Any], arrays_too: bool = False) -> tuple[P
             need = f"{count} images at {size} px need {count * 4 * size * size / 1e6:.1f} MB; "
             raise InputError(
                 f"{subject} cannot be written ({reason(error)}); {need if error.errno in FULL else ''}"
-                "set data.cache_dir to a folder that can"
+                "set data.cache_dir to a writable folder"
             ) from error
     if index["bad"] and not data["skip_bad"]:
         raise InputError(f"{_describe_bad(index)}; mend or remove them, or leave them out with data.skip_bad=true")

@@ -51,7 +51,11 @@ def read_source(data: Mapping[str, Any]) -> Source:
     _check_source(f"data={name}: {data['_target_']}", source)
     for split in SPLITS:
         if not source.splits[split]:
-            raise InputError(f"data={name}: no image for split={split}{_advice(source.splits)}")
+            images = sum(map(len, source.splits.values()))
+            raise InputError(
+                f"data={name}: no image for split={split}, of {images} in all; add images, or with data=folder assign "
+                "them to other splits by another data.split_seed"
+            )
     return source
 
 
@@ -75,14 +79,6 @@ def _check_source(what: str, source: Any) -> None:
             raise InputError(
                 f"{what}: mask_values has {value}: {meaning}; a value from 0 to 65535 means 0, 1 or {IGNORED}"
             )
-
-
-def _advice(splits: Splits) -> str:
-    stems = {pair.stem for pairs in splits.values() for pair in pairs}
-    for seed in range(1000) if len(stems) >= len(SPLITS) else ():
-        if {split_of(stem, seed) for stem in stems} == set(SPLITS):
-            return f" among {len(stems)}; add images, or deal them out anew (data=folder) with data.split_seed={seed}"
-    return f" among {len(stems)}; it takes {len(SPLITS)} or more"
 
 
 def sample() -> Source:

@@ -50,7 +50,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
         if not isinstance(cause, OSError):
             raise
         advice = "make room" if cause.errno in FULL else "make it writable"
-        kept = "its former content is intact" if path.exists() else "nothing was left of it"
+        kept = "its former content is intact" if path.exists() else "it was not created"
         raise RunError(
             f"{path}: cannot be written ({reason(cause)}); {kept}; {advice} and give the same command again"
         ) from error

@@ -17,10 +17,7 @@ from pets_seg.errors import InputError
 
 def build_model(settings: Mapping[str, Any]) -> nn.Module:
     """Return the new network of a `model` option's settings; InputError if it cannot be made."""
-    network = build("model", settings)
-    if not isinstance(network, nn.Module):
-        raise InputError(f"model={settings['name']}: {settings['_target_']} does not make a torch.nn.Module")
-    return network
+    return build("model", settings, makes=nn.Module)
 
 
 def on_meta(settings: Mapping[str, Any]) -> nn.Module:

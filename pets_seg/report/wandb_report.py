@@ -82,7 +82,7 @@ def build_report(title: str, sweeps: list[str], keys: list[str], markdown: str, 
         wr.BarPlot(title=text, metrics=[key], layout=wr.Layout(x=place * half, y=8, w=half, h=8), **grouped)
         for place, (key, text) in enumerate(BARS.items())
     ]
-    title_of_images = "validation images, what is there and what the network sees"
+    title_of_images = "validation images: ground truth and prediction"
     layout = wr.Layout(x=0, y=16, w=WIDTH, h=10)
     panels.append(wr.MediaBrowser(title=title_of_images, media_keys=[PICTURES], layout=layout))
     panels.append(wr.RunComparer(diff_only="split", layout=wr.Layout(x=0, y=26, w=WIDTH, h=12)))

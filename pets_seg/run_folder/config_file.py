@@ -37,7 +37,7 @@ def read_config(file: Path) -> dict[str, Any]:
             if key != "seed" and not (isinstance(config[key], dict) and "name" in config[key]):
                 raise ValueError(f"its {key} has no name")
     except ValueError as error:
-        raise InputError(f"{file}: is not the {CONFIG} of a run ({error}); give a run that has it") from None
+        raise InputError(f"{file}: is not the {CONFIG} of a run ({error}); give another run") from None
     return config
 
 
@@ -53,7 +53,7 @@ def load_plain(file: Path) -> dict[str, Any]:
     except Exception as error:
         raise ValueError(reason(error)) from None
     if not isinstance(content, dict):
-        raise ValueError("it holds no names")
+        raise ValueError("it is not a mapping")
     return content
 
 

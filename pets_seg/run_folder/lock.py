@@ -24,12 +24,14 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        raise InputError(f"{folder}: the run is in progress{_holder(folder)}; it is left alone") from None
+        raise InputError(
+            f"{folder}: another process is training this run{_holder(folder)}; wait for it, or end it"
+        ) from None
     # Some network file systems have no locks.
     except (NotImplementedError, OSError) as error:
         if getattr(error, "errno", errno.ENOSYS) not in NO_LOCKS:
             raise InputError(
-                f"{folder}: cannot be written ({reason(error)}); start from a folder that can be"
+                f"{folder}: cannot be written ({reason(error)}); start the command in a writable folder"
             ) from error
         log.warning(f"{folder}: this file system has no locks; see to it that no other process trains this run")
     try:
@@ -52,7 +54,7 @@ def check_writable(folder: Path) -> None:
     if not there.is_dir():
         raise InputError(f"{folder}: cannot be made ({there} is a file); move it, or start from another folder")
     if not os.access(there, os.W_OK):
-        raise InputError(f"{folder}: cannot be made ({there} is read-only); start from a folder that can be written")
+        raise InputError(f"{folder}: cannot be made ({there} is read-only); start the command in a writable folder")
 
 
 def _holder(folder: Path) -> str:

@@ -14,14 +14,14 @@ from pets_seg.tracking.wandb_names import in_trial, project_name
 NO_EFFECT = {
     "WANDB_RESUME": "the same command continues a run, and its W&B run",
     "WANDB_RESUME_FROM": "the same command continues a run, and its W&B run",
-    "WANDB_FORK_FROM": "a run of other settings is another one, from its beginning",
+    "WANDB_FORK_FROM": "a run of other settings starts from epoch 1",
     "WANDB_DIR": "W&B's files are in the folder of their run",
     "WANDB_CONSOLE": "what is printed is kept in train.log",
 }
 # Of these two, `wandb agent` sets both for a trial of a W&B sweep.
 NO_EFFECT_ALONE = {
-    "WANDB_RUN_ID": "a W&B run's id follows from the run, so that one that is continued is one W&B run",
-    "WANDB_SWEEP_ID": "a trial of a W&B sweep has WANDB_RUN_ID too",
+    "WANDB_RUN_ID": "the id of a W&B run is derived from the run, so that a continued run keeps it",
+    "WANDB_SWEEP_ID": "it needs WANDB_RUN_ID too; `wandb agent` sets both",
 }
 # Names are passed to W&B with each run, of which a process may have several.
 NAMES = ("PROJECT", "ENTITY", "RUN_GROUP", "NAME", "JOB_TYPE", "TAGS", "NOTES")
@@ -52,7 +52,7 @@ def check_variables(mode: str, project: str | None) -> None:
     variables = {name for name, value in os.environ.items() if name.startswith("WANDB_") and value}
     disabled = os.environ.get("WANDB_DISABLED", "")
     if mode == "auto" and disabled and disabled.lower() not in FALSE:
-        raise InputError(f"WANDB_DISABLED={disabled[:100]}: is true or false; mend it, or unset WANDB_DISABLED")
+        raise InputError(f"WANDB_DISABLED={disabled[:100]}: must be true or false; mend it, or unset WANDB_DISABLED")
     without_effect = NO_EFFECT if in_trial() else NO_EFFECT | NO_EFFECT_ALONE
     for name in sorted(variables & without_effect.keys()):
         _warn_once(f"{name} has no effect here: {without_effect[name]}")

@@ -41,7 +41,7 @@ def meet() -> dist.Store:
         _wait(world, began, lambda: _missing(store, world, attempt))
     except RuntimeError as error:
         reason = str(error).partition("\n")[0][:200]
-        raise InputError(f"{where}: the processes cannot meet there ({reason}); {LEFT_OVER}") from error
+        raise InputError(f"{where}: the rendezvous failed ({reason}); {LEFT_OVER}") from error
     return dist.PrefixStore(str(attempt), store)
 
 

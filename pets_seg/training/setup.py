@@ -9,10 +9,12 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from pets_seg.augment import Augment
 from pets_seg.config.identity import made_of, settings_of
-from pets_seg.config.parts import source_digests
+from pets_seg.config.parts import build, source_digests
 from pets_seg.data import Batches, Dataset, Normalise
 from pets_seg.data.batches import epoch_batches
 from pets_seg.evaluation.metrics import Metric, build_metrics, metric_records
@@ -24,7 +26,6 @@ from pets_seg.tracking.tracker import Tracker
 from pets_seg.training.distributed import wrap_in_ddp
 from pets_seg.training.memory import reset_peak
 from pets_seg.training.objective import Objective, build_objective
-from pets_seg.training.optimizers import build_optimizer, build_scheduler
 from pets_seg.training.precision import autocast, use_device
 from pets_seg.training.running_loss import RunningLoss
 from pets_seg.training.state import State
@@ -89,11 +90,11 @@ def set_up(
     seed_all(config["seed"])
     network = _build_network(config["model"], device, train["checkpoint_activations"])
     steps_per_epoch = len(epoch_batches(len(dataset.train), train["batch_size"], config["seed"], 0))
-    optimizer = build_optimizer(config["optimizer"], network)
+    optimizer = build("optimizer", config["optimizer"], network.parameters(), makes=Optimizer)
     state = State(
         network,
         optimizer,
-        build_scheduler(config["scheduler"], optimizer, steps_per_epoch * train["epochs"]),
+        build("scheduler", config["scheduler"], optimizer, steps_per_epoch * train["epochs"], makes=LRScheduler),
         torch.amp.GradScaler(device.type, enabled=train["precision"] == "fp16"),
         WeightAverage(network, train["ema"]) if train["ema"] else None,
         RunningLoss(device, world),

@@ -6,12 +6,13 @@ from functools import cache
 from typing import Any
 
 import torch
+from torch.optim.lr_scheduler import LRScheduler
 
+from pets_seg.config.parts import build
 from pets_seg.errors import InputError, reason
 from pets_seg.evaluation.metrics import Metric, build_metrics
 from pets_seg.models import build_apart, on_meta
 from pets_seg.training.objective import Loss, build_objective
-from pets_seg.training.optimizers import build_optimizer, build_scheduler
 
 
 def try_parts(config: Mapping[str, Any]) -> None:
@@ -25,8 +26,8 @@ def try_parts(config: Mapping[str, Any]) -> None:
     for name, metric in build_metrics(config.get("metric")).items():
         _try_function(f"metric={name}", metric, by_pixel=False)
     layer = torch.nn.Linear(1, 1)
-    optimizer = build_optimizer(config["optimizer"], layer)
-    scheduler = build_scheduler(config["scheduler"], optimizer, steps=100)
+    optimizer = build("optimizer", config["optimizer"], layer.parameters(), makes=torch.optim.Optimizer)
+    scheduler = build("scheduler", config["scheduler"], optimizer, 100, makes=LRScheduler)
     try:
         layer(torch.ones(1, 1)).sum().backward()
         optimizer.step()

@@ -54,7 +54,7 @@ REFUSED = {
     "RandomMosaic": ({}, "not a subclass of kornia.augmentation.AugmentationBase2D"),
     "RandomMixUpV2": ({}, "not a subclass of kornia.augmentation.AugmentationBase2D"),
     "RandomAffine3D": ({"degrees": 10}, "not a subclass of kornia.augmentation.AugmentationBase2D"),
-    "RandomResizedCrop": ({"size": [48, 48]}, "moves the mask otherwise than the image, 0."),
+    "RandomResizedCrop": ({"size": [48, 48]}, "moves mask and image up to 0."),
     "Normalize": ({"mean": [0.5], "std": [0.2]}, "leaves the range of images"),
     "PadTo": ({"size": [64, 64]}, "cannot be made"),
     "NoSuchOperation": ({}, "cannot be made"),
@@ -77,7 +77,7 @@ def test_an_operation_that_cannot_be_used_is_refused_with_the_reason(name: str) 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("ForgetsTheMask", "moves the mask otherwise than the image"),
+        ("ForgetsTheMask", "moves mask and image up to"),
         ("BlursTheMask", "gives masks other values than 0, 1 and 255"),
     ],
 )
@@ -100,7 +100,7 @@ def test_an_operation_that_parts_image_and_mask_is_found_out(name: str, reason: 
         ({"p": 0.5, "one_of": [FLIP], "weights": [1]}, "and nothing else"),
         ({"p": 0.5, "one_of": [{**FLIP, "p": 0.5}]}, "no p"),
         ({**FLIP, "p": 0.5, "_target_": "torch.nn.Identity"}, "not a subclass of kornia"),
-        ({**FLIP, "p": 0.5, "p_batch": 0.5}, "a draw for the whole batch"),
+        ({**FLIP, "p": 0.5, "p_batch": 0.5}, "for whole batches; set p instead"),
     ],
 )  # fmt: skip
 def test_an_entry_that_cannot_be_understood_is_refused(entry: Any, reason: str) -> None:

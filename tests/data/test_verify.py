@@ -176,7 +176,7 @@ def test_a_damaged_cache_that_cannot_be_written_is_refused(oxford: Path, tmp_pat
     said = refusal(lambda: open_dataset(wanted))
     assert said == (
         f"the pixel cache {folder} is damaged (trimaps.npy: checksum differs) and cannot be written "
-        "(Permission denied); set data.cache_dir to a folder that can"
+        "(Permission denied); set data.cache_dir to a writable folder"
     )
     assert (folder / "trimaps.npy").read_bytes() == damaged
 
@@ -190,7 +190,7 @@ def test_where_no_file_can_be_so_large_it_says_how_much_is_needed(oxford: Path, 
 
     assert refusal(limited) == (
         f"the pixel cache {tmp_path / 'cache'} cannot be written (File too large); 24 images at 128 px need 1.6 MB; "
-        "set data.cache_dir to a folder that can"
+        "set data.cache_dir to a writable folder"
     )
     assert entries(tmp_path / "cache") == []
 

@@ -59,7 +59,7 @@ def test_the_second_process_says_who_is_at_work_and_changes_nothing(
         code, shown = in_process(*arguments, *more)
         assert code == 2
         assert shown.strip().endswith(
-            "the run is in progress (host there, pid 77, since 2026-01-02T03:04:05+00:00); it is left alone"
+            "another process is training this run (host there, pid 77, since 2026-01-02T03:04:05+00:00); wait for it"
         )
         assert len(shown.strip().splitlines()) == 1
     assert before == {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in run.rglob("*") if path.is_file()}
@@ -67,7 +67,7 @@ def test_the_second_process_says_who_is_at_work_and_changes_nothing(
     # In a sweep the other jobs go on.
     code, shown = in_process("-m", *arguments, "seed=0,1")
     assert code == 1
-    assert "the run is in progress (host there" in shown
+    assert "another process is training this run (host there" in shown
     assert json.loads((run / "status.json").read_text()) == status
     assert shown.count("  finished  ") == 1
 
@@ -104,7 +104,7 @@ def test_nothing_is_made_by_asking(tmp_path: Path, holder: Callable) -> None:
     lock.check_free(tmp_path / "none")
     assert list(tmp_path.iterdir()) == []
     holder(tmp_path / "run")
-    with pytest.raises(InputError, match=r"the run is in progress; it is left alone"):
+    with pytest.raises(InputError, match=r"another process is training this run; wait for it"):
         lock.check_free(tmp_path / "run")
 
 

@@ -113,7 +113,7 @@ def test_who_waits_says_so_and_gives_up(
 def test_a_port_that_is_taken_is_one_line(listening: int, as_launched: Callable[..., tuple[int, str]]) -> None:
     code, shown = as_launched(launched(0, listening))
     assert (code, shown.count("\n")) == (2, 1)
-    assert shown.startswith(f"MASTER_ADDR=localhost MASTER_PORT={listening}: the processes cannot meet there (")
+    assert shown.startswith(f"MASTER_ADDR=localhost MASTER_PORT={listening}: the rendezvous failed (")
     assert "address already in use" in shown
 
 

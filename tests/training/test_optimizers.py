@@ -6,9 +6,9 @@ from hydra import compose, initialize_config_module
 from omegaconf import DictConfig
 
 import pets_seg.config.register
+from pets_seg.config.parts import build
 from pets_seg.errors import InputError
 from pets_seg.training.muon import Muon
-from pets_seg.training.optimizers import build_optimizer, build_scheduler
 
 pets_seg.config.register.register()
 
@@ -20,8 +20,8 @@ def config(*overrides: str) -> DictConfig:
 
 def rates(scheduler: str, steps: int = 100) -> list[float]:
     cfg = config(f"scheduler={scheduler}", "optimizer=sgd", "optimizer.lr=0.1")
-    optimizer = build_optimizer(cfg.optimizer, torch.nn.Linear(2, 2))
-    schedule = build_scheduler(cfg.scheduler, optimizer, steps)
+    optimizer = build("optimizer", cfg.optimizer, torch.nn.Linear(2, 2).parameters())
+    schedule = build("scheduler", cfg.scheduler, optimizer, steps)
     found = []
     for _ in range(steps):
         found.append(optimizer.param_groups[0]["lr"])
@@ -36,7 +36,8 @@ def rates(scheduler: str, steps: int = 100) -> list[float]:
     [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD), ("muon", Muon)],
 )
 def test_options_build_their_optimizers(option: str, kind: type) -> None:
-    optimizer = build_optimizer(config(f"optimizer={option}", "optimizer.lr=0.25").optimizer, torch.nn.Linear(2, 2))
+    settings = config(f"optimizer={option}", "optimizer.lr=0.25").optimizer
+    optimizer = build("optimizer", settings, torch.nn.Linear(2, 2).parameters())
     assert type(optimizer) is kind
     assert optimizer.defaults["lr"] == 0.25
 
@@ -57,13 +58,13 @@ def test_schedules() -> None:
 def test_settings_that_do_not_fit_their_class_are_refused() -> None:
     cfg = config("optimizer=sgd", "optimizer.momentum=0", "optimizer.nesterov=true")
     with pytest.raises(InputError, match="Nesterov"):
-        build_optimizer(cfg.optimizer, torch.nn.Linear(2, 2))
+        build("optimizer", cfg.optimizer, torch.nn.Linear(2, 2).parameters())
 
 
 def test_one_cycle_with_one_step_of_warm_up() -> None:
     cfg = config("scheduler.warmup=0.1")
-    optimizer = build_optimizer(cfg.optimizer, torch.nn.Linear(2, 2))
-    schedule = build_scheduler(cfg.scheduler, optimizer, steps=10)
+    optimizer = build("optimizer", cfg.optimizer, torch.nn.Linear(2, 2).parameters())
+    schedule = build("scheduler", cfg.scheduler, optimizer, 10)
     for _ in range(10):
         optimizer.step()
         schedule.step()
