@@ -141,8 +141,8 @@ WRONG = {
         "-m seed=range(0,inf)": "a sweep has 1 to 10000 jobs, this one more",
         "-m seed=range(10000000000)": "a sweep has 1 to 10000 jobs, this one more",
         "-m seed=range(200) optimizer.lr=range(0,1,0.01)": "this one more",
-        "-m hydra.sweep.subdir=x seed=0,1": "hydra.sweep.subdir=x: must be the run's name alone, ${run_name:}",
-        "-m hydra.sweep.subdir=x/${run_name:} seed=0,1": "must be the run's name alone",
+        "-m hydra.sweep.subdir=x seed=0,1": "hydra.sweep.subdir=x: must be the run's name",
+        "-m hydra.sweep.subdir=x/${run_name:} seed=0,1": "must be the run's name",
     },
     "contradictions": {
         "loss.cross_entropy=0": "nothing to minimise; give one of them a weight",

@@ -89,10 +89,7 @@ class Hooks(Callback):
         for job, name in zip(jobs, names, strict=True):
             # A sweep's runs are sought in its own folder.
             if (folder := job.hydra.sweep.subdir) != name:
-                raise InputError(
-                    f"hydra.sweep.subdir={folder}: must be the run's name alone, ${{run_name:}}; set the folder "
-                    "by hydra.sweep.dir"
-                )
+                raise InputError(f"hydra.sweep.subdir={folder}: must be the run's name; set hydra.sweep.dir instead")
         # Jobs may be the same run, which the later one then finds finished.
         self.runs = [] if chosen_later(config) else [*dict.fromkeys(names)]
         check_writable(Path(config.hydra.sweep.dir))

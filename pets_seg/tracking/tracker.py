@@ -16,8 +16,8 @@ class Tracker:
 
     The part is built from the configuration as plain values, the run folder and its own settings. It has `log(row)`,
     called after each epoch with its row of metrics.csv (for all rows again when a run is continued), and
-    `finish(summary, failed)`. It may have `log_pictures`, `wants_pictures`, `where`, and on its class `label`, `check`
-    and `finished_already`; `pets_seg.tracking.wandb_sink` has them all.
+    `finish(summary, failed)`. It may have `log_pictures`, `wants_pictures`, `where`, and on its class `label`, `check`,
+    `finished_already` and `copy_again`; `pets_seg.tracking.wandb_sink` has them all.
     """
 
     def __init__(self, part: Any = None) -> None:
@@ -69,10 +69,11 @@ def check_tracker(settings: Mapping[str, Any], sweep: bool) -> None:
     _call_on_class(settings, "check", sweep)
 
 
-def finished_already(settings: Mapping[str, Any], folder: Path) -> dict[str, str]:
-    """Let a tracker copy a run that is finished already, if it wants to; return where its copy is."""
+def finished_already(settings: Mapping[str, Any], folder: Path, rescored: bool) -> dict[str, str]:
+    """Let a tracker copy a run that is finished already, perhaps with new metrics; return where its copy is."""
     try:
-        return _labelled(locate(settings, "tracker"), _call_on_class(settings, "finished_already", folder))
+        method = "copy_again" if rescored else "finished_already"
+        return _labelled(locate(settings, "tracker"), _call_on_class(settings, method, folder))
     except Exception as error:
         _warn(settings["name"], error)
         return {}

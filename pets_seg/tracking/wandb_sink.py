@@ -14,7 +14,7 @@ from pets_seg.run_folder.config_file import load_plain
 from pets_seg.run_folder.folder import RunFolder
 from pets_seg.run_folder.names import CONFIG, METRICS, WANDB
 from pets_seg.tracking import wandb_account as account
-from pets_seg.tracking.wandb_names import in_trial, names, partly_mark, record, shown, upload_command, waiting
+from pets_seg.tracking.wandb_names import in_trial, names, partly_mark, record, recorded, shown, upload_command, waiting
 from pets_seg.tracking.wandb_pictures import SAVED_PICTURES, Picture, save_pictures, saved_pictures, wandb_image
 
 PICTURES = "val/pictures"
@@ -70,6 +70,12 @@ class WandbSink:
     def finished_already(cls, folder: Path, mode: Mode = "auto", project: str | None = None) -> str | None:
         """Copy a run that was trained before to the W&B sweep of which this process is a trial."""
         return copy_to_wandb(folder, mode, project).where() if in_trial() else None
+
+    @classmethod
+    def copy_again(cls, folder: Path, mode: Mode = "auto", project: str | None = None) -> str | None:
+        """Copy a finished run that got new metrics to the W&B runs that have it."""
+        copies = [copy_to_wandb(folder, mode, project, about) for about in recorded(folder).values()]
+        return copies[-1].where() if copies else None
 
     @property
     def wants_pictures(self) -> bool:

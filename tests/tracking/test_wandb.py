@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +117,22 @@ def test_jobs_of_one_process_are_runs_of_their_own_and_a_restart_is_another(tmp_
     assert len({run.name.rsplit("-")[-1] for run in runs}) == 3
     assert inspect(runs[0])["rows"] == [row(1)]
     assert inspect(runs[1])["rows"] == [row(1), row(2)]
+
+
+def test_a_finished_run_that_gets_a_new_metric_is_copied_again(
+    oxford: Path, tmp_path: Path, in_process: Callable[..., tuple[int, str]]
+) -> None:
+    arguments = [word for word in tiny(oxford) if word != "tracker.mode=disabled"]
+    assert in_process(*arguments, "tracker.mode=offline")[0] == 0
+    folder = only_run(tmp_path / "work")
+    before = inspect(offline(folder))
+    code, shown = in_process(*arguments, "tracker.mode=offline", "metric=boundary_f1")
+    assert code == 0, shown
+    assert "scoring the best weights again for boundary_f1" in shown
+    after = inspect(offline(folder))
+    score = json.loads((folder / "summary.json").read_text())["test_boundary_f1"]
+    assert float(after["summary"]["test_boundary_f1"]) == score
+    assert (after["run_id"], len(after["rows"])) == (before["run_id"], len(before["rows"]))
 
 
 def test_sync_uploads_once_and_then_only_what_is_new(tmp_path: Path) -> None:

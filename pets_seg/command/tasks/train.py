@@ -145,9 +145,8 @@ def _finished(config: dict[str, Any], device: torch.device, folder: RunFolder) -
     # For a run that is continued, last.pt has them.
     check_sources(folder.path, status.get("sources"), source_digests(made_of(config)))
     log.info(f"{from_here(folder.path)}: finished already (existing=restart trains it again)")
-    if add_metrics(config, status.get("metrics"), folder, device):
-        summary = folder.read_summary()
-    return summary, finished_already(config["tracker"], folder.path)
+    rescored = add_metrics(config, status.get("metrics"), folder, device)
+    return folder.read_summary(), finished_already(config["tracker"], folder.path, rescored)
 
 
 def _train(
