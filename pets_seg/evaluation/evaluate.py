@@ -64,7 +64,7 @@ def evaluate(
 ) -> Scores:
     """Score every image of a split; the network is left in evaluation mode.
 
-    `figures` are further scores by name, functions of logits and mask: a value an image, (B,), or a pixel, (B,H,W).
+    `figures` are further scores by name, functions of logits and mask: one value per image, (B,), or pixel, (B,H,W).
     Several processes share the batches, and each returns the scores of all images. `poll` is called between batches.
     """
     network.eval()

@@ -11,7 +11,7 @@ from pets_seg.config.parts import build, source_digests
 from pets_seg.config.schema import IGNORED
 
 EPSILON = 1e-6
-# From logits (B,2,H,W) and mask (B,H,W) to a value an image (B,); means leave NaN out.
+# From logits (B,2,H,W) and mask (B,H,W) to one value per image (B,); means leave NaN out.
 Metric = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 

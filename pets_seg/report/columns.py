@@ -51,7 +51,7 @@ def groups_table(study: Study, width: int) -> str:
 
 
 def jobs_table(study: Study, names: Sequence[str], width: int) -> str:
-    """Return a line a run, or a line for each of `names`: its state and best figures."""
+    """Return one line per run, or one per name in `names`: its state and best figures."""
     runs = {run.name: run for run in study.runs}
     names = list(names) or list(runs)
     states = [runs[name].state if name in runs else "not made" for name in names]

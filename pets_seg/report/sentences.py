@@ -96,7 +96,7 @@ def constant_networks(study: Study) -> list[str]:
 
 
 def _best_and_worst(items: list[Difference]) -> list[str]:
-    """Return a sentence a group; of many groups for the best and the worst, and one that counts the others."""
+    """Return one sentence per group; of many groups for the best and the worst, and one that counts the others."""
     others = items[MOST_SENTENCES:-MOST_SENTENCES]
     if not others:
         return [_sentence(item) for item in items]
@@ -107,7 +107,7 @@ def _best_and_worst(items: list[Difference]) -> list[str]:
 
 
 def _together(items: list[Difference], against: str) -> list[str]:
-    """Return a sentence a verdict, where one a group would be too many."""
+    """Return one sentence per verdict, where one per group would be too many."""
     sentences = []
     for kind in Verdict:
         some = [item for item in items if verdict(item) is kind]
@@ -193,7 +193,7 @@ def _plan(item: Difference) -> str:
 
 
 def interaction_sentences(study: Study, most: int = MOST_SENTENCES) -> list[str]:
-    """Return a sentence an interaction; of more than `most` that are not significant one for all."""
+    """Return one sentence per interaction; of more than `most` that are not significant one for all."""
     clear = [item for item in study.interactions if significant(item.estimate, item.p_holm)]
     clear.sort(key=lambda item: -abs(item.estimate.difference))
     others = [item for item in study.interactions if item not in clear]

@@ -81,7 +81,7 @@ def _wrapped(text: str, wide: int, colour: str = "") -> str:
 
 
 def verdict_lines(study: Study) -> list[tuple[str, str]]:
-    """Return pairs of a line and its colour ("" for none): constant networks, then a line a group, the best first.
+    """Return pairs of a line and its colour ("" for none): constant networks, then one line per group, the best first.
 
     Of more than MOST_LINES groups those in the middle are counted.
     """

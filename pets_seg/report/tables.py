@@ -36,7 +36,7 @@ class Table:
 
 
 def runs_frame(study: Study) -> pd.DataFrame:
-    """Return a row a run: run, state, error, seed, groups, the configuration keys that differ, the summary."""
+    """Return one row per run: run, state, error, seed, groups, the configuration keys that differ, the summary."""
     keys = differing_settings(study.runs)
     rows = []
     for run in study.runs:
@@ -47,7 +47,7 @@ def runs_frame(study: Study) -> pd.DataFrame:
 
 
 def comparison_frame(study: Study) -> pd.DataFrame:
-    """Return a row a group and metric: its mean against that of its baseline, with interval and p-values."""
+    """Return one row per group and metric: its mean against that of its baseline, with interval and p-values."""
     rows = []
     for item in study.differences:
         estimate = item.estimate

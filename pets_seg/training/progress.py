@@ -1,4 +1,4 @@
-"""What a run shows while it trains: a bar on a terminal, otherwise a line an epoch, and how long it will take."""
+"""What a run shows while it trains: a bar on a terminal, otherwise a line per epoch, and how long it will take."""
 
 import logging
 import time

@@ -100,7 +100,7 @@ def _plain(value: Any) -> str:
 def draw_figure(
     rows: Sequence[Sequence[tuple[torch.Tensor, torch.Tensor]]], title: str, lines: Sequence[str]
 ) -> Figure:
-    """Return a figure: a row an image, first as it is, then its draws, each with the outline of its mask."""
+    """Return a figure: one row per image, first as it is, then its draws, each with the outline of its mask."""
     columns = len(rows[0])
     width = columns * CELL_INCHES
     wrap = textwrap.TextWrapper(int(width * 16), subsequent_indent="    ")
