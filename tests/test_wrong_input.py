@@ -130,6 +130,7 @@ WRONG = {
         "-m train.epochs=1,0": "train.epochs=0: must be from 1",
         "seed=0,1 -m optimizer.lr=1,x": "optimizer.lr=x: expected a number",
         "-m aug=none,elastik": "did you mean elastic?",
+        "-m hydra.mode=RUN": "hydra.mode=RUN: contradicts -m; leave one of them out",
         "-m name=a,b": "name: is that of the whole sweep and cannot be swept over; give one name",
         "-m task=preview,train": "task: is that of the whole sweep and cannot be swept over",
         "-m experiment=lab_unet,recipe_unet": "name: is that of the whole sweep",

@@ -49,11 +49,6 @@ def key_of(word: str) -> str:
     return word.lstrip("+~").partition("=")[0].partition("@")[0]
 
 
-def config_folder() -> list[str]:
-    """Return the flag of the command line that names a folder of the user's own options, if it was given."""
-    return [f"--config-dir={folder}"] if (folder := flags(typed).config_dir) else []
-
-
 def only_shows(arguments: Sequence[str]) -> bool:
     """Return whether a command line that can be read asks for help or a configuration and so starts no work."""
     given = flags(arguments)

@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pets_seg.command.arguments import flags, only_shows
 from pets_seg.config.groups import GROUPS
 from pets_seg.config.plain import plain
+from pets_seg.errors import InputError
 
 CONFIG_PATH, CONFIG_NAME = "pkg://pets_seg.conf", "config"
 
@@ -33,6 +34,8 @@ def told_apart(arguments: Sequence[str]) -> list[str]:
     parsed = OverridesParser.create().parse_overrides(given.overrides)
     overrides = dict(zip(given.overrides, parsed, strict=True))
     modes = [override.value() for override in parsed if override.key_or_group == "hydra.mode"]
+    if given.multirun and modes[-1:] == ["RUN"]:
+        raise InputError("hydra.mode=RUN: contradicts -m; leave one of them out")
     in_files = _in_files(given.config_dir, overrides)
     sweep = modes[-1] == "MULTIRUN" if modes else given.multirun or (in_files is not None and not given.run)
     others = [word for word in arguments if word not in given.overrides]

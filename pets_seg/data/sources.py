@@ -49,13 +49,13 @@ def read_source(data: Mapping[str, Any]) -> Source:
     """Return the source of a `data` option's settings; InputError if it is not a source, or a split is empty."""
     name, source = data["name"], build("data", data)
     _check_source(f"data={name}: {data['_target_']}", source)
+    stems = {pair.stem for pairs in source.splits.values() for pair in pairs}
     for split in SPLITS:
         if not source.splits[split]:
-            images = sum(map(len, source.splits.values()))
-            raise InputError(
-                f"data={name}: no image for split={split}, of {images} in all; add images, or with data=folder assign "
-                "them to other splits by another data.split_seed"
-            )
+            seeds = (seed for seed in range(1000) if {split_of(stem, seed) for stem in stems} == {*SPLITS})
+            seed = next(seeds, None) if len(stems) >= len(SPLITS) else None
+            again = "" if seed is None else f", or with data=folder split again by data.split_seed={seed}"
+            raise InputError(f"data={name}: no image for split={split}, of {len(stems)} in all; add images{again}")
     return source
 
 

@@ -1,9 +1,10 @@
 """The scores of a network on a split: per image, and as means over images."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import nn
@@ -48,6 +49,12 @@ class Scores:
         """Return the mean of one of the `figures`; NaN if any image has no value."""
         values = self.figures[name]
         return self._by_pixel(values) if name in self.by_pixel else values.mean().item()
+
+    def rows(self, split: str, stems: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the rows of per_image.csv for a split of these stems."""
+        columns = {"dice": self.dice, "iou": self.iou, "loss": self.loss, "pixels": self.pixels.long(), **self.figures}
+        names, values = ("split", "stem", *columns), [column.tolist() for column in columns.values()]
+        return [dict(zip(names, (split, *row), strict=True)) for row in zip(stems, *values, strict=True)]
 
     def _by_pixel(self, values: torch.Tensor) -> float:
         return ((values * self.pixels).sum() / self.pixels.sum().clamp(min=1)).item()

@@ -138,7 +138,7 @@ def _git(*arguments: str) -> str | None:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        return read_json(path) if path.exists() else {}
+        return read_json(path) if os.path.lexists(path) else {}
     except ValueError as error:
         raise InputError(f"{path.parent}: {error}; mend or remove it") from error
 

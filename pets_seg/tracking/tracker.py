@@ -72,8 +72,9 @@ def check_tracker(settings: Mapping[str, Any], sweep: bool) -> None:
 def finished_already(settings: Mapping[str, Any], folder: Path, rescored: bool) -> dict[str, str]:
     """Let a tracker copy a run that is finished already, perhaps with new metrics; return where its copy is."""
     try:
-        method = "copy_again" if rescored else "finished_already"
-        return _labelled(locate(settings, "tracker"), _call_on_class(settings, method, folder))
+        place = _call_on_class(settings, "copy_again", folder) if rescored else None
+        place = _call_on_class(settings, "finished_already", folder) or place
+        return _labelled(locate(settings, "tracker"), place)
     except Exception as error:
         _warn(settings["name"], error)
         return {}

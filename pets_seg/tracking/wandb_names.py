@@ -62,7 +62,9 @@ def recorded(folder: Path) -> dict[str, dict[str, Any]]:
     for path in sorted((folder / WANDB).glob(f"{ABOUT}-*.json")):
         with suppress(ValueError, KeyError, TypeError):
             about = read_json(path)
-            runs[about["id"]] = {"entity": None, **about}
+            # The file may be a stranger's, and the id becomes part of paths.
+            if path.name == f"{ABOUT}-{about['id']}.json":
+                runs[about["id"]] = {"entity": None, **about}
     return runs
 
 

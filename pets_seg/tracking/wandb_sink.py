@@ -74,8 +74,12 @@ class WandbSink:
     @classmethod
     def copy_again(cls, folder: Path, mode: Mode = "auto", project: str | None = None) -> str | None:
         """Copy a finished run that got new metrics to the W&B runs that have it."""
-        copies = [copy_to_wandb(folder, mode, project, about) for about in recorded(folder).values()]
-        return copies[-1].where() if copies else None
+        place = None
+        for about in recorded(folder).values():
+            # Should the copy fail, `make sync` makes up for it.
+            partly_mark(folder, about["id"]).touch()
+            place = copy_to_wandb(folder, mode, project, about).where()
+        return place
 
     @property
     def wants_pictures(self) -> bool:

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from pets_seg.data import Batches
+from pets_seg.evaluation.calibration import reliability
 from pets_seg.evaluation.evaluate import Scores, evaluate
 from pets_seg.evaluation.metrics import hard_mask
-from pets_seg.evaluation.rows import calibration_rows, per_image_rows
 from pets_seg.models.checkpoint import save_weights
 from pets_seg.models.cost import count_macs, count_parameters
 from pets_seg.run_folder.names import CALIBRATION, METRICS, PER_IMAGE
@@ -68,9 +68,9 @@ def score_best(run: Setup) -> dict[str, Any]:
         "peak_memory_mb": peak_memory_mb(run.device),
     }
     if run.world.first:
-        rows = per_image_rows("valid", dataset.valid.stems, scores["valid"])
-        run.folder.write_rows(PER_IMAGE, rows + per_image_rows("test", dataset.test.stems, scores["test"]))
-        bins = [row for split in scores for row in calibration_rows(split, scores[split])]
+        rows = scores["valid"].rows("valid", dataset.valid.stems) + scores["test"].rows("test", dataset.test.stems)
+        run.folder.write_rows(PER_IMAGE, rows)
+        bins = [{"split": split, **row} for split in scores for row in reliability(scores[split].levels)]
         run.folder.write_rows(CALIBRATION, bins)
         run.folder.write_summary(summary)
     if run.tracker.wants_pictures:

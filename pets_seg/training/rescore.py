@@ -12,7 +12,6 @@ from pets_seg.data.cache import Split
 from pets_seg.errors import InputError
 from pets_seg.evaluation.evaluate import Scores, evaluate
 from pets_seg.evaluation.metrics import Metric, build_metrics, metric_records
-from pets_seg.evaluation.rows import per_image_rows
 from pets_seg.models import memory_format
 from pets_seg.models.checkpoint import load_network, read_about
 from pets_seg.run_folder.folder import RunFolder
@@ -57,7 +56,7 @@ def add_metrics(config: Mapping[str, Any], known: Any, folder: RunFolder, device
     scored = {
         (row["split"], row["stem"]): {name: row[name] for name in names}
         for split in splits
-        for row in per_image_rows(split, splits[split].stems, scores[split])
+        for row in scores[split].rows(split, splits[split].stems)
     }
     if {(row["split"], row["stem"]) for row in images} != scored.keys():
         raise InputError(

@@ -59,7 +59,8 @@ def test_the_second_process_says_who_is_at_work_and_changes_nothing(
         code, shown = in_process(*arguments, *more)
         assert code == 2
         assert shown.strip().endswith(
-            "another process is training this run (host there, pid 77, since 2026-01-02T03:04:05+00:00); wait for it"
+            "another process is training this run (host there, pid 77, since 2026-01-02T03:04:05+00:00); wait for it, "
+            "or end it"
         )
         assert len(shown.strip().splitlines()) == 1
     assert before == {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in run.rglob("*") if path.is_file()}

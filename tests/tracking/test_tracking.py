@@ -10,7 +10,9 @@ from conftest import command, only_run, tiny
 from wandb_server import WandbServer
 
 from pets_seg.run_folder.folder import RunFolder, git_commit
+from pets_seg.tracking.tracker import finished_already
 from pets_seg.tracking.wandb_account import without_secrets
+from pets_seg.tracking.wandb_names import recorded
 from pets_seg.tracking.wandb_sink import WandbSink
 
 CONFIG = {"name": "sweep", "task": {"name": "train"}, "tracker": {"mode": "offline", "project": "p"}}
@@ -126,3 +128,33 @@ def test_another_commit_is_pointed_out(
 def test_the_commit_is_that_of_the_code() -> None:
     found = git_commit()
     assert found is None or len(found["commit"]) == 40
+
+
+def test_names_in_a_strangers_run_folder_lead_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "wandb").mkdir()
+    for file, run_id in (("about-a.json", "../../victim"), ("about-b.json", "b")):
+        (tmp_path / "wandb" / file).write_text(json.dumps({"id": run_id, "project": "p", "group": "g"}))
+    assert list(recorded(tmp_path)) == ["b"]
+
+
+class Told:
+    """A tracker that is told of runs that are finished."""
+
+    @classmethod
+    def finished_already(cls, folder: Path) -> str | None:
+        return "of a trial" if (folder / "trial").exists() else None
+
+    @classmethod
+    def copy_again(cls, folder: Path) -> str:
+        (folder / "copied").touch()
+        return "of before"
+
+
+def test_a_tracker_hears_of_a_finished_run_and_of_its_new_metrics(tmp_path: Path) -> None:
+    settings = {"name": "told", "_target_": f"{__name__}.Told"}
+    assert finished_already(settings, tmp_path, rescored=False) == {}
+    assert not (tmp_path / "copied").exists()
+    assert finished_already(settings, tmp_path, rescored=True) == {"Told": "of before"}
+    assert (tmp_path / "copied").exists()
+    (tmp_path / "trial").touch()
+    assert finished_already(settings, tmp_path, rescored=True) == {"Told": "of a trial"}

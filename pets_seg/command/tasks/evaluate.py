@@ -18,7 +18,6 @@ from pets_seg.data import ensure_decoded, open_dataset
 from pets_seg.errors import InputError
 from pets_seg.evaluation.metrics import build_metrics
 from pets_seg.evaluation.prediction import recorded_data
-from pets_seg.evaluation.rows import per_image_rows
 from pets_seg.machine.device import resolve_device
 from pets_seg.models.checkpoint import read_about
 from pets_seg.run_folder.folder import RunFolder
@@ -56,7 +55,7 @@ def run(cfg: DictConfig) -> float:
     shown = {key: means[key] for key in ("dice", "iou", "loss", *metrics)}
     figures = {"split": name, "images": len(split), **shown, "ece": means["ece"]}
     figures |= {"checkpoint": folder.best.name, "epoch": about["epoch"], "data": data}
-    rows = per_image_rows(name, split.stems, scores)
+    rows = scores.rows(name, split.stems)
     if "data" in keys:
         root = hashlib.sha256(str(data.get("root")).encode()).hexdigest()[:6]
         name = f"{name}-{data['name']}-{root}"

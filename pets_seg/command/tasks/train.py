@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 
 from pets_seg.augment import check_operations
 from pets_seg.command.after_run import show_files, show_next, show_result
-from pets_seg.command.arguments import config_folder
+from pets_seg.command.arguments import flags, typed
 from pets_seg.command.messages import exit_code, one_line
 from pets_seg.command.replay import check_same_parts
 from pets_seg.command.schedule import Schedule
@@ -74,7 +74,8 @@ def run(cfg: DictConfig) -> float:
     if alone and this_world().first:
         # Of Hydra's own settings only these belong into the next command, which is a sweep.
         kept = [word for word in hydra.overrides.hydra if word.startswith(("hydra.searchpath=", "hydra.run."))]
-        show_next([*config_folder(), *kept, *hydra.overrides.task], config["aug"]["name"], config["seed"])
+        kept += [f"--config-dir={own}"] if (own := flags(typed).config_dir) else []
+        show_next([*kept, *hydra.overrides.task], config["aug"]["name"], config["seed"])
     return dice
 
 

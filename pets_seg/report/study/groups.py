@@ -73,13 +73,15 @@ def group_runs(runs: Sequence[Run]) -> tuple[list[str], list[Group], list[LeftOu
     for run in sorted(runs, key=lambda run: (run.seed, run.name)):
         members.setdefault(tuple(comparable(value) for value in _values(run, keys).values()), []).append(run)
     groups: list[Group] = []
+    taken: set[str] = set()
     left_out = []
     for alike in members.values():
         values = _values(alike[0], keys)
         name = _named(values, written)
         # A number and a word may be written alike.
-        if any(group.name == name for group in groups):
+        if name in taken:
             name = _named(values, repr)
+        taken.add(name)
         finished: dict[int, Run] = {}
         for run in alike:
             if run.finished and finished.setdefault(run.seed, run) is not run:

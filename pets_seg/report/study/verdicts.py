@@ -66,7 +66,9 @@ def has_plan(item: Difference) -> bool:
 def compared(study: Study) -> list[Difference]:
     """Return the differences in test Dice, the best first and those that are not known last."""
     differences = [item for item in study.differences if item.metric == "test_dice"]
-    return sorted(differences, key=lambda item: np.nan_to_num(item.estimate.difference, nan=-np.inf), reverse=True)
+    return sorted(
+        differences, key=lambda item: np.nan_to_num(item.estimate.difference, nan=-np.inf, posinf=-np.inf), reverse=True
+    )
 
 
 def constants(group: Group) -> dict[int, str]:
