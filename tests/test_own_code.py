@@ -38,7 +38,7 @@ def test_changed_code_of_ones_own_is_another_run(
     status.write_text(json.dumps({**json.loads(status.read_text()), "state": "failed", "sources": {}}))
     code, shown = run(*words)
     assert code == 2
-    assert "last.pt: tiny.Tiny, or of a module that it imports from its folder, has changed since" in shown
+    assert "last.pt: the code of tiny.Tiny, or of a module that it imports from its folder, has changed since" in shown
     code, shown = run(*words, "existing=restart")
     assert code == 0, shown
 

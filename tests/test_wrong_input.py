@@ -160,7 +160,7 @@ WRONG = {
         "task=evaluate checkpoint=. aug=none": "aug: has no place with task=evaluate, which scores a run",
         "task=evaluate checkpoint=. data.size=64": "data.size: has no place with task=evaluate",
         "task=report runs=. model=unet": "model=unet: has no place with task=report, which compares runs",
-        "hydra.job.chdir=true": "paths are those of the folder that the command starts in; leave it",
+        "hydra.job.chdir=true": "is not supported, since paths are relative to the start folder",
         "hydra.run.dir=x": "hydra.run.dir=x: must end in the run's name",
         "hydra.output_subdir=../x": "hydra.output_subdir=../x: must be the name of a folder, or null",
     },

@@ -44,7 +44,7 @@ class Hooks(Callback):
         with boundary(code=2):
             world, trains = this_world(), _task(config) == "train"
             if world.size > 1 and not trains:
-                raise InputError(f"{config.task.name}: runs in one process; torchrun is for task=train")
+                raise InputError(f"task={config.task.name}: runs in one process; torchrun is for task=train")
             _check(config, sweep=False)
             folder = Path(config.hydra.run.dir)
             # Another run could lie in a folder of another name, and would be taken for this one.

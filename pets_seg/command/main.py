@@ -20,6 +20,7 @@ from pets_seg.command.messages import boundary, exit_code, one_line, traceback_w
 from pets_seg.command.replay import expand
 from pets_seg.command.sweeps import CONFIG_NAME, CONFIG_PATH, told_apart
 from pets_seg.config.register import register
+from pets_seg.errors import InputError
 from pets_seg.machine.home import settle
 from pets_seg.machine.terminal import output_problem, unfailing_output
 from pets_seg.machine.world import this_world
@@ -94,5 +95,7 @@ def _start(words: list[str]) -> None:
         words = [*words, "hydra.output_subdir=null", "hydra/job_logging=terminal"]
     sys.argv[1:] = told_apart(check_arguments(expand(words)))
     if not only_shows(sys.argv[1:]):
+        if "${" in (folder := os.getcwd()):
+            raise InputError(f"{folder}: holds ${{, which a configuration takes for a reference; start elsewhere")
         settle()
     run()

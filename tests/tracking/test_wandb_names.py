@@ -174,7 +174,7 @@ def test_the_mode_that_is_wanted(
     [
         ("WANDB_MODE", "off", "WANDB_MODE=off: Input should be 'online', 'offline'"),
         ("WANDB_MODE", "Offline", "WANDB_MODE=Offline: Input should be 'online', 'offline'"),
-        ("WANDB_DISABLED", "maybe", "WANDB_DISABLED=maybe: is true or false"),
+        ("WANDB_DISABLED", "maybe", "WANDB_DISABLED=maybe: must be true or false"),
         ("WANDB_PROJECT", "a/b", "WANDB_PROJECT=a/b: Invalid project name"),
         ("WANDB_PROJECT", "a" * 200, "exceeded 128 characters"),
         ("WANDB_BASE_URL", "nowhere", "WANDB_BASE_URL=nowhere: Input should be a valid URL"),
