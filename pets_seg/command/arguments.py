@@ -14,6 +14,9 @@ from pets_seg.config.hints import meant_as_sweep, readable
 from pets_seg.config.options import known_settings
 from pets_seg.errors import InputError, nearest
 
+# Flags of Hydra's that would leave out the checks, or run what a file has pickled.
+OWN = "options of your own come through hydra.searchpath=[file:///my/conf]"
+NOT_HERE = {"config_name": OWN, "config_path": OWN, "experimental_rerun": "replay=RUN repeats a run"}
 # The words as they were given, before they are put into the form that Hydra wants.
 typed: list[str] = []
 
@@ -28,8 +31,9 @@ def check_arguments(arguments: Sequence[str]) -> list[str]:
     for word in rest:
         if word.startswith("-"):
             raise InputError(_no_such_flag(word, [f"--{name.replace('_', '-')}" for name in vars(given)]))
-    if given.experimental_rerun is not None:
-        raise InputError("--experimental-rerun: runs what is pickled in a file; replay=RUN repeats a run")
+    for flag, fix in NOT_HERE.items():
+        if getattr(given, flag) is not None:
+            raise InputError(f"--{flag.replace('_', '-')}: is not for use here; {fix}")
     if not given.shell_completion:
         for index, word in enumerate(overrides):
             if not readable(word):
@@ -71,6 +75,8 @@ def _no_such_flag(word: str, flags: Sequence[str]) -> str:
 def _check_override(word: str, override: Override) -> None:
     """Raise InputError for what Hydra would take, and understand otherwise than it is meant."""
     key, value = override.key_or_group, override.value()
+    if override.is_delete() and (key in known_settings() or key.partition(".")[0] in GROUPS):
+        raise InputError(f"{word}: can be changed, not removed")
     options = value.list if isinstance(value, ChoiceSweep) else [value]
     # Of several options in brackets Hydra would make one.
     if key in GROUPS and not GROUPS[key].several and any(isinstance(option, list) for option in options):

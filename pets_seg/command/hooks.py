@@ -42,16 +42,14 @@ class Hooks(Callback):
         """Check the one job."""
         Schedule.current = None
         with boundary(code=2):
-            world, trains = this_world(), _task(config) == "train"
+            world, trains = this_world(), _task(config, sweep=False) == "train"
             if world.size > 1 and not trains:
                 raise InputError(f"task={config.task.name}: runs in one process; torchrun is for task=train")
-            _check(config, sweep=False)
+            _check(config)
             folder = Path(config.hydra.run.dir)
             # Another run could lie in a folder of another name, and would be taken for this one.
             if trains and folder.name != run_name(config):
-                raise InputError(
-                    f"hydra.run.dir={folder}: must end in the run's name, as runs/${{name}}/${{run_name:}} does"
-                )
+                raise InputError(f"hydra.run.dir={folder}: must end in the run's name, as my/${{run_name:}} does")
             # The other ranks would meet the lock of rank 0, which asks for all of them.
             if trains and world.first:
                 check_free(folder)
@@ -66,14 +64,16 @@ class Hooks(Callback):
         Schedule.current = None
         with boundary(code=2):
             if this_world().size > 1:
-                raise InputError("-m: a sweep runs in one process; start each run by a torchrun command of its own")
+                raise InputError(
+                    "-m: a sweep runs in one process; start runs by torchrun, or unset TORCHELASTIC_RUN_ID"
+                )
             jobs = compose_jobs(config)
             for key in ("name", "task"):
                 if any(job.get(key) != config.get(key) for job in jobs):
                     raise InputError(f"{key}: is that of the whole sweep and cannot be swept over; give one {key}")
-            trains = _task(config) == "train"
+            trains = _task(config, sweep=True) == "train"
             for job in jobs:
-                _check(job, sweep=True)
+                _check(job)
             if trains:
                 self._begin(config, jobs)
 
@@ -135,16 +135,17 @@ class Hooks(Callback):
             sys.exit(1)
 
 
-def _task(config: DictConfig) -> str:
+def _task(config: DictConfig, sweep: bool) -> str:
+    """Return the task of a command; InputError for another one, and for words of the command that it does not read."""
     name = OmegaConf.select(config, "task.name")
     if name not in TASKS:
         raise InputError(f"task.name={str(name)[:100]}: must be one of {', '.join(TASKS)}")
+    check_words(name, [*plain(config.hydra.overrides.hydra, resolve=False), *_given(config)], sweep)
     return name
 
 
-def _check(config: DictConfig, sweep: bool) -> None:
+def _check(config: DictConfig) -> None:
     """Raise InputError for what is wrong with one job, and prepare its task."""
-    check_words(config.task.name, [*plain(config.hydra.overrides.hydra, resolve=False), *_given(config)], sweep)
     check_files(config)
     hydra = config.hydra
     for variable in hydra.job.env_set:

@@ -36,7 +36,9 @@ def compose_jobs(config: DictConfig) -> list[DictConfig]:
     given = [f"{key}={value}" for key, value in listed(config).items()]
     given += plain(config.hydra.overrides.task, resolve=False)
     overrides = OverridesParser.create(config_loader=loader).parse_overrides(given)
-    swept = {word: item for word, item in zip(given, overrides, strict=True) if item.is_sweep_override()}
+    # As in Hydra's sweeper, the last word on a key counts.
+    last = {item.get_key_element(): (word, item) for word, item in zip(given, overrides, strict=True)}
+    swept = {word: item for word, item in last.values() if item.is_sweep_override()}
     # A range is not listed whole: no memory may hold it.
     jobs = math.prod(len(list(islice(item.sweep_iterator(), MOST_JOBS + 1))) for item in swept.values())
     if not 1 <= jobs <= MOST_JOBS:

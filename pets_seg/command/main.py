@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from pets_seg.command.arguments import check_arguments, only_shows, typed
 from pets_seg.command.completion import completes, module_script
 from pets_seg.command.help import register_help
-from pets_seg.command.messages import boundary, exit_code, one_line, traceback_wanted
+from pets_seg.command.messages import boundary, exit_code, heard, one_line, traceback_wanted
 from pets_seg.command.replay import expand
 from pets_seg.command.sweeps import CONFIG_NAME, CONFIG_PATH, told_apart
 from pets_seg.config.register import register
@@ -67,12 +67,11 @@ def main() -> None:
     words = sys.argv[1:]
     with unfailing_output():
         try:
-            # A job reports its own errors, so what arrives here is from before any job. What is wrong with a command
-            # that is still being written does not belong on the screen.
+            # Jobs report their own errors. Those of a command that is still being written do not belong on the screen.
             with boundary(code=2, silent=completes(words, "query=")):
                 _start(words)
         except KeyboardInterrupt as interruption:
-            if os.environ.get("RANK", "0") == "0":
+            if heard():
                 ended = hasattr(interruption, "signal")
                 print(f"interrupted{'; the same command continues the run' if ended else ''}", file=sys.stderr)
             sys.exit(128 + getattr(interruption, "signal", signal.SIGINT))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
@@ -47,12 +48,13 @@ def boundary(code: int | None = None, silent: bool = False) -> Iterator[None]:
     except Exception as error:
         if traceback_wanted:
             traceback.print_exc()
-        elif not silent and _heard():
+        elif not silent and heard():
             print(one_line(error), file=sys.stderr)
         sys.exit(code or exit_code(error))
 
 
-def _heard() -> bool:
+def heard() -> bool:
+    """Return whether this process reports what ends a command."""
     try:
         return this_world().first or not begun_by_torchrun()
     except InputError:
@@ -115,18 +117,16 @@ def _explain(error: HydraException | OmegaConfBaseException) -> str:
 
 def _wrong_value(override: str, cause: str) -> str:
     """Explain a word of the command line that OmegaConf does not take, for which it gives `cause`."""
-    key, _, value = override.lstrip("+~").partition("=")
+    key = override.lstrip("+").partition("=")[0]
     if key.startswith("aug.operations."):
         return f"{override}: {OPERATIONS}"
-    if override.startswith("~"):
-        return f"{override}: a setting can be changed, not removed"
     if re.search(r"Key '.+?' (?:is )?not in", cause):
         return unknown_key(key)
     group, _, name = key.rpartition(".")
     known = rules(GROUPS[group].schema if group in GROUPS else None if group else Root)
     try:
         if name in known:
-            check_setting(key, yaml.safe_load(value) if value else "", known[name])
+            check_setting(key, OverridesParser.create().parse_overrides([override])[0].value(), known[name])
     except InputError as error:
         return str(error)
     return f"{override}: {first_line(cause)}; --cfg all shows the value that it has now"

@@ -34,10 +34,9 @@ TASKS = {
         f"task runs report report.* model data tracker.project {COMMON}",
     ),
 }
-# Keys that only a sweep reads (in training, what its report shows too), and those that only a single run reads.
+# Keys that only a sweep reads (in training, what its report shows too).
 SWEEPS = "hydra.sweep.* hydra.sweeper hydra.sweeper.* hydra/sweeper hydra.launcher hydra.launcher.* hydra/launcher"
 REPORTS = "report report.* closing"
-SINGLE = "hydra.run.*"
 
 
 def check_words(task: str, words: Sequence[str], sweep: bool) -> None:
@@ -47,7 +46,7 @@ def check_words(task: str, words: Sequence[str], sweep: bool) -> None:
         # No task makes a copy where none is wanted.
         if not reads(task, key) and word != "tracker.mode=disabled":
             raise InputError(_no_place(task, key))
-        if sweep and _matches(SINGLE, key):
+        if sweep and key.startswith("hydra.run."):
             raise InputError(f"{key}: has no effect on a sweep; hydra.sweep.dir is the folder of one")
         if not sweep and (_matches(SWEEPS, key) or (task == "train" and _matches(REPORTS, key))):
             places = " and ".join(["a sweep (-m)", *_others(task, key)])

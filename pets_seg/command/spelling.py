@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Sequence
+from itertools import accumulate
 
 from pets_seg.config.hints import LONGEST, NUMBER, readable
 
@@ -11,15 +12,13 @@ OPEN, CLOSE = ",=:[({", ",=:])}"
 CUT = "the shell cuts a command at its spaces, so leave out those beside commas, = and brackets; "
 RULE = "write key=value, a value with signs beyond letters, digits and _-+./ in quotes, e.g. 'checkpoint=\"runs/a=b\"'"
 # What people write and what Hydra wants instead, replaced one after the other until the word can be read.
-SLIPS = [
-    ("", ""),
+SLIPS: list[tuple[str, str]] = [
     (r"^([\w./@+~]+)\s*(?::|=+)\s*", r"\1="),
-    (r"(?<==)[\s,]+|[\s,]+$|,(?=\s*,)", ""),
+    (r"(?<==)[\s,]+|[\s,;]+$|,(?=\s*,)", ""),
     (rf"range\W+({NUMBER})\W+({NUMBER})\W+({NUMBER})\W*$", r"range(\1,\2,\3)"),
     (rf"range\W+({NUMBER})\W+({NUMBER})\W*$", r"range(\1,\2)"),
     (r"=[({<]([^={}:]+)[)}>]$", r"=\1"),
     (r";\s*", ","),
-    (r"=([^\[\](){}'\"]+)$", r'="\1"'),
 ]
 
 
@@ -34,17 +33,13 @@ def unreadable(words: Sequence[str], index: int) -> str:
     if len(text) > LONGEST:
         return f"{text[:60]}...: has {len(text)} characters, {LONGEST} are the most; shorten it"
     meant = "".join(words[first : last + 1])
-    for pattern, instead in SLIPS:
-        if readable(meant := re.sub(pattern, instead, meant)):
-            return f"{text}: cannot be read; {CUT if first < last else ''}write {shlex.quote(meant)}"
-    before = words[first - 1] if first else ""
-    if "=" in before and "=" not in text:
-        key, _, value = before.partition("=")
-        return (
-            f"{text}: cannot be read; write key=value; if it belongs to {before}, write {before},{text} as values of a "
-            f"sweep, or '{key}=\"{value} {text}\"' as one value"
-        )
-    return f"{text}: cannot be read; {RULE}"
+    mended = accumulate(SLIPS, lambda word, slip: re.sub(slip[0], slip[1], word), initial=meant)
+    for guess in [*mended, re.sub(r"=([^\[\](){}'\"]+)$", r'="\1"', meant)]:
+        if readable(guess):
+            return f"{text}: cannot be read; {CUT if first < last else ''}write {shlex.quote(guess)}"
+    before = words[first - 1] if first and "=" not in text else ""
+    more = f"; values of a sweep stand without spaces: {before},{text}" if "=" in before else ""
+    return f"{text}: cannot be read; {RULE}{more}"
 
 
 def _belong(left: str, right: str) -> bool:

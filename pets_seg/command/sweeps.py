@@ -19,6 +19,7 @@ from pets_seg.config.groups import GROUPS
 from pets_seg.config.plain import plain
 from pets_seg.errors import InputError
 
+Overrides = Sequence[tuple[str, Override]]
 CONFIG_PATH, CONFIG_NAME = "pkg://pets_seg.conf", "config"
 
 
@@ -32,10 +33,11 @@ def told_apart(arguments: Sequence[str]) -> list[str]:
         return list(arguments)
     given = flags(arguments)
     parsed = OverridesParser.create().parse_overrides(given.overrides)
-    overrides = dict(zip(given.overrides, parsed, strict=True))
+    overrides = [*zip(given.overrides, parsed, strict=True)]
     modes = [override.value() for override in parsed if override.key_or_group == "hydra.mode"]
-    if given.multirun and modes[-1:] == ["RUN"]:
-        raise InputError("hydra.mode=RUN: contradicts -m; leave one of them out")
+    for mode in modes:
+        if mode not in ("RUN", "MULTIRUN") or (given.multirun and mode == "RUN"):
+            raise InputError(f"hydra.mode={mode}: must be RUN or MULTIRUN, and not contradict -m; leave it out")
     in_files = _in_files(given.config_dir, overrides)
     sweep = modes[-1] == "MULTIRUN" if modes else given.multirun or (in_files is not None and not given.run)
     others = [word for word in arguments if word not in given.overrides]
@@ -43,13 +45,13 @@ def told_apart(arguments: Sequence[str]) -> list[str]:
     return [*others, *words, *([] if modes else [f"hydra.mode={'MULTIRUN' if sweep else 'RUN'}"])]
 
 
-def _in_files(config_dir: str | None, overrides: Mapping[str, Override]) -> Mapping[str, str] | None:
+def _in_files(config_dir: str | None, overrides: Overrides) -> Mapping[str, str] | None:
     """Return what the chosen files sweep over (nothing, if they just say hydra.mode: MULTIRUN); None if they do not."""
     path = create_config_search_path(CONFIG_PATH)
     if config_dir:
         path.prepend("command-line", f"file://{os.path.abspath(config_dir)}", SearchPathQuery(provider="schema"))
     # Settings of groups choose no files, and may be those of an option that only the sweep chooses.
-    choices = [word for word, override in overrides.items() if _group(override) not in GROUPS]
+    choices = [word for word, override in overrides if _group(override) not in GROUPS]
     try:
         # In this mode values of a sweep are no error, and are left out.
         config = Hydra.create_main_hydra2("pets_seg", path).compose_config(
@@ -76,15 +78,15 @@ def listed(config: DictConfig) -> dict[str, str]:
     return plain(params) if params else {}
 
 
-def _each_alone(overrides: Mapping[str, Override], in_files: Mapping[str, str]) -> list[str]:
+def _each_alone(overrides: Overrides, in_files: Mapping[str, str]) -> list[str]:
     """Return the overrides as words, a setting of a group that is swept over as a sweep over one value.
 
     Before the jobs Hydra composes a configuration without what is swept over. It has the default option of such a
     group, and a setting that only the swept options have would be refused.
     """
-    swept = {override.key_or_group for override in overrides.values() if override.is_sweep_override()} | in_files.keys()
+    swept = {override.key_or_group for _, override in overrides if override.is_sweep_override()} | in_files.keys()
     words = []
-    for word, override in overrides.items():
+    for word, override in overrides:
         key, _, value = word.partition("=")
         fixed = not override.is_sweep_override() and not override.is_delete() and value
         words.append(f"{key}=choice({value})" if fixed and _group(override) in swept else word)

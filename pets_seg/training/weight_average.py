@@ -27,10 +27,10 @@ class WeightAverage:
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
         averages, currents = ([*each.parameters(), *each.buffers()] for each in (self.network, network))
-        is_float = [tensor.is_floating_point() for tensor in averages]
-        get_ema_multi_avg_fn(decay)([*compress(averages, is_float)], [*compress(currents, is_float)], 0)
-        for average, current in zip(averages, currents, strict=True):
-            if not average.is_floating_point():
+        is_averaged = [tensor.is_floating_point() or tensor.is_complex() for tensor in averages]
+        get_ema_multi_avg_fn(decay)([*compress(averages, is_averaged)], [*compress(currents, is_averaged)], 0)
+        for average, current, averaged in zip(averages, currents, is_averaged, strict=True):
+            if not averaged:
                 average.copy_(current)
 
     def state_dict(self) -> dict[str, Any]:

@@ -31,6 +31,8 @@ UNREADABLE = {
     "'seed=range(0-2)'": "write 'seed=range(0,2)'",
     "'seed=(0,1)'": "write seed=0,1",
     "'seed={0,1}'": "write seed=0,1",
+    "'existing=restart;'": "write existing=restart",
+    "'data=folder' 'data.root=/x;y=1'": "write 'data.root=\"/x;y=1\"'",
     "'aug=none;crop'": "write aug=none,crop",
     "name=[a": "name=[a: cannot be read; write key=value",
     "'aug.operations=[{p:0.5]'": "cannot be read; write key=value",
@@ -39,8 +41,7 @@ UNREADABLE = {
     "'seed=range(3'": "cannot be read; write key=value",
     "'seed=ragne(3)'": "cannot be read; write key=value",
     "'seed=choice()'": "cannot be read; write key=value",
-    "seed=0 1 2": "1: cannot be read; write key=value; if it belongs to seed=0, write seed=0,1 as values of a "
-    "sweep, or 'seed=\"0 1\"' as one value",
+    "seed=0 1 2": "values of a sweep stand without spaces: seed=0,1",
     "epochs seed=1": "epochs: cannot be read; write key=value",
     "data=folder data.root=/a=b": "data.root=/a=b: cannot be read; write 'data.root=\"/a=b\"'",
     "''": "'': cannot be read",

@@ -74,6 +74,8 @@ STARTED = {
     "-m experiment=plain,bare": ["experiment=plain", "experiment=bare"],
     "-m seed=0,1": ["seed=0", "seed=1"],
     "seed=3": ["seed=3"],
+    "-m aug=none,hflip seed=1 seed=2 seed=1": ["aug=none seed=1", "aug=hflip seed=1"],
+    "experiment=study seed=range(2)": [f"{words} experiment=study" for words in FOUR],
     # The default optimizer has no momentum, and the default data no root.
     "-m optimizer=sgd,muon optimizer.momentum=0.9": [f"optimizer={o} optimizer.momentum=0.9" for o in ("sgd", "muon")],
     "experiment=nets optimizer.momentum=0.9": [

@@ -38,7 +38,7 @@ from pets_seg.training.loop import train
 from pets_seg.training.rescore import add_metrics
 from pets_seg.training.trial import try_parts
 
-# What is shown of a finished run; one whose summary.json lacks any of it is trained on.
+# What is shown of a finished run; one whose summary.json lacks any of it is made again from last.pt.
 SHOWN = {"best_epoch", "best_val_dice", "test_dice", "test_iou", "test_loss"}
 SHOWN |= {"parameters", "macs", "peak_memory_mb", "train_seconds"}
 # The summary of a run, and where the tracker's copy is.
