@@ -71,9 +71,8 @@ def reads(task: str, key: str) -> bool:
 
 
 def _no_place(task: str, key: str) -> str:
-    line = f"{key}: has no place with task={task}, which {TASKS[task][0]}"
-    others = _others(task, key)
-    return f"{line}; it is for {' and '.join(others)}" if others else line
+    others = "; it is for " + " and ".join(_others(task, key)) if _others(task, key) else ""
+    return f"{key}: has no place with task={task}, which {TASKS[task][0]}{others}"
 
 
 def _others(task: str, key: str) -> list[str]:
