@@ -12,6 +12,7 @@ from pets_seg.errors import InputError
 from pets_seg.machine.files import write_whole
 from pets_seg.machine.terminal import duration, python
 from pets_seg.report.study.words import unit_of
+from pets_seg.run_folder.names import RESULT
 from pets_seg.tracking.wandb_names import in_trial
 
 # Keys of a command line that the next command leaves out or sets itself.
@@ -71,7 +72,7 @@ def write_picture(folder: Path) -> Path | None:
     from pets_seg.report.study.examples import Example
     from pets_seg.report.study.runs import read_run
 
-    path = folder / "result.png"
+    path = folder / RESULT
     try:
         run = read_run(folder)
         if run.damage:

@@ -36,7 +36,6 @@ TASKS = {
 }
 # Keys that only a sweep reads (in training, what its report shows too).
 SWEEPS = "hydra.sweep.* hydra.sweeper hydra.sweeper.* hydra/sweeper hydra.launcher hydra.launcher.* hydra/launcher"
-REPORTS = "report report.* closing"
 
 
 def check_words(task: str, words: Sequence[str], sweep: bool) -> None:
@@ -48,7 +47,7 @@ def check_words(task: str, words: Sequence[str], sweep: bool) -> None:
             raise InputError(_no_place(task, key))
         if sweep and key.startswith("hydra.run."):
             raise InputError(f"{key}: has no effect on a sweep; hydra.sweep.dir is the folder of one")
-        if not sweep and (_matches(SWEEPS, key) or (task == "train" and _matches(REPORTS, key))):
+        if not sweep and (_matches(SWEEPS, key) or (task == "train" and _matches("report report.* closing", key))):
             places = " and ".join(["a sweep (-m)", *_others(task, key)])
             raise InputError(f"{key}: has no effect on a single run; it is for {places}")
 

@@ -18,6 +18,7 @@ from pets_seg.config.register import register
 from pets_seg.errors import InputError
 from pets_seg.machine.home import settle
 from pets_seg.machine.world import this_world
+from pets_seg.run_folder.names import LOG
 
 # After this import, Hydra's own functions can compose a configuration too.
 register()
@@ -56,7 +57,7 @@ def run_config(cfg: DictConfig) -> Path:
     prepare(cfg, overrides=[])
     folder = Path("runs") / cfg.name / run_name(cfg)
     folder.mkdir(parents=True, exist_ok=True)
-    with _logged(folder / "train.log"):
+    with _logged(folder / LOG):
         train_run(*checked(cfg), folder, end=lambda where: show_files(folder, where))
     return folder
 

@@ -23,16 +23,16 @@ from pets_seg.run_folder.names import BEST, CONFIG, STATUS
 from pets_seg.run_folder.reading import read_json
 
 
-def recorded_data(config: Path) -> dict[str, Any]:
+def recorded_data(run: Path) -> dict[str, Any]:
     """Return the `data` settings of a run's config.yaml, maybe a stranger's; InputError if they break our rules."""
-    data = read_config(config)["data"]
+    data = read_config(run / CONFIG)["data"]
     # A stranger must not choose where files are written.
     data |= {key: value for key, value in (("cache_dir", None), ("download", False)) if key in data}
     try:
         data = permitted("data", data)
         check_option("data", data)
     except InputError as error:
-        raise InputError(f"{config}: {error}; or give data=... and data.root=...") from None
+        raise InputError(f"{run / CONFIG}: {error}; or give data=... and data.root=...") from None
     return data
 
 
@@ -46,7 +46,7 @@ def predict_test(run: Path, stems: Sequence[str]) -> tuple[np.ndarray, np.ndarra
     if not weights.is_file():
         raise InputError(f"{run} has no {BEST}")
     about = read_about(weights)
-    data = recorded_data(run / CONFIG)
+    data = recorded_data(run)
     check_sources(run, read_json(run / STATUS).get("sources"), source_digests([about["model"], data]))
     source = read_source(data)
     pairs = {pair.stem: pair for pair in source.splits["test"]}

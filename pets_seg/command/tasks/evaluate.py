@@ -78,16 +78,14 @@ def _read(cfg: DictConfig, keys: set[str]) -> tuple[dict[str, Any], RunFolder, d
     about, data = read_about(folder.best), config["data"]
     if "data" not in keys:
         given = {key: data[key] for key in ("skip_bad", "cache_dir") if f"data.{key}" in keys}
-        data = recorded_data(folder.path / "config.yaml") | given
+        data = recorded_data(folder.path) | given
     return config, folder, about, data | {key: about[key] for key in ("size", "boundary", "normalisation")}
 
 
 def _find_run(checkpoint: str | None) -> RunFolder:
     """Return the run with a best epoch that `checkpoint` names, by its folder or by a file in it."""
     if not checkpoint:
-        raise InputError(
-            "checkpoint: is needed with task=evaluate: give a run folder, e.g. checkpoint=runs/default/RUN"
-        )
+        raise InputError("checkpoint: is needed with task=evaluate; give one, e.g. checkpoint=runs/default/RUN")
     path = Path(os.path.expanduser(checkpoint)).absolute()
     if not os.path.exists(path):
         raise InputError(f"checkpoint={checkpoint}: {path} is not there; give a run folder or a file in it")

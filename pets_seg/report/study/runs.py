@@ -18,6 +18,7 @@ from pets_seg.config.identity import ADDED_LATER, identity
 from pets_seg.errors import InputError, escaped
 from pets_seg.report.study.constant import constant_class
 from pets_seg.run_folder.config_file import load_plain
+from pets_seg.run_folder.names import CONFIG, STATUS, SUMMARY
 from pets_seg.run_folder.reading import flat, read_csv, read_json, tabular
 
 STATES = ("running", "finished", "failed", "interrupted")
@@ -149,7 +150,7 @@ def run_folders(folder: Path) -> list[Path]:
     """Return `folder` itself if it is a run, else the folders in it that may be; InputError if it is not there."""
     if not os.path.isdir(folder):
         raise InputError(f"runs={folder}: is not there; give the folder of a sweep, e.g. runs=runs/default")
-    if (folder / "config.yaml").exists():
+    if (folder / CONFIG).exists():
         return [folder]
     names = sorted(name for name in os.listdir(folder) if not name.startswith(".") and name not in NO_RUNS)
     # A link to itself, which does not exist to `os.path`, is left out with the reason when it is read.
@@ -158,12 +159,12 @@ def run_folders(folder: Path) -> list[Path]:
 
 def read_run(folder: Path) -> Run:
     """Return the run in `folder`; raise ValueError with a short reason if it holds none that can be read."""
-    status = read_json(folder / "status.json")
+    status = read_json(folder / STATUS)
     state = status.get("state")
     if state not in STATES:
         raise ValueError(f"status.json: {str(state)[:50]!r} is not a state of a run")
     try:
-        config = load_plain(folder / "config.yaml")
+        config = load_plain(folder / CONFIG)
     except ValueError as error:
         raise ValueError(f"config.yaml cannot be read ({error})") from None
     seed = config.get("seed")
@@ -183,7 +184,7 @@ def read_run(folder: Path) -> Run:
 
 def _with_results(run: Run) -> Run:
     try:
-        summary = {str(key): tabular(value) for key, value in read_json(run.folder / "summary.json").items()}
+        summary = {str(key): tabular(value) for key, value in read_json(run.folder / SUMMARY).items()}
         whole = replace(run, summary=summary)
         for key in NEEDED:
             if math.isnan(whole.number(key)):
