@@ -43,8 +43,6 @@ class Hooks(Callback):
         Schedule.current = None
         with boundary(code=2):
             world, trains = this_world(), _task(config, sweep=False) == "train"
-            if world.size > 1 and not trains:
-                raise InputError(f"task={config.task.name}: runs in one process; torchrun is for task=train")
             _check(config)
             folder = Path(config.hydra.run.dir)
             # Another run could lie in a folder of another name, and would be taken for this one.
@@ -140,6 +138,8 @@ def _task(config: DictConfig, sweep: bool) -> str:
     name = OmegaConf.select(config, "task.name")
     if name not in TASKS:
         raise InputError(f"task.name={str(name)[:100]}: must be one of {', '.join(TASKS)}")
+    if this_world().size > 1 and name != "train":
+        raise InputError(f"task={name}: runs in one process; torchrun is for task=train")
     check_words(name, [*plain(config.hydra.overrides.hydra, resolve=False), *_given(config)], sweep)
     return name
 
