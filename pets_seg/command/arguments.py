@@ -63,13 +63,13 @@ def _refuse_flag(message: str) -> NoReturn:
     raise InputError(f"{message.removeprefix('argument ')}; --hydra-help lists the flags")
 
 
-def _no_such_flag(word: str, flags: Sequence[str]) -> str:
+def _no_such_flag(word: str, known: Sequence[str]) -> str:
     """Explain a word with dashes that is no flag; it may be a setting, written as other programs want it."""
     flag, _, value = word.partition("=")
     key = flag.lstrip("-")
     if key in GROUPS or key in known_settings():
         return f"{word}: a setting is written without dashes: {key}={value or '...'}"
-    return f"{flag}: no such flag{nearest(flag, flags)}; --hydra-help lists them; a setting is key=value"
+    return f"{flag}: no such flag{nearest(flag, known)}; --hydra-help lists them; a setting is key=value"
 
 
 def _check_override(word: str, override: Override) -> None:

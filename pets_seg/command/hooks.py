@@ -47,7 +47,7 @@ class Hooks(Callback):
             folder = Path(config.hydra.run.dir)
             # Another run could lie in a folder of another name, and would be taken for this one.
             if trains and folder.name != run_name(config):
-                raise InputError(f"hydra.run.dir={folder}: must end in the run's name, as my/${{run_name:}} does")
+                raise InputError(f"hydra.run.dir={folder}: must end in the run's name, e.g. my/${{run_name:}}")
             # The other ranks would meet the lock of rank 0, which asks for all of them.
             if trains and world.first:
                 check_free(folder)
@@ -62,9 +62,7 @@ class Hooks(Callback):
         Schedule.current = None
         with boundary(code=2):
             if this_world().size > 1:
-                raise InputError(
-                    "-m: a sweep runs in one process; start runs by torchrun, or unset TORCHELASTIC_RUN_ID"
-                )
+                raise InputError("-m: a sweep is one process; start runs by torchrun, or unset TORCHELASTIC_RUN_ID")
             jobs = compose_jobs(config)
             for key in ("name", "task"):
                 if any(job.get(key) != config.get(key) for job in jobs):

@@ -49,9 +49,9 @@ def read_source(data: Mapping[str, Any]) -> Source:
     """Return the source of a `data` option's settings; InputError if it is not a source, or a split is empty."""
     name, source = data["name"], build("data", data)
     _check_source(f"data={name}: {data['_target_']}", source)
-    stems = {pair.stem for pairs in source.splits.values() for pair in pairs}
     for split in SPLITS:
         if not source.splits[split]:
+            stems = {pair.stem for pairs in source.splits.values() for pair in pairs}
             seeds = (seed for seed in range(1000) if {split_of(stem, seed) for stem in stems} == {*SPLITS})
             seed = next(seeds, None) if len(stems) >= len(SPLITS) else None
             again = "" if seed is None else f", or with data=folder split again by data.split_seed={seed}"

@@ -1,9 +1,11 @@
 """What a run is called in W&B: by its settings, by W&B's own variables, or by the agent whose trial it is."""
 
+import glob
 import hashlib
 import json
 import os
 import shlex
+import shutil
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
@@ -86,6 +88,14 @@ def waiting(folder: Path) -> dict[str, Path | None]:
         if run_id or not runs:
             runs.setdefault(run_id, None)
     return runs
+
+
+def remove_files(folder: Path, run_id: str) -> None:
+    """Remove W&B's files of a run that is sent again from its first row; mark it if the server has a part of it."""
+    for files in (folder / WANDB).glob(f"*run-*-{glob.escape(run_id)}"):
+        if files.name.startswith("run-") or any(files.glob("*.synced")):
+            partly_mark(folder, run_id).touch()
+        shutil.rmtree(files, ignore_errors=True)
 
 
 def shown(path: Path) -> str:

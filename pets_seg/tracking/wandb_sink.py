@@ -1,6 +1,5 @@
 """A copy of a run's figures for W&B: offline unless a key is configured, and never a reason for a run to fail."""
 
-import glob
 import logging
 import shutil
 import time
@@ -14,7 +13,7 @@ from pets_seg.run_folder.config_file import load_plain
 from pets_seg.run_folder.folder import RunFolder
 from pets_seg.run_folder.names import CONFIG, METRICS, WANDB
 from pets_seg.tracking import wandb_account as account
-from pets_seg.tracking.wandb_names import in_trial, names, partly_mark, record, recorded, shown, upload_command, waiting
+from pets_seg.tracking import wandb_names as named
 from pets_seg.tracking.wandb_pictures import SAVED_PICTURES, Picture, save_pictures, saved_pictures, wandb_image
 
 PICTURES = "val/pictures"
@@ -52,7 +51,7 @@ class WandbSink:
         self.pictures: list[Picture] = []
         self.online = self.begun = self.whole = False
         if account.wanted_mode(mode) != "disabled":
-            self.about = dict(_about or names(config, folder, project))
+            self.about = dict(_about or named.names(config, folder, project))
             self._try(self._start)
 
     @staticmethod
@@ -60,7 +59,7 @@ class WandbSink:
         """Raise InputError for a setting, or one of W&B's variables, that W&B refuses or that does not fit a sweep."""
         if not sweep:
             account.check_variables(mode, project)
-        elif in_trial() and account.wanted_mode(mode) != "disabled":
+        elif named.in_trial() and account.wanted_mode(mode) != "disabled":
             raise InputError(
                 "-m: a trial of a W&B sweep is one run; leave out -m, unset WANDB_SWEEP_ID, or give "
                 "tracker.mode=disabled"
@@ -69,15 +68,15 @@ class WandbSink:
     @classmethod
     def finished_already(cls, folder: Path, mode: Mode = "auto", project: str | None = None) -> str | None:
         """Copy a run that was trained before to the W&B sweep of which this process is a trial."""
-        return copy_to_wandb(folder, mode, project).where() if in_trial() else None
+        return copy_to_wandb(folder, mode, project).where() if named.in_trial() else None
 
     @classmethod
     def copy_again(cls, folder: Path, mode: Mode = "auto", project: str | None = None) -> str | None:
         """Copy a finished run that got new metrics to the W&B runs that have it."""
         place = None
-        for about in recorded(folder).values():
+        for about in named.recorded(folder).values():
             # Should the copy fail, `make sync` makes up for it.
-            partly_mark(folder, about["id"]).touch()
+            named.partly_mark(folder, about["id"]).touch()
             place = copy_to_wandb(folder, mode, project, about).where()
         return place
 
@@ -92,7 +91,7 @@ class WandbSink:
             return None
         if self.online:
             return self.about["address"]
-        return f"offline files in {shown(self.folder / WANDB)}\nupload with {upload_command(self.folder)}"
+        return f"offline files in {named.shown(self.folder / WANDB)}\nupload with {named.upload_command(self.folder)}"
 
     def log(self, row: Mapping[str, Any]) -> None:
         """Add the row of an epoch; a run that is continued passes all its rows again, in order."""
@@ -132,7 +131,7 @@ class WandbSink:
 
     def _open(self) -> None:
         wandb = account.quiet_wandb()
-        self._remove_earlier_files()
+        named.remove_files(self.folder, self.about["id"])
         self.run = wandb.init(
             **{key: self.about[key] for key in INIT},
             resume="allow" if self.online else None,
@@ -156,17 +155,10 @@ class WandbSink:
         )
         self.begun = self.online
         self.about["address"] = self.run.url
-        record(self.folder, self.about)
+        named.record(self.folder, self.about)
         self.run.define_metric("epoch")
         for metrics in BY_EPOCH:
             self.run.define_metric(metrics, step_metric="epoch")
-
-    def _remove_earlier_files(self) -> None:
-        """Remove what earlier processes wrote of this W&B run: `log` gets all its rows again."""
-        for earlier in (self.folder / WANDB).glob(f"*run-*-{glob.escape(self.about['id'])}"):
-            if earlier.name.startswith("run-") or any(earlier.glob("*.synced")):
-                partly_mark(self.folder, self.about["id"]).touch()
-            shutil.rmtree(earlier, ignore_errors=True)
 
     def _send_row(self, index: int) -> None:
         # A row is a step of the W&B run. The server must not get a step twice.
@@ -190,8 +182,8 @@ class WandbSink:
             if internal_log.exists() and "filestream: fatal error" in internal_log.read_text("utf-8", "replace"):
                 raise RuntimeError("the server refused the figures")
             for run_id in (self.about["id"], ""):
-                partly_mark(self.folder, run_id).unlink(missing_ok=True)
-            if not waiting(self.folder):
+                named.partly_mark(self.folder, run_id).unlink(missing_ok=True)
+            if not named.waiting(self.folder):
                 (self.folder / SAVED_PICTURES).unlink(missing_ok=True)
         self.run, self.whole = None, True
 

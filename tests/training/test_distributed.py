@@ -151,7 +151,7 @@ def test_a_dying_process_ends_all_and_the_run_goes_on_in_any_number(
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["-m", "seed=0,1"], "a sweep runs in one process; start runs by torchrun"),
+        (["-m", "seed=0,1"], "a sweep is one process; start runs by torchrun"),
         (["task=preview"], "task=preview: runs in one process"),
         (["train.device=cuda:1"], "2 processes take train.device=cpu, cuda or auto"),
         (["train.device=cuda"], "2 processes need as many CUDA devices, here: 1"),

@@ -147,7 +147,7 @@ def _finished(config: dict[str, Any], device: torch.device, folder: RunFolder) -
     check_sources(folder.path, status.get("sources"), source_digests(made_of(config)))
     log.info(f"{from_here(folder.path)}: finished already (existing=restart trains it again)")
     rescored = add_metrics(config, status.get("metrics"), folder, device)
-    return folder.read_summary(), finished_already(config["tracker"], folder.path, rescored)
+    return (folder.read_summary() if rescored else summary), finished_already(config["tracker"], folder.path, rescored)
 
 
 def _train(
