@@ -155,9 +155,7 @@ def _check(config: DictConfig) -> None:
     if hydra.output_subdir is not None and Path(hydra.output_subdir).name != hydra.output_subdir:
         raise InputError(f"hydra.output_subdir={hydra.output_subdir}: must be the name of a folder, or null")
     if hydra.job.chdir:
-        raise InputError(
-            "hydra.job.chdir=true: is not supported, since paths are relative to the start folder; leave it out"
-        )
+        raise InputError("hydra.job.chdir=true: is not supported: paths are relative to the start folder; leave it out")
     bare = copy.deepcopy(config)
     with read_write(bare), open_dict(bare):
         del bare["hydra"]

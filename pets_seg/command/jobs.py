@@ -7,6 +7,7 @@ from itertools import islice
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import RangeSweep
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
@@ -39,8 +40,11 @@ def compose_jobs(config: DictConfig) -> list[DictConfig]:
     # As in Hydra's sweeper, the last word on a key counts.
     last = {item.get_key_element(): (word, item) for word, item in zip(given, overrides, strict=True)}
     swept = {word: item for word, item in last.values() if item.is_sweep_override()}
-    # A range is not listed whole: no memory may hold it.
-    jobs = math.prod(len(list(islice(item.sweep_iterator(), MOST_JOBS + 1))) for item in swept.values())
+    # A range is not listed whole, nor shuffled, which lists it: no memory may hold it.
+    sweeps = [
+        v.range() if isinstance(v := item.value(), RangeSweep) else item.sweep_iterator() for item in swept.values()
+    ]
+    jobs = math.prod(len(list(islice(values, MOST_JOBS + 1))) for values in sweeps)
     if not 1 <= jobs <= MOST_JOBS:
         raise InputError(f"{' '.join(swept)}: a sweep has 1 to {MOST_JOBS} jobs, this one {'more' if jobs else 'none'}")
     groups = {item.key_or_group: word for word, item in swept.items() if item.key_or_group in GROUPS}

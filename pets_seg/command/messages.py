@@ -30,9 +30,7 @@ LINES = {
         "{0}: several values need a sweep: add -m (a setting that takes a list wants it in brackets: [a,b])"
     ),
     r"Multiple values for ([\w/@.]+)\.": "{0}: is given more than once; give {0}=... once, without a +",
-    r"Could not append to config. An item is already at '(.+?)'": (
-        "+{0}: is there already; write {0}=... without the +"
-    ),
+    r"Could not append to config. An item is already at '(.+?)'": "+{0}: is there; write {0}=... without the +",
     r"Missing mandatory value: ([\w.]+)": "{0}: is needed: give {0}=...",
 }
 
