@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -100,6 +101,12 @@ def started() -> Iterator[Callable[..., tuple[subprocess.Popen, Path]]]:
         process.communicate(timeout=60)
 
 
+def wait_for_standstill(metrics: Path) -> None:
+    before = -1
+    while before != (before := lines(metrics)):
+        time.sleep(2)
+
+
 def lines(path: Path) -> int:
     return len(path.read_text().splitlines())
 
@@ -122,6 +129,9 @@ def test_a_dying_process_ends_all_and_the_run_goes_on_in_any_number(
     status = json.loads((run / "status.json").read_text())
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     [victim] = [int(child) for child in children if int(child) != status["pid"]]
+    # Stopped first, so that rank 0 waits for it: with its part of a step sent, rank 0 could end by torchrun's SIGTERM.
+    os.kill(victim, signal.SIGSTOP)
+    wait_for_standstill(run / "metrics.csv")
     os.kill(victim, signal.SIGKILL)
     shown, _ = process.communicate(timeout=60)
     assert process.returncode != 0
