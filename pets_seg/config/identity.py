@@ -21,6 +21,12 @@ ADDED_LATER: dict[str, Any] = {
     "train.checkpoint_activations": False,
     "train.ema": 0.0,
     "train.deterministic": False,
+    "data.group": None,
+    "data.lists": None,
+    "data.mask_suffix": "",
+    "data.mask_values": None,
+    "data.mask_threshold": None,
+    "data.range": None,
 }
 # Groups that allowed options of one's own before `_whole` existed: their values are hashed as they are written.
 AS_WRITTEN = ("aug", "optimizer", "train")

@@ -1,58 +1,84 @@
-"""Read an image and its trimap from files of many kinds."""
+"""Read an image and its mask from files of many kinds."""
 
-from collections.abc import Callable, Mapping
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, features
 
-from pets_seg.data.sources import Pair
+from pets_seg.data.levels import BadFileError, Levels, read_levels
+from pets_seg.data.pairs import Pair
+from pets_seg.data.picture_range import Extent, to_rgb
 from pets_seg.errors import printable, reason
-from pets_seg.machine.files import open_regular
+from pets_seg.machine.files import read_limited
 
-# The values that a mask file may hold, and what each means in a trimap: 1 pet, 2 background, 3 boundary.
-ENCODINGS = {1: 1, 2: 2, 3: 3}, {0: 2, 1: 1}, {0: 2, 255: 1}
-# Two sizes have the same aspect ratio if rounding to whole pixels explains the rest.
-ASPECT_TOLERANCE = 0.03
 SIDEWAYS = {5, 6, 7, 8}
 # Pillow reads more, PostScript by running Ghostscript.
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP")
+FORMATS = ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", *(["AVIF"] if features.check("avif") else [])]
 # From here on Pillow warns of a file that takes far more memory than disk; it refuses twice as many.
 MAX_PIXELS = 89_478_485
+# What the largest picture takes as floats, and more.
+MAX_BYTES = 1 << 30
 
 
-class BadFileError(Exception):
-    """A pair that cannot be used; the text says why."""
+@dataclass(frozen=True)
+class Decoded:
+    """A pair at the size of the network: `image` (3,S,S) and `where`, the positions (S,S) of the mask's levels, uint8.
 
-
-def decode_pair(pair: Pair, size: int, mask_values: Mapping[int, int] | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Return the image as (3, size, size) and the trimap as (size, size), both uint8.
-
-    The image is resized with antialiasing (bilinear), the trimap to the nearest pixel; the aspect ratio is ignored. The
-    trimap is 0 where the source's `mask_values` count no pixel. Raises BadFileError for a file that cannot be used.
+    `digests` are those of the two files' bytes, `extent` the values that the picture holds.
     """
-    if pair.problem:
-        raise BadFileError(pair.problem)
-    trimap = _read(pair.trimap, lambda file: _trimap(file, mask_values))
-    image = _read(pair.image, lambda file: _image(file, trimap.size))
-    if not _same_aspect(image.size, trimap.size):
-        sizes = "{} x {}, image {} x {}".format(*trimap.size, *image.size)
-        raise BadFileError(f"{printable(pair.trimap.name)}: does not fit its image (trimap {sizes})")
-    image = image.resize((size, size), Image.Resampling.BILINEAR)
-    trimap = trimap.resize((size, size), Image.Resampling.NEAREST)
-    return np.asarray(image).transpose(2, 0, 1), np.asarray(trimap)
+
+    image: np.ndarray
+    where: np.ndarray
+    mask: Levels
+    extent: Extent
+    digests: tuple[str, str]
 
 
-def _read(path: Path, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
+def decode_pair(
+    pair: Pair, size: int, threshold: float | None = None, value_range: Sequence[float] | None = None
+) -> Decoded:
+    """Return a pair, each file read once; BadFileError for one that cannot be used.
+
+    The image is resized with antialiasing (bilinear), the mask to the nearest pixel; the aspect ratio is ignored.
+    """
+    mask_digest, (where, mask, mask_size) = _read(pair.trimap, lambda file: _mask(file, size, threshold, pair.trimap))
+    image_digest, (image, extent) = _read(pair.image, lambda file: _image(file, mask_size, value_range))
+    if not _same_shape(image.size, mask_size):
+        sizes = "{} x {}, image {} x {}".format(*mask_size, *image.size)
+        raise BadFileError(f"{printable(pair.trimap.name)}: does not fit its image (mask {sizes})")
+    # Resized after it is known to fit.
+    pixels = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
+    return Decoded(pixels, where, mask, extent.of(pixels), (image_digest, mask_digest))
+
+
+def read_digest(path: Path) -> str:
+    """Return the digest of a file's bytes, "" if it cannot be read."""
     try:
-        with open_regular(path) as file, Image.open(file, formats=FORMATS) as image:
+        return _digest(read_limited(path, MAX_BYTES))
+    except (OSError, ValueError):
+        return ""
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def _read(path: Path, convert: Callable[[Image.Image], Any]) -> tuple[str, Any]:
+    try:
+        content = read_limited(path, MAX_BYTES)
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
-            return convert(image)
+            return _digest(content), convert(image)
     except Image.DecompressionBombError:
         problem = f"has more than {MAX_PIXELS} pixels; make it smaller"
     except Image.UnidentifiedImageError:
-        problem = "not an image"
+        problem = "not an image" + _kind(content)
     except FileNotFoundError:
         problem = "is not there"
     # Pillow's decoders raise many types for broken files (OSError, SyntaxError, ValueError, struct.error, ...).
@@ -61,64 +87,50 @@ def _read(path: Path, convert: Callable[[Image.Image], Image.Image]) -> Image.Im
     raise BadFileError(f"{printable(path.name)}: {printable(problem)}")
 
 
-def _image(file: Image.Image, trimap_size: tuple[int, int]) -> Image.Image:
-    """Return an RGB image, turned as its EXIF orientation says unless the trimap was drawn on the unturned pixels."""
-    orientation = file.getexif().get(ExifTags.Base.Orientation, 1)
-    drawn_unturned = orientation in SIDEWAYS and not _same_aspect(file.size[::-1], trimap_size)
-    image = file if drawn_unturned or orientation == 1 else ImageOps.exif_transpose(file)
-    if image.mode == "F" and not np.isfinite(np.asarray(image)).all():
-        raise BadFileError("holds values that are not finite")
-    if image.mode.startswith("I"):
-        image = Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
-    elif "transparency" in image.info:
-        image = image.convert("RGBA")
-    if image.mode != "RGB":
-        return image.convert("RGB")
-    # The file is closed before the pixels are used.
-    image.load()
-    return image
+def _kind(content: bytes) -> str:
+    """Return the name of a picture's kind that is not read, with the way out, or nothing."""
+    starts = {b"8BPS": "Photoshop", b"\x93NUMPY": "a NumPy array", b"%PDF": "PDF", b"II*\0": "TIFF or a raw photograph"}
+    kind = next((kind for start, kind in starts.items() if content.startswith(start)), None)
+    if content[4:8] == b"ftyp":
+        kind = "AVIF" if content[8:12] in (b"avif", b"avis") else "HEIC"
+    elif content[:12] == b"\0\0\0\x0cjP  \r\n\x87\n":
+        kind = "JPEG 2000"
+    return f" of a kind that is read, but {kind}; save it as JPEG or PNG" if kind else ""
 
 
-def _trimap(file: Image.Image, mask_values: Mapping[int, int] | None) -> Image.Image:
-    """Return the trimap as a grey image of values 1, 2, 3, and 0 for what is not counted."""
-    values = np.asarray(file)
-    if file.mode == "P" and mask_values is None:
-        # A black and white palette may have either colour first; other palettes only paint the values.
-        painted = file.convert("RGB")
-        colours = painted.getcolors(2)
-        if colours and {colour for _, colour in colours} <= {(0, 0, 0), (255, 255, 255)}:
-            values = np.asarray(painted.getchannel(0))
-    if values.ndim == 3:
-        channels = values[..., :-1] if file.mode in ("LA", "RGBA") else values
-        if (channels != channels[..., :1]).any():
-            raise BadFileError("is a colour picture, not a mask")
-        values = channels[..., 0]
-    grey = file if file.mode == "L" else Image.fromarray(values) if values.dtype == np.uint8 else None
-    # Pillow counts and maps bytes several times faster than NumPy.
-    counts = dict(enumerate(grey.histogram())) if grey else dict.fromkeys(np.unique(values).tolist(), 1)
-    present = {value for value, count in counts.items() if count}
-    trimap_of = _encoding(present, mask_values)
-    if grey:
-        return grey.point([trimap_of.get(value, 0) for value in range(256)])
-    table = np.zeros(max(trimap_of) + 1, np.uint8)
-    table[list(trimap_of)] = list(trimap_of.values())
-    return Image.fromarray(table[values.astype(np.int64)])
+def _image(
+    file: Image.Image, mask_size: tuple[int, int], value_range: Sequence[float] | None
+) -> tuple[Image.Image, Extent]:
+    """Return an RGB image, turned as its orientation tag says unless the mask was drawn on the unturned pixels."""
+    stored, orientation, image = file.size, _orientation(file), file
+    # Known until the pixels are loaded.
+    raw_mode = tiles[0][3] if (tiles := getattr(file, "tile", [])) else None
+    if orientation != 1:
+        turned = stored[::-1] if orientation in SIDEWAYS else stored
+        if _same_shape(turned, mask_size) or not _same_shape(stored, mask_size):
+            image = ImageOps.exif_transpose(file)
+    return to_rgb(image, value_range, raw_mode)
 
 
-def _encoding(present: set[int], mask_values: Mapping[int, int] | None) -> Mapping[int, int]:
-    """Return the trimap value of each value of a mask file; BadFileError if those that are present have none."""
-    if mask_values is None:
-        for trimap_of in ENCODINGS:
-            if present <= trimap_of.keys():
-                return trimap_of
-        some = ", ".join(map(str, sorted(present)[:4])) + (", ..." if len(present) > 4 else "")
-        raise BadFileError(f"holds the values {some}; a mask is 0/1, 0/255 or 1/2/3")
-    if unknown := sorted(present - mask_values.keys()):
-        known = ", ".join(map(str, sorted(mask_values)))
-        raise BadFileError(f"holds the value {unknown[0]}; mask_values of its source has {known}")
-    return {value: {0: 2, 1: 1}.get(meaning, 0) for value, meaning in mask_values.items()}
+def _mask(
+    file: Image.Image, size: int, threshold: float | None, path: Path
+) -> tuple[np.ndarray, Levels, tuple[int, int]]:
+    form = file.format
+    mask = ImageOps.exif_transpose(file) if _orientation(file) != 1 else file
+    where, levels = read_levels(mask, size, threshold, printable(path.name), form)
+    return where, levels, mask.size
 
 
-def _same_aspect(size: tuple[int, int], other: tuple[int, int]) -> bool:
-    ratio = (size[0] * other[1]) / (size[1] * other[0])
-    return abs(ratio - 1) <= ASPECT_TOLERANCE
+def _orientation(file: Image.Image) -> int:
+    return file.getexif().get(ExifTags.Base.Orientation, 1)
+
+
+def _same_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Return whether `other` is `size` scaled by one factor, each side rounded in one of the usual ways."""
+    if size == other:
+        return True
+    for low, high in ((-0.5, 0.5), (0, 1), (-1, 0)):
+        bounds = [((new + low) / old, (new + high) / old) for old, new in zip(size, other, strict=True)]
+        if max(low for low, _ in bounds) < min(high for _, high in bounds):
+            return True
+    return False

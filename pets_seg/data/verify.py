@@ -22,9 +22,17 @@ class DamagedError(InputError):
 
 
 def write_index(folder: Path, index: dict[str, Any]) -> None:
-    """Write `index` to index.json with the checksums of the arrays in `folder` and its own."""
+    """Write `index` to index.json, whole or not at all, with the checksums of the arrays in `folder` and its own."""
     index = {**index, "arrays": {name: _checksum(folder / name) for name in ARRAYS}}
-    (folder / "index.json").write_text(json.dumps({**index, "checksum": _checksum_of(index)}))
+    part = folder / ".index.json.part"
+    with open(part, "w") as file:
+        file.write(json.dumps({**index, "checksum": _checksum_of(index)}))
+        file.flush()
+        os.fsync(file.fileno())
+    for name in ARRAYS:
+        with open(folder / name, "rb") as array:
+            os.fsync(array.fileno())
+    os.replace(part, folder / "index.json")
 
 
 def read_index(folder: Path, arrays_too: bool = False) -> dict[str, Any]:

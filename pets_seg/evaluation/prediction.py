@@ -10,10 +10,8 @@ import torch
 from pets_seg.config.checks import check_option
 from pets_seg.config.parts import check_sources, permitted, source_digests
 from pets_seg.config.schema import IGNORED
-from pets_seg.data import Normalise
+from pets_seg.data import Normalise, open_dataset
 from pets_seg.data.batches import mask_of_trimap
-from pets_seg.data.decode import decode_pair
-from pets_seg.data.sources import read_source
 from pets_seg.errors import InputError
 from pets_seg.evaluation.metrics import hard_mask
 from pets_seg.models import memory_format
@@ -40,7 +38,7 @@ def predict_test(run: Path, stems: Sequence[str]) -> tuple[np.ndarray, np.ndarra
     """Return the predictions of a run's best weights for some of its test images, computed on the CPU.
 
     Images (N,S,S,3) uint8, masks (N,S,S) uint8 and predictions (N,S,S) bool, in the order of `stems`. Raises InputError
-    if the run has no weights or its data no such images, BadFileError if an image cannot be read any more.
+    if the run has no weights or its data no such images.
     """
     weights = run / BEST
     if not weights.is_file():
@@ -48,13 +46,13 @@ def predict_test(run: Path, stems: Sequence[str]) -> tuple[np.ndarray, np.ndarra
     about = read_about(weights)
     data = recorded_data(run)
     check_sources(run, read_json(run / STATUS).get("sources"), source_digests([about["model"], data]))
-    source = read_source(data)
-    pairs = {pair.stem: pair for pair in source.splits["test"]}
-    if missing := [stem for stem in stems if stem not in pairs]:
+    test = open_dataset(data | {"size": about["size"]}, needed=("test",)).test
+    row_of = dict(zip(test.stems, test.rows.tolist(), strict=True))
+    if missing := [stem for stem in stems if stem not in row_of]:
         raise InputError(f"the data set has no {missing[0]} among its test images")
-    decoded = [decode_pair(pairs[stem], about["size"], source.mask_values) for stem in stems]
-    images, trimaps = (np.stack(part) for part in zip(*decoded, strict=True))
-    masks = mask_of_trimap(about["boundary"]).numpy()[trimaps]
+    rows = [row_of[stem] for stem in stems]
+    images = test.images[rows].numpy()
+    masks = mask_of_trimap(about["boundary"]).numpy()[test.trimaps[rows].numpy()]
     device = torch.device("cpu")
     network = load_network(weights, device).eval()
     normalise = Normalise(about["normalisation"], device, memory_format(device, network))

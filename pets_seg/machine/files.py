@@ -24,7 +24,9 @@ def open_regular(path: Path) -> BufferedReader:
 def read_limited(path: Path, limit: int) -> bytes:
     """Return the content of a regular file; OSError if it cannot be read, ValueError if it exceeds `limit` bytes."""
     with open_regular(path) as file:
-        content = file.read(limit + 1)
+        # Memory for as much as is asked for is taken at once.
+        size = max(os.fstat(file.fileno()).st_size, 1 << 16)
+        content = file.read(min(limit, size) + 1)
     if len(content) > limit:
         raise ValueError(f"it has more than {limit} bytes")
     return content

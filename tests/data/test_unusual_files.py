@@ -14,13 +14,16 @@ import numpy as np
 import pytest
 from child import refusal
 from conftest import picture
+from decoding import decode, understand
 from PIL import Image
 from test_cache import data
 from test_decode import pair
 
 from pets_seg.data import open_dataset, read_source
-from pets_seg.data.decode import MAX_PIXELS, BadFileError, decode_pair
-from pets_seg.data.sources import Pair
+from pets_seg.data.decode import MAX_PIXELS
+from pets_seg.data.levels import BadFileError
+from pets_seg.data.mask_rule import MaskRule
+from pets_seg.data.pairs import Pair
 from pets_seg.errors import InputError, printable
 
 
@@ -64,7 +67,7 @@ def test_what_is_no_image_file_is_refused_without_waiting(tmp_path: Path, kind: 
     NO_FILES[kind](path)
     reason = "not a regular file|not an image|is not there|Too many levels of symbolic links"
     with pytest.raises(BadFileError, match=f"^{path.name}: ({reason})$"):
-        decode_pair(found, 32)
+        decode(found, 32)
 
 
 @pytest.mark.timeout(20)
@@ -95,7 +98,7 @@ def test_a_file_that_claims_too_many_pixels_takes_no_memory(tmp_path: Path, widt
         resource.setrlimit(resource.RLIMIT_AS, (used + 100_000_000,) * 2)
         started = time.monotonic()
         with pytest.raises(BadFileError, match=r"^pet\.jpg: has more than 89478485 pixels; make it smaller$"):
-            decode_pair(found, 32)
+            decode(found, 32)
         return time.monotonic() - started < 5
 
     assert refusal(limited) == "no error: True"
@@ -105,7 +108,7 @@ def test_an_image_of_as_many_pixels_as_are_read_is_read(tmp_path: Path) -> None:
     found = pair(tmp_path)
     Image.new("L", (1, 1_000_000), 7).save(found.image, "PNG")
     Image.new("1", (1, 1_000_000), 1).save(found.trimap)
-    image, trimap = decode_pair(found, 32)
+    image, trimap = decode(found, 32, MaskRule({0: 2, 255: 1}, ""))
     assert (image == 7).all()
     assert (trimap == 1).all()
 
@@ -117,7 +120,7 @@ def test_no_warning_is_shown_while_images_are_decoded(oxford: Path, tmp_path: Pa
     with warnings.catch_warnings(record=True) as shown:
         warnings.simplefilter("always")
         with pytest.raises(BadFileError, match="has more than"):
-            decode_pair(too_large, 32)
+            decode(too_large, 32)
         assert shown.pop().category is Image.DecompressionBombWarning
         with pytest.raises(InputError, match=r"1 of 24 .*: has more than"):
             open_dataset(wanted)
@@ -136,7 +139,7 @@ SEVERAL = {
 @pytest.mark.parametrize("form", SEVERAL)
 def test_of_several_frames_the_first_is_read(tmp_path: Path, form: str) -> None:
     other = Image.new("RGB", (64, 64), "white")
-    image, _ = decode_pair(pair(tmp_path, lambda image, path: SEVERAL[form]([image, other], path)), 64)
+    image, _ = decode(pair(tmp_path, lambda image, path: SEVERAL[form]([image, other], path)), 64)
     assert np.abs(image.astype(int) - np.asarray(picture(0, 64)[0]).transpose(2, 0, 1)).mean() < 30
     if form in ("WEBP", "MPO"):
         return
@@ -145,15 +148,15 @@ def test_of_several_frames_the_first_is_read(tmp_path: Path, form: str) -> None:
     def save(trimap: Image.Image, path: Path) -> None:
         SEVERAL[form]([trimap.point(lambda value: 255 * (value == 1)), black], path)
 
-    _, trimap = decode_pair(pair(tmp_path, save_trimap=save), 64)
+    _, trimap = understand(pair(tmp_path, save_trimap=save), 64)
     assert (trimap == np.where(np.asarray(picture(0, 64)[1]) == 1, 1, 2)).all()
 
 
 def test_a_mask_of_one_pixel_and_of_one_row(tmp_path: Path) -> None:
-    _, trimap = decode_pair(pair(tmp_path, size=(1, 1)), 32)
+    _, trimap = decode(pair(tmp_path, size=(1, 1)), 32)
     assert len(np.unique(trimap)) == 1
     found = pair(tmp_path, size=(200, 1))
-    image, trimap = decode_pair(found, 32)
+    image, trimap = decode(found, 32)
     assert (trimap == trimap[0]).all()
     assert (image == image[:, :1]).all()
     assert (trimap[0] == np.asarray(Image.open(found.trimap).resize((32, 1), Image.Resampling.NEAREST))).all()
@@ -166,10 +169,10 @@ def as_type(kind: type, scale: int = 1) -> Callable[[Image.Image, Path], None]:
 
 @pytest.mark.parametrize("kind", [np.uint16, np.int32, np.float32])
 def test_masks_of_wider_types(tmp_path: Path, kind: type) -> None:
-    _, trimap = decode_pair(pair(tmp_path, save_trimap=as_type(kind)), 64)
+    _, trimap = decode(pair(tmp_path, save_trimap=as_type(kind)), 64)
     assert (trimap == np.asarray(picture(0, 64)[1])).all()
-    with pytest.raises(BadFileError, match=r"^pet\.png: holds the values 300(\.0)?, 600(\.0)?, 900(\.0)?; a mask is"):
-        decode_pair(pair(tmp_path, save_trimap=as_type(kind, 300)), 64)
+    with pytest.raises(BadFileError, match=r"^holds the value 300; its source knows 1, 2, 3$"):
+        decode(pair(tmp_path, save_trimap=as_type(kind, 300)), 64)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -177,17 +180,17 @@ def test_values_that_are_no_numbers_are_refused(tmp_path: Path, value: float) ->
     spoilt = np.ones((64, 64), np.float32)
     spoilt[5, 5] = value
     found = pair(tmp_path, save_trimap=lambda _, path: Image.fromarray(spoilt).save(path, "TIFF"))
-    with pytest.raises(BadFileError, match=r"^pet\.png: holds the values .*(nan|inf).*; a mask is"):
-        decode_pair(found, 32)
+    with pytest.raises(BadFileError, match=r"^pet\.png: holds values that are not finite$"):
+        decode(found, 32)
     found = pair(tmp_path, save=lambda _, path: Image.fromarray(spoilt).save(path, "TIFF"))
     with pytest.raises(BadFileError, match=r"^pet\.jpg: holds values that are not finite$"):
-        decode_pair(found, 32)
+        decode(found, 32)
 
 
 def test_names_leave_the_terminal_as_it_is(tmp_path: Path) -> None:
     name = "\x1b[2J\x07\u202e\udcff\n.jpg"
     with pytest.raises(BadFileError) as refused:
-        decode_pair(Pair("pet", tmp_path / name, pair(tmp_path).trimap), 32)
+        decode(Pair("pet", tmp_path / name, pair(tmp_path).trimap), 32)
     assert str(refused.value) == "\\x1b[2J\\x07\\u202e\\udcff\\n.jpg: is not there"
     assert printable("Kätzchen 猫.jpg") == "Kätzchen 猫.jpg"
     assert len(printable("\0" * 10_000)) < 400

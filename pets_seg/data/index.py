@@ -1,0 +1,126 @@
+"""What a pixel cache knows of the files of a source: their splits, digests and masks."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from pets_seg.data.mask_rule import BOUNDARY, NOT_COUNTED, PET
+from pets_seg.data.pairs import SPLITS, Pair, Source
+from pets_seg.errors import printable
+
+
+class FileDigests(NamedTuple):
+    """A usable pair of a split, with the digests of the bytes of its image and its mask."""
+
+    split: str
+    stem: str
+    image: str
+    mask: str
+
+
+class Index:
+    """The usable pairs of a source, by split, with what the cache says of each."""
+
+    def __init__(self, source: Source, pairs: Sequence[Pair], stored: Mapping[str, Any]) -> None:
+        self.source = source
+        self._stored = stored
+        rows = {(pair.image, pair.trimap): number for number, pair in enumerate(pairs)}
+        # (stem, row in the arrays) of every usable pair, and (stem, reason) of every other.
+        self._usable: dict[str, list[tuple[str, int]]] = {}
+        self.bad: list[tuple[str, str]] = []
+        for split in SPLITS:
+            self._usable[split] = []
+            for pair in source.splits[split]:
+                row = -1 if pair.problem else rows[pair.image, pair.trimap]
+                problem = pair.problem or stored["rows"][row]["problem"]
+                if problem:
+                    self.bad.append((pair.stem, problem))
+                else:
+                    self._usable[split].append((pair.stem, row))
+        self._usable["all"] = sorted(pair for split in SPLITS for pair in self._usable[split])
+
+    def stems(self, split: str) -> list[str]:
+        """Return the stems of the usable pairs of train, valid, test or all."""
+        return [stem for stem, _ in self._usable[split]]
+
+    def rows(self, split: str) -> list[int]:
+        """Return the rows of the usable pairs in the arrays, in the order of `stems`."""
+        return [row for _, row in self._usable[split]]
+
+    @cached_property
+    def files(self) -> list[FileDigests]:
+        """Return the digests of the files of all usable pairs, by split."""
+        return [
+            FileDigests(split, stem, *self._stored["rows"][row]["digests"])
+            for split in SPLITS
+            for stem, row in self._usable[split]
+        ]
+
+    @cached_property
+    def digest(self) -> str:
+        """Return the digest of the lists of the splits and of the bytes of their files."""
+        return _digest("\0".join(file) for file in self.files)
+
+    @cached_property
+    def pixels(self) -> str:
+        """Return the digest of the decoded pixels, which also depends on the library that decodes them."""
+        return _digest(str(self._stored["rows"][row]["checksum"]) for split in SPLITS for row in self.rows(split))
+
+    def masks_line(self, boundary: str) -> str:
+        """Return how the masks are read and the share of pet that this gives, "" where the source itself says it."""
+        if not self._stored["said"]:
+            return ""
+        total = [0, 0, 0, 0]
+        for row in self.rows("all"):
+            total = [a + b for a, b in zip(total, self._stored["rows"][row]["pixels"], strict=True)]
+        uncounted = total[NOT_COUNTED] + (total[BOUNDARY] if boundary == "ignore" else 0)
+        pet = total[PET] + (total[BOUNDARY] if boundary == "foreground" else 0)
+        share = pet / max(1, sum(total) - uncounted)
+        return f"masks: {self._stored['said']}, pet {percent(share)} % of pixels"
+
+    def describe_bad(self) -> str:
+        """Return one line that names the first ten bad pairs and counts the others."""
+        total = len(self.bad) + len(self._usable["all"])
+        named = ", ".join(f"{printable(stem)} ({why})" for stem, why in self.bad[:10])
+        more = f" and {len(self.bad) - 10} more" if len(self.bad) > 10 else ""
+        return f"{len(self.bad)} of {total} pairs cannot be used: {named}{more}"
+
+    def warnings(self) -> list[str]:
+        """Return what is strange about the files, a line each."""
+        lines = [f"left out: {self.describe_bad()}"] if self.bad else []
+        if self.source.unused:
+            lines.append(f"{self.source.unused} pairs under data.root are in none of the lists")
+        constant = [stem for stem, row in self._usable["all"] if self._stored["rows"][row]["extent"]["constant"]]
+        if constant:
+            lines.append(f"{_pictures(constant)} one value throughout: {_named(constant)}")
+        trained = {file.image: file.stem for file in self.files if file.split == "train"}
+        copies = [
+            f"{file.stem} = {trained[file.image]}"
+            for file in self.files[len(self.rows("train")) :]
+            if file.image in trained
+        ]
+        if copies:
+            lines.append(f"{len(copies)} images of valid and test are copies of training images: {_named(copies)}")
+        return lines
+
+
+def percent(share: float) -> str:
+    """Return a share as a percentage of two digits or more, so that a small one is not shown as 0."""
+    value = 100 * share
+    return f"{value:.0f}" if value >= 10 or value == 0 else f"{value:.2g}"
+
+
+def _digest(parts: Iterable[str]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(f"{part}\n".encode(errors="surrogatepass"))
+    return digest.hexdigest()
+
+
+def _pictures(stems: Sequence[str]) -> str:
+    return f"{len(stems)} pictures hold" if len(stems) > 1 else "1 picture holds"
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(map(printable, names[:10])) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
