@@ -1,5 +1,8 @@
 """What the files of a run folder are called, as paths below it."""
 
+# A setting names a run, and its weights are meant.
+from pets_seg.config.weights import BEST as BEST
+
 CONFIG = "config.yaml"
 STATUS = "status.json"
 METRICS = "metrics.csv"
@@ -10,7 +13,6 @@ RESULT = "result.png"
 LOG = "train.log"
 LOCK = ".lock"
 CHECKPOINTS = "checkpoints"
-BEST = f"{CHECKPOINTS}/best.safetensors"
 LAST = f"{CHECKPOINTS}/last.pt"
 WANDB = "wandb"
 # It has a folder for each evaluation, with EVALUATION and PER_IMAGE.

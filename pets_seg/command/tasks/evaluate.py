@@ -2,9 +2,7 @@
 
 import hashlib
 import logging
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -14,6 +12,7 @@ from pets_seg.command.arguments import key_of
 from pets_seg.config.checks import check
 from pets_seg.config.parts import allow, check_sources, source_digests
 from pets_seg.config.plain import plain
+from pets_seg.config.weights import find_run
 from pets_seg.data import ensure_decoded, open_dataset
 from pets_seg.errors import InputError
 from pets_seg.evaluation.metrics import build_metrics
@@ -74,24 +73,11 @@ def _read(cfg: DictConfig, keys: set[str]) -> tuple[dict[str, Any], RunFolder, d
     # Only the class of the network: what it is given beside the checkpoint is that of the run.
     config = check(cfg, named=("model",))
     allow(config)
-    folder = _find_run(config["checkpoint"])
+    if not config["checkpoint"]:
+        raise InputError("checkpoint: is needed with task=evaluate; give one, e.g. checkpoint=runs/default/RUN")
+    folder = RunFolder(find_run(config["checkpoint"]))
     about, data = read_about(folder.best), config["data"]
     if "data" not in keys:
         given = {key: data[key] for key in ("skip_bad", "cache_dir") if f"data.{key}" in keys}
         data = recorded_data(folder.path) | given
     return config, folder, about, data | {key: about[key] for key in ("size", "boundary", "normalisation")}
-
-
-def _find_run(checkpoint: str | None) -> RunFolder:
-    """Return the run with a best epoch that `checkpoint` names, by its folder or by a file in it."""
-    if not checkpoint:
-        raise InputError("checkpoint: is needed with task=evaluate; give one, e.g. checkpoint=runs/default/RUN")
-    path = Path(os.path.expanduser(checkpoint)).absolute()
-    if not os.path.exists(path):
-        raise InputError(f"checkpoint={checkpoint}: {path} is not there; give a run folder or a file in it")
-    for folder in map(RunFolder, (path, *path.parents[:2])):
-        if folder.best.is_file():
-            return folder
-    raise InputError(
-        f"checkpoint={checkpoint}: holds no checkpoints/best.safetensors; give a run that finished an epoch"
-    )
