@@ -17,8 +17,8 @@ COMMON = "hydra* !hydra.run.* !hydra.sweep.* !hydra.output_subdir"
 # By task: what it does, and the keys that it reads (* stands for any signs, ! takes a key out).
 TASKS = {
     "train": (
-        "trains from fresh weights, or continues the run that the same command began",
-        "* !checkpoint !split !runs",
+        "trains a network, or continues the run that the same command began",
+        "* !split !runs",
     ),
     "evaluate": (
         "scores a run with the settings that it was trained with",

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from pets_seg.config.groups import IDENTITY
 from pets_seg.config.options import own_option
 from pets_seg.config.plain import plain
+from pets_seg.config.weights import DIGEST, with_digest
 
 # Keys in the groups of IDENTITY that cannot change a result.
 NO_IDENTITY = ("train.device", "train.save_every_steps", "data.cache_dir", "data.download")
@@ -49,6 +50,9 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
                 if (where := f"{group}.{key}") not in NO_IDENTITY
                 and not (where in ADDED_LATER and value == ADDED_LATER[where])
             }
+    # The weights that it starts from; where they are does not count, and older versions recorded a path without effect.
+    if digest := config.get(DIGEST):
+        part["checkpoint"] = digest
     return part
 
 
@@ -80,10 +84,14 @@ def settings_of(group: str, node: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run_name(cfg: DictConfig) -> str:
-    """Return `<model>-<aug>-<optimizer>-s<seed>-<hash>`, the hash covering the `identity` with precision resolved."""
+    """Return `<model>-<aug>-<optimizer>-s<seed>-<hash>`, the hash covering the `identity` with precision resolved.
+
+    Raises InputError if the weights that the run starts from are not there.
+    """
     from pets_seg.machine.device import resolved
 
     config, _ = resolved(plain(OmegaConf.masked_copy(cfg, [*IDENTITY])))
+    config = with_digest({**config, "checkpoint": cfg.checkpoint})
     digest = hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:8]
     return f"{cfg.model.name}-{cfg.aug.name}-{cfg.optimizer.name}-s{cfg.seed}-{digest}"
 

@@ -2,7 +2,7 @@
 
 A network may have more: an attribute `checkpoint_activations`, which training sets; a method `memory_format(device)`
 that returns the fastest one; and, if it has a setting `pretrained`, an attribute of that name and a method
-`load_pretrained()`, called when a run is checked and when it begins.
+`load_pretrained()`, called when a run is checked and when it begins, unless it starts from a checkpoint.
 """
 
 from collections.abc import Mapping

@@ -11,10 +11,13 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from pets_seg.config.checks import check_option
+from pets_seg.config.identity import settings_of
+from pets_seg.config.options import SPECIAL
 from pets_seg.config.parts import permitted
-from pets_seg.config.rules import check_value
+from pets_seg.config.rules import check_value, shown
 from pets_seg.config.schema import Data, Train, rules
-from pets_seg.errors import InputError
+from pets_seg.config.weights import sha256
+from pets_seg.errors import InputError, RunError
 from pets_seg.machine.files import write_whole
 from pets_seg.models import build_apart, memory_format, on_meta
 
@@ -64,19 +67,53 @@ def load_network(path: Path, device: torch.device) -> nn.Module:
     """Return the network of a checkpoint with its weights; InputError if the weights are not those of its network."""
     arguments = read_about(path)["model"]
     weights = load_file(path)
-    # Compared on the meta device, before memory is allocated for shapes that a file made up.
-    shapes, expected = _shapes(weights), _shapes(on_meta(arguments).state_dict())
-    for name in sorted(expected.keys() | shapes.keys()):
-        if expected.get(name) != shapes.get(name):
-            has, wants = (part.get(name, "absent") for part in (shapes, expected))
-            raise InputError(
-                f"checkpoint={path}: its weights are not those of {arguments}: {name} is {has}, should be {wants}"
-            )
+    if wrong := _misfit(weights, arguments):
+        raise InputError(f"checkpoint={path}: its weights are not those of {arguments}: {wrong}")
     # Built again, since a network may have tensors that are not in its state dict.
     network = build_apart(arguments)
     network.load_state_dict(weights)
     # The memory format decides which kernels run: an evaluation gives the figures of its run only with the same one.
     return network.to(device).to(memory_format=memory_format(device, network))
+
+
+def starting_weights(path: Path, digest: str, settings: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """Return the state dict of a checkpoint, on the CPU, for a run with these `model` settings to start from.
+
+    Raises InputError if they are the weights of another network, and RunError if the file's SHA-256 is not `digest`.
+    """
+    if (now := sha256(path)) != digest:
+        raise RunError(
+            f"checkpoint={path}: has other weights than when this run was named (SHA-256 {now[:12]}, was "
+            f"{digest[:12]}); give the command again, or put the weights back"
+        )
+    about = read_about(path)["model"]
+    if about["_target_"] != settings["_target_"]:
+        raise InputError(
+            f"checkpoint={path}: holds weights of model={about['name']}, this run has model={settings['name']}; "
+            "choose the same network"
+        )
+    weights = load_file(path)
+    if wrong := _misfit(weights, settings):
+        then, here = _arguments(about), _arguments(settings)
+        keys = [key for key in here if then.get(key) != here[key]]
+        theirs, ours = (" ".join(f"model.{key}={shown(part.get(key))}" for key in keys) for part in (then, here))
+        differs = f"holds weights of {theirs}, this run has {ours}; give the same settings"
+        other = f"its weights are not those of model={settings['name']} here: {wrong}; give another checkpoint"
+        raise InputError(f"checkpoint={path}: {differs if keys else other}")
+    return weights
+
+
+def _arguments(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a network but for `pretrained`, which shapes no weights."""
+    return {key: value for key, value in settings_of("model", settings).items() if key not in (*SPECIAL, "pretrained")}
+
+
+def _misfit(weights: Mapping[str, torch.Tensor], settings: Mapping[str, Any]) -> str:
+    """Return the first tensor that is not as in the network of `model` settings, and how it should be; "" if none."""
+    # Compared on the meta device, before memory is allocated for shapes that a file made up.
+    has, wants = _shapes(weights), _shapes(on_meta(settings).state_dict())
+    wrong = (name for name in sorted(wants.keys() | has.keys()) if wants.get(name) != has.get(name))
+    return next((f"{name} is {has.get(name, 'absent')}, should be {wants.get(name, 'absent')}" for name in wrong), "")
 
 
 def _shapes(weights: Mapping[str, torch.Tensor]) -> dict[str, str]:

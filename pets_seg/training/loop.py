@@ -10,7 +10,9 @@ import torch
 from pets_seg.data import Dataset
 from pets_seg.errors import RunError
 from pets_seg.evaluation.evaluate import Scores, evaluate
+from pets_seg.machine.terminal import from_here
 from pets_seg.machine.world import ALONE, World
+from pets_seg.models.checkpoint import starting_weights
 from pets_seg.run_folder.folder import RunFolder
 from pets_seg.tracking.tracker import Tracker
 from pets_seg.training.interruption import Interrupted
@@ -41,7 +43,7 @@ def train(
     the state is written first.
     """
     run = set_up(config, dataset, folder, device, tracker or Tracker(), poll, world)
-    resume(run)
+    resume(run, config["model"])
     advice = speed_advice(config["model"].get("width"), config["data"]["size"], run.epochs, device.type)
     with Progress(run.epochs, run.steps_per_epoch, run.steps_done, advice, world.first, announced) as progress:
         try:
@@ -62,16 +64,24 @@ def train(
     return score_best(run)
 
 
-def resume(run: Setup) -> None:
-    """Load the folder's last checkpoint, if there is one, and write again the files that follow from it."""
-    state = run.state
+def resume(run: Setup, model: Mapping[str, Any]) -> None:
+    """Load the folder's last checkpoint and write again the files that follow from it.
+
+    A run without one starts from the weights of `run.checkpoint`, if it has that, for the network of these `model`
+    settings. Raises RunError if ranks differ in what they read.
+    """
+    state, checkpoint = run.state, run.checkpoint
     if state.load(run.folder.last):
         where = f"step {state.step} of epoch {state.epoch}" if state.step else f"epoch {state.epoch - 1}"
         log.info(f"continuing after {where} of {run.epochs}")
         for row in state.rows:
             run.tracker.log(row)
+    elif checkpoint:
+        state.start_from(starting_weights(checkpoint.path, checkpoint.digest, model))
+        log.info(f"starting from the weights of {from_here(checkpoint.path)} (SHA-256 {checkpoint.digest[:12]})")
     # The broadcast is also a barrier: rank 0 writes only when every rank has read.
-    if run.world.any(run.world.broadcast(run.steps_done) != run.steps_done):
+    read = run.steps_done, checkpoint and checkpoint.digest
+    if run.world.any(run.world.broadcast(read) != read):
         raise RunError(f"{run.folder.path}: not every rank sees the same checkpoint; all must share the folder")
     # The run may have been killed between writing last.pt and the files that follow from it.
     if state.rows:

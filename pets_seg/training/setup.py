@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from pets_seg.augment import Augment
 from pets_seg.config.identity import made_of, settings_of
 from pets_seg.config.parts import build, source_digests
+from pets_seg.config.weights import DIGEST
 from pets_seg.data import Batches, Dataset, Normalise
 from pets_seg.data.batches import epoch_batches
 from pets_seg.evaluation.metrics import Metric, build_metrics, metric_records
@@ -32,6 +34,14 @@ from pets_seg.training.state import State
 from pets_seg.training.weight_average import WeightAverage
 
 
+@dataclass(frozen=True)
+class Checkpoint:
+    """A file of weights, and its SHA-256."""
+
+    path: Path
+    digest: str
+
+
 @dataclass
 class Setup:
     """The parts of a run: `state` changes with every step, the others stay."""
@@ -42,6 +52,8 @@ class Setup:
     # Raises Interrupted once the run was asked to end; a collective operation of all ranks.
     poll: Callable[[], None]
     world: World
+    # What it starts from; None is the network as it is built.
+    checkpoint: Checkpoint | None
     device: torch.device
     autocast: AbstractContextManager
     seed: int
@@ -88,7 +100,8 @@ def set_up(
     use_device(device, train["deterministic"])
     reset_peak(device)
     seed_all(config["seed"])
-    network = _build_network(config["model"], device, train["checkpoint_activations"])
+    checkpoint = Checkpoint(Path(config["checkpoint"]), config[DIGEST]) if config.get(DIGEST) else None
+    network = _build_network(config["model"], device, train["checkpoint_activations"], pretrained=checkpoint is None)
     steps_per_epoch = len(epoch_batches(len(dataset.train), train["batch_size"], config["seed"], 0))
     optimizer = build("optimizer", config["optimizer"], network.parameters(), makes=Optimizer)
     state = State(
@@ -111,6 +124,7 @@ def set_up(
         tracker=tracker,
         poll=poll,
         world=world,
+        checkpoint=checkpoint,
         device=device,
         autocast=autocast(device, train["precision"]),
         seed=config["seed"],
@@ -132,10 +146,12 @@ def set_up(
     )
 
 
-def _build_network(settings: Mapping[str, Any], device: torch.device, checkpoint_activations: bool) -> nn.Module:
+def _build_network(
+    settings: Mapping[str, Any], device: torch.device, checkpoint_activations: bool, pretrained: bool
+) -> nn.Module:
     # Any: what a network may be able to do (see `pets_seg.models`), nn.Module does not declare.
     network: Any = build_model(settings)
-    if getattr(network, "pretrained", False):
+    if pretrained and getattr(network, "pretrained", False):
         network.load_pretrained()
     network = network.to(device, memory_format=memory_format(device, network))
     if checkpoint_activations:

@@ -49,6 +49,12 @@ class State:
         """The network that is validated and kept: the averaged one, if there is one."""
         return self.average.network if self.average else self.network
 
+    def start_from(self, weights: dict[str, torch.Tensor]) -> None:
+        """Give the network, and its average, the `weights` of a network of its kind, before the first step."""
+        self.network.load_state_dict(weights)
+        if self.average:
+            self.average.network.load_state_dict(weights)
+
     def end_epoch(self, row: dict[str, Any]) -> bool:
         """Add the row of the epoch that is over and begin the next; return whether its weights are the best so far."""
         self.rows.append(row)

@@ -3,15 +3,18 @@
 import json
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch.optim.lr_scheduler import LRScheduler
 
 from pets_seg.config.parts import build
+from pets_seg.config.weights import DIGEST
 from pets_seg.errors import InputError, reason
 from pets_seg.evaluation.metrics import Metric, build_metrics
 from pets_seg.models import build_apart, on_meta
+from pets_seg.models.checkpoint import starting_weights
 from pets_seg.training.objective import Loss, build_objective
 
 
@@ -20,7 +23,8 @@ def try_parts(config: Mapping[str, Any]) -> None:
 
     `config` is a resolved configuration.
     """
-    _try_network(json.dumps([config[group] for group in ("model", "data", "train")], default=str))
+    settings = json.dumps([config[group] for group in ("model", "data", "train")], default=str)
+    _try_network(settings, config.get("checkpoint"), config.get(DIGEST))
     for _, loss in build_objective(config["loss"]).terms:
         _try_function(f"loss={config['loss']['name']}", loss, by_pixel=True)
     for name, metric in build_metrics(config.get("metric")).items():
@@ -38,17 +42,20 @@ def try_parts(config: Mapping[str, Any]) -> None:
 
 
 @cache
-def _try_network(settings: str) -> None:
+def _try_network(settings: str, checkpoint: str | None, digest: str | None) -> None:
     model, data, train = json.loads(settings)
-    if model.get("pretrained") and data["normalisation"] != "imagenet":
+    if checkpoint and digest:
+        starting_weights(Path(checkpoint), digest, model)
+    pretrained = model.get("pretrained") and not checkpoint
+    if pretrained and data["normalisation"] != "imagenet":
         raise InputError("model.pretrained=true data.normalisation=raw: ImageNet weights need normalisation=imagenet")
-    if train["checkpoint_activations"] or model.get("pretrained"):
+    if train["checkpoint_activations"] or pretrained:
         # Any: nn.Module does not declare what `pets_seg.models` lets a network have.
         whole: Any = build_apart(model)
         if train["checkpoint_activations"] and not hasattr(whole, "checkpoint_activations"):
             what = f"model={model['name']} has no attribute checkpoint_activations"
             raise InputError(f"train.checkpoint_activations=true: {what}")
-        if getattr(whole, "pretrained", False):
+        if pretrained and getattr(whole, "pretrained", False):
             whole.load_pretrained()
     images = -(-train["batch_size"] // train["accumulate"])
     shape = (min(images, 2), 3, data["size"], data["size"])

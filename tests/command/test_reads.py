@@ -14,13 +14,10 @@ from pets_seg.config.groups import GROUPS
 from pets_seg.config.options import known_settings
 
 Command = Callable[..., tuple[int, str]]
-TRAINS = (
-    "has no place with task=train, which trains from fresh weights, or continues the run that the same command began"
-)
+TRAINS = "has no place with task=train, which trains a network, or continues the run that the same command began"
 REFUSED = {
-    "checkpoint=/nosuch/file": f"checkpoint: {TRAINS}; it is for task=evaluate",
-    "-m checkpoint=/nosuch/a,/nosuch/b": f"checkpoint: {TRAINS}",
-    "+checkpoint=a": f"checkpoint: {TRAINS}",
+    "+runs=a": f"runs: {TRAINS}; it is for task=report",
+    "-m split=test,valid": f"split: {TRAINS}",
     "runs=/nosuch": f"runs: {TRAINS}; it is for task=report",
     "split=valid": f"split: {TRAINS}; it is for task=evaluate",
     "-m seed=0,1 split=valid": f"split: {TRAINS}",
@@ -31,7 +28,8 @@ REFUSED = {
     "hydra.sweep.dir=x": "hydra.sweep.dir: has no effect on a single run; it is for a sweep (-m)",
     "hydra/sweeper=basic": "hydra/sweeper: has no effect on a single run",
     "-m hydra.run.dir=x": "hydra.run.dir: has no effect on a sweep; hydra.sweep.dir is the folder of one",
-    "task=preview checkpoint=/nosuch": "checkpoint: has no place with task=preview, which draws what an aug option",
+    "task=preview checkpoint=/nosuch": "checkpoint: has no place with task=preview, which draws what an aug option "
+    "does to training images; it is for task=train and task=evaluate",
     "task=preview split=valid": "split: has no place with task=preview",
     "task=preview train.epochs=3": "it is for task=train",
     "task=preview optimizer=sgd": "optimizer: has no place with task=preview",
@@ -71,15 +69,14 @@ def test_a_run_in_replay_is_held_to_the_same(in_process: Command, tmp_path: Path
         "data": {"name": "sample", "_target_": "pets_seg.data.sources.sample"},
     }
     (run / "config.yaml").write_text(json.dumps({**groups, "seed": 0}))
-    refused(*in_process(f"replay={run}", "checkpoint=x"), f"checkpoint: {TRAINS}", tmp_path)
+    refused(*in_process(f"replay={run}", "split=valid"), f"split: {TRAINS}", tmp_path)
 
 
 FILES = {
-    "checkpoint: runs/x": f"checkpoint: {TRAINS}; it is for task=evaluate; remove it from the "
+    "split: valid": f"split: {TRAINS}; it is for task=evaluate; remove it from the "
     "chosen file or the composed configuration",
-    "split: valid": "split: has no place with task=train",
     "runs: [a, b]": "runs: has no place with task=train",
-    "hydra: {sweeper: {params: {checkpoint: 'a,b'}}}": "checkpoint: has no place with task=train",
+    "hydra: {sweeper: {params: {split: 'test,valid'}}}": "split: has no place with task=train",
 }
 
 

@@ -43,8 +43,10 @@ def test_what_is_wrong_is_raised(oxford: Path, tmp_path: Path, monkeypatch: pyte
         run_config(compose(*tiny(oxford), "train.epochs=0"))
     with pytest.raises(InputError, match="task=report: run_config trains"):
         run_config(compose("task=report"))
-    with pytest.raises(InputError, match="checkpoint: has no place with task=train"):
+    with pytest.raises(InputError, match=r"checkpoint=runs/a/b: .* is not there"):
         run_config(compose(*tiny(oxford), "checkpoint=runs/a/b"))
+    with pytest.raises(InputError, match="split: has no place with task=train"):
+        compose(*tiny(oxford), "split=valid")
     with pytest.raises(InputError, match=r"report\.wandb: has no effect on a single run"):
         compose(*tiny(oxford), "report.wandb=true")
     with pytest.raises(InputError, match="aug, seed: is swept over by a chosen file"):

@@ -15,7 +15,7 @@ pets_seg.config.register.register()
 
 SAME_RUN = """
     train.device=cpu data.cache_dir=/tmp/x data.download=false name=other existing=restart
-    tracker.mode=disabled train.precision=fp32 checkpoint=x split=valid closing=x
+    tracker.mode=disabled train.precision=fp32 split=valid closing=x
 """
 OTHER_RUN = """
     seed=1 model.width=8 model.upsampling=transposed aug=none optimizer.lr=0.5 scheduler=cosine

@@ -22,6 +22,7 @@ from pets_seg.command.schedule import Schedule
 from pets_seg.config.checks import check
 from pets_seg.config.identity import made_of
 from pets_seg.config.parts import allow, check_sources, source_digests
+from pets_seg.config.weights import with_digest
 from pets_seg.data import ensure_decoded, open_dataset
 from pets_seg.errors import InputError, RunError
 from pets_seg.evaluation.metrics import metric_records
@@ -80,8 +81,8 @@ def run(cfg: DictConfig) -> float:
 
 
 def checked(cfg: DictConfig) -> tuple[dict[str, Any], torch.device]:
-    """Return a configuration as plain values, with its precision resolved, and its device."""
-    config, device = resolved(check(cfg))
+    """Return a configuration as plain values, with its precision and its checkpoint resolved, and its device."""
+    config, device = resolved(with_digest(check(cfg)))
     # Also when the run starts: other launchers run jobs in processes that prepared nothing.
     allow(config)
     return config, device
