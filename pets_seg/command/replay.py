@@ -12,7 +12,8 @@ from pets_seg.config.identity import ADDED_LATER, made_of, settings_of
 from pets_seg.config.options import own_option
 from pets_seg.config.parts import targets
 from pets_seg.config.plain import plain
-from pets_seg.errors import InputError
+from pets_seg.config.weights import DIGEST, find_weights, sha256
+from pets_seg.errors import InputError, printable
 from pets_seg.run_folder.config_file import find_config, read_config
 
 KEY = re.compile(r"[A-Za-z_]\w*", re.ASCII)
@@ -24,7 +25,7 @@ ALLOWED = re.compile(r"(kornia\.augmentation|pets_seg\.augment)\.[A-Z]\w*")
 def expand(arguments: Sequence[str]) -> list[str]:
     """Return `arguments` with the settings of the run that `replay=RUN` names; what else is given wins.
 
-    Raises InputError if RUN holds no config.yaml that can be used.
+    Raises InputError if RUN holds no config.yaml that can be used, or started from weights that are not there now.
     """
     given = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
     keys = {*map(key_of, given)}
@@ -33,11 +34,31 @@ def expand(arguments: Sequence[str]) -> list[str]:
     if clash := keys & {"experiment", "task"}:
         raise InputError(f"{clash.pop()}: cannot be given with replay, which trains what RUN's config.yaml says")
     [*_, run] = [word.partition("=")[2].strip("'\"") for word in given if key_of(word) == "replay"]
-    settings = [*_overrides(run, read_config(find_config(run))), ("name", "replay")]
+    config = read_config(find_config(run))
+    settings = [*_overrides(run, config), ("name", "replay")]
+    if config.get(DIGEST) and "checkpoint" not in keys:
+        settings.append(("checkpoint", _written(_same_weights(run, config))))
     recorded = [f"{key}={value}" for key, value in settings if not _is_given(key.lstrip("+"), keys)]
     # Before all that is given, for of two overrides of a key the later one counts.
     first = arguments.index(given[0])
     return [*arguments[:first], *recorded, *arguments[first:]]
+
+
+def _same_weights(run: str, config: dict[str, Any]) -> str:
+    """Return the path of the weights that a run started from; InputError unless they are still there."""
+    path, digest = config.get("checkpoint"), config[DIGEST]
+    _check(run, "checkpoint", path)
+    try:
+        now = sha256(find_weights(str(path)))
+    except InputError as error:
+        why = f"which cannot be used now ({error})"
+    else:
+        if now == digest:
+            return str(path)
+        why = f"which holds other weights now (SHA-256 {now[:12]}, was {str(digest)[:12]})"
+    raise InputError(
+        f"replay={run}: it started from checkpoint={printable(path)}, {why}; give the checkpoint=... that is meant"
+    )
 
 
 def check_same_parts(cfg: DictConfig) -> None:
