@@ -3,7 +3,8 @@
 import math
 
 from pets_seg.report.study.compare import Difference, Interaction
-from pets_seg.report.study.groups import simplicity
+from pets_seg.report.study.groups import simplicity, written
+from pets_seg.report.study.starts import KEY as START
 from pets_seg.report.study.statistics import MOST_SEEDS
 from pets_seg.report.study.study import Study
 from pets_seg.report.study.verdicts import Verdict, compared, constants_in_words, has_plan, significant, verdict
@@ -64,8 +65,11 @@ def no_comparison(study: Study) -> str:
 
 
 def remarks(study: Study) -> list[str]:
-    """Return the limits of the comparison: images, a baseline or interactions that it leaves out."""
+    """Return what all runs started from, and which images, baselines or interactions the comparison leaves out."""
     sentences = []
+    # Where runs started from different weights, the names of groups say so.
+    if START not in study.keys and (names := {run.settings.get(START) for run in study.runs} - {None}):
+        sentences.append(f"All runs started from the weights of {written(names.pop())}.")
     for item in study.differences:
         images = item.estimate.images
         most = max(len(run.images.get("test", ())) for run in item.group.finished)

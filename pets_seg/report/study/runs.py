@@ -15,6 +15,7 @@ import pandas as pd
 
 from pets_seg.config.groups import COMPARED, IDENTITY
 from pets_seg.config.identity import ADDED_LATER, identity
+from pets_seg.config.weights import DIGEST
 from pets_seg.errors import InputError, escaped
 from pets_seg.report.study.constant import constant_class
 from pets_seg.run_folder.config_file import load_plain
@@ -175,8 +176,10 @@ def read_run(folder: Path) -> Run:
     if state == "running" and _is_dead(status):
         state, message = "interrupted", "its process ended unexpectedly; the same command continues it"
     groups = {group: config[group] for group in IDENTITY if group != "seed" and isinstance(config.get(group), dict)}
-    settings = ADDED_LATER | flat(identity(groups))
     names = {group: groups.get(group, {}).get("name") for group in COMPARED}
+    if isinstance(digest := config.get(DIGEST), str):
+        groups[DIGEST] = digest
+    settings = ADDED_LATER | flat(identity(groups))
     options = {group: None if name is None else escaped(str(name))[:100] for group, name in names.items()}
     run = Run(folder, state, message, seed, options, settings, config, status)
     return _with_results(run) if state == "finished" else run

@@ -12,6 +12,7 @@ import pandas as pd
 from pets_seg.report.study.compare import Difference, Interaction, compare, interactions
 from pets_seg.report.study.groups import Group, find_baselines, group_runs
 from pets_seg.report.study.runs import LeftOut, Run, read_runs
+from pets_seg.report.study.starts import name_starts
 from pets_seg.report.study.statistics import over_seeds
 
 MARKS = (0.80, 0.85, 0.90)
@@ -57,6 +58,7 @@ def read_study(folders: Sequence[Path], baseline: Any = None) -> Study:
     Raises InputError if a folder is not there, or no group is such a baseline.
     """
     runs, left_out = read_runs(folders)
+    name_starts(runs)
     keys, groups, repeated = group_runs(runs)
     baselines = find_baselines(groups, baseline)
     # Baselines come first in every table.
