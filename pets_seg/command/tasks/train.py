@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from pets_seg.command.schedule import Schedule
 from pets_seg.config.checks import check
 from pets_seg.config.identity import made_of
 from pets_seg.config.parts import allow, check_sources, source_digests
-from pets_seg.config.weights import with_digest
+from pets_seg.config.weights import DIGEST, with_digest
 from pets_seg.data import ensure_decoded, open_dataset
 from pets_seg.errors import InputError, RunError
 from pets_seg.evaluation.metrics import metric_records
@@ -32,6 +32,7 @@ from pets_seg.machine.world import World, this_world
 from pets_seg.run_folder.config_file import recorded_threads
 from pets_seg.run_folder.folder import RunFolder, describe_machine, git_commit
 from pets_seg.run_folder.lock import locked
+from pets_seg.run_folder.shorter import find_shorter
 from pets_seg.tracking.tracker import Tracker, begin, check_tracker, finished_already
 from pets_seg.training.distributed import lost_rank, process_group
 from pets_seg.training.interruption import Interruption
@@ -162,6 +163,8 @@ def _train(
         processes = f", {world.size} processes" if world.size > 1 else ""
         settings = f"{config['model']['name']} on {name}, {config['train']['precision']}{processes}"
         log.info(f"{from_here(folder.path)}: {settings}")
+        if not folder.last.exists():
+            _tell_of_shorter(folder.path, config)
         tracker = begin(config, folder.path)
         sweep, dataset = Schedule.current, open_dataset(config["data"])
         in_sweep: dict[str, Any] = {"after_epoch": sweep.after_epoch, "announced": sweep.announced} if sweep else {}
@@ -179,6 +182,25 @@ def _train(
     tracker.finish(summary)
     folder.write_status("finished", metrics=metric_records(config["metric"]))
     return summary, tracker.where()
+
+
+def _tell_of_shorter(folder: Path, config: Mapping[str, Any]) -> None:
+    """Say that a finished run of the same settings with fewer epochs is not continued by this one, and how it can be.
+
+    Who raises `train.epochs` may expect that training goes on.
+    """
+    if not (shorter := find_shorter(folder, config)):
+        return
+    run, epochs = shorter
+    # Who sweeps over epochs wants each run for itself.
+    if Schedule.current and run.name in {job.folder.name for job in Schedule.current.work}:
+        return
+    pretrained = config["model"].get("pretrained")
+    start = "the same weights" if config.get(DIGEST) else "ImageNet weights" if pretrained else "random weights"
+    log.info(
+        f"{from_here(run)} is finished with train.epochs={epochs}; this is another run, which starts from {start} "
+        f"again: checkpoint={from_here(run)} starts from the best weights of that one"
+    )
 
 
 def _explained(error: BaseException, config: dict[str, Any], world: World) -> BaseException:
