@@ -67,7 +67,12 @@ class Index:
         """Return the digest of the decoded pixels, which also depends on the library that decodes them."""
         return _digest(str(self._stored["rows"][row]["checksum"]) for split in SPLITS for row in self.rows(split))
 
-    def masks_line(self, boundary: str) -> str:
+    def record(self, boundary: str) -> dict[str, Any]:
+        """Return what status.json and last.pt say of the data: digests, numbers of images, how masks are read."""
+        counts = {split: len(self.rows(split)) for split in SPLITS}
+        return {"digest": self.digest, "pixels": self.pixels, **counts, "masks": self.masks(boundary)}
+
+    def masks(self, boundary: str) -> str:
         """Return how the masks are read and the share of pet that this gives, "" where the source itself says it."""
         if not self._stored["said"]:
             return ""
@@ -77,7 +82,7 @@ class Index:
         uncounted = total[NOT_COUNTED] + (total[BOUNDARY] if boundary == "ignore" else 0)
         pet = total[PET] + (total[BOUNDARY] if boundary == "foreground" else 0)
         share = pet / max(1, sum(total) - uncounted)
-        return f"masks: {self._stored['said']}, pet {percent(share)} % of pixels"
+        return f"{self._stored['said']}, pet {percent(share)} % of pixels"
 
     def describe_bad(self) -> str:
         """Return one line that names the first ten bad pairs and counts the others."""

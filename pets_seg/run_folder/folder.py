@@ -36,7 +36,7 @@ class RunFolder:
 
     def clear(self) -> None:
         """Remove what an earlier run wrote; Hydra's files and the log stay."""
-        for name in (names.STATUS, names.CONFIG):
+        for name in (names.STATUS, names.CONFIG, names.DATA):
             (self.path / name).unlink(missing_ok=True)
         self.clear_results()
         for name in (names.CHECKPOINTS, names.EVALUATIONS, names.WANDB):

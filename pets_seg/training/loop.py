@@ -17,7 +17,7 @@ from pets_seg.run_folder.folder import RunFolder
 from pets_seg.tracking.tracker import Tracker
 from pets_seg.training.interruption import Interrupted
 from pets_seg.training.progress import Progress, speed_advice
-from pets_seg.training.record import epoch_row, score_best, write_epoch
+from pets_seg.training.record import epoch_row, record_data, score_best, write_epoch
 from pets_seg.training.setup import Setup, set_up
 from pets_seg.training.step import stop_unless_finite, train_epoch
 
@@ -83,6 +83,8 @@ def resume(run: Setup, model: Mapping[str, Any]) -> None:
     read = run.steps_done, checkpoint and checkpoint.digest
     if run.world.any(run.world.broadcast(read) != read):
         raise RunError(f"{run.folder.path}: not every rank sees the same checkpoint; all must share the folder")
+    if run.world.first:
+        record_data(run)
     # The run may have been killed between writing last.pt and the files that follow from it.
     if state.rows:
         write_epoch(run, is_best=True)

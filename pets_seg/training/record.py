@@ -13,7 +13,7 @@ from pets_seg.evaluation.evaluate import Scores, evaluate
 from pets_seg.evaluation.metrics import hard_mask
 from pets_seg.models.checkpoint import save_weights
 from pets_seg.models.cost import count_macs, count_parameters
-from pets_seg.run_folder.names import CALIBRATION, METRICS, PER_IMAGE
+from pets_seg.run_folder.names import CALIBRATION, DATA, METRICS, PER_IMAGE
 from pets_seg.training.memory import peak_memory_mb
 from pets_seg.training.setup import Setup
 
@@ -52,6 +52,15 @@ def write_epoch(run: Setup, is_best: bool) -> None:
     run.folder.write_rows(METRICS, run.state.rows)
 
 
+def record_data(run: Setup) -> None:
+    """Write what the run is trained on: digests of the files, so that it knows later whether they are the same."""
+    data = run.state.data
+    # Of a run that an older version began, it is unknown what the first epochs were trained on.
+    run.folder.note(data=data)
+    if data is not None:
+        run.folder.write_rows(DATA, [file._asdict() for file in run.dataset.index.files])
+
+
 def score_best(run: Setup) -> dict[str, Any]:
     """Score the best weights on validation and test images, write the results, and return the summary."""
     best, dataset = run.state.use_best(), run.dataset
@@ -66,6 +75,7 @@ def score_best(run: Setup) -> dict[str, Any]:
         "parameters": count_parameters(run.state.network),
         "macs": count_macs(run.state.network, run.about["size"]),
         "peak_memory_mb": peak_memory_mb(run.device),
+        "data_digest": run.state.data["digest"] if run.state.data else None,
     }
     if run.world.first:
         rows = scores["valid"].rows("valid", dataset.valid.stems) + scores["test"].rows("test", dataset.test.stems)

@@ -113,6 +113,7 @@ def set_up(
         RunningLoss(device, world),
         sources=source_digests(made_of(config)),
         metrics=metric_records(metric),
+        data=dataset.index.record(data["boundary"]),
     )
     # After the average has copied the network: DDP changes its batch norms.
     ddp = wrap_in_ddp(network, device) if world.size > 1 else None

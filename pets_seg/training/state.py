@@ -10,6 +10,7 @@ from torch import nn
 from pets_seg.config.parts import check_sources
 from pets_seg.errors import InputError, reason
 from pets_seg.machine.seeding import random_states, restore_random_states
+from pets_seg.run_folder.recorded_data import check_same_data
 from pets_seg.training.checkpoint import load_state, save_state
 from pets_seg.training.running_loss import RunningLoss
 from pets_seg.training.weight_average import WeightAverage
@@ -43,6 +44,8 @@ class State:
     # What `parts.source_digests` and `metrics.metric_records` return.
     sources: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
+    # What `data.Index.record` returns of the data of all steps so far; None if a part of them is unknown.
+    data: dict[str, Any] | None = None
 
     @property
     def evaluated_network(self) -> nn.Module:
@@ -78,7 +81,7 @@ class State:
         """Write the state on rank 0, whole or not at all; a collective operation of all ranks."""
         parts = {name: part.state_dict() for name, part in self._parts().items()}
         if self.losses.world.first:
-            others = {"random": random_states(), "sources": self.sources, "metrics": self.metrics}
+            others = {"random": random_states(), "sources": self.sources, "metrics": self.metrics, "data": self.data}
             plain = {name: getattr(self, name) for name in PLAIN}
             save_state(path, {"layout": LAYOUT, "average": None, **parts, **others, **plain})
 
@@ -90,8 +93,10 @@ class State:
         state = load_state(path, LAYOUT)
         if state is None:
             return False
-        # Older checkpoints have no sources.
+        # Older checkpoints have no sources, and no data.
         check_sources(path, state.get("sources"), self.sources)
+        check_same_data(path.parents[1], state.get("data"), self.data)
+        self.data = state.get("data")
         try:
             for name, part in self._parts().items():
                 part.load_state_dict(state[name])

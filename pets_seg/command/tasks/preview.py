@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from omegaconf import DictConfig
 
 from pets_seg.augment import Augment, check_operations
+from pets_seg.command.own_masks import tell_of_masks
 from pets_seg.config.checks import check
 from pets_seg.config.identity import identity
 from pets_seg.data import Batches, ensure_decoded, open_dataset
@@ -33,14 +34,15 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     """Raise InputError for a setting out of its range, operations that cannot be used, or images that are not there."""
     config = check(cfg)
     check_operations(config["aug"]["operations"], config["data"]["size"])
-    ensure_decoded(config["data"])
+    _, index = ensure_decoded(config["data"], needed=("train",))
+    tell_of_masks(index, config["data"], overrides, look=False)
 
 
 def run(cfg: DictConfig) -> float:
     """Write runs/<name>/preview/<aug>-s<seed>-<hash>.png, print its path, and return the number of pictures."""
     config = check(cfg)
     data, seed, aug = config["data"], config["seed"], config["aug"]
-    train = open_dataset(data).train
+    train = open_dataset(data, needed=("train",)).train
     chosen = torch.linspace(0, len(train) - 1, min(IMAGES, len(train))).long()
     images, masks = Batches(train, torch.device("cpu"), data["boundary"]).take(chosen)
     augment = Augment(aug["operations"], keep_original=True)

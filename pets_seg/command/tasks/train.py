@@ -17,6 +17,7 @@ from pets_seg.augment import check_operations
 from pets_seg.command.after_run import show_files, show_next, show_result
 from pets_seg.command.arguments import flags, typed
 from pets_seg.command.messages import exit_code, one_line
+from pets_seg.command.own_masks import tell_of_masks
 from pets_seg.command.replay import check_same_parts
 from pets_seg.command.schedule import Schedule
 from pets_seg.config.checks import check
@@ -32,6 +33,7 @@ from pets_seg.machine.world import World, this_world
 from pets_seg.run_folder.config_file import recorded_threads
 from pets_seg.run_folder.folder import RunFolder, describe_machine, git_commit
 from pets_seg.run_folder.lock import locked
+from pets_seg.run_folder.recorded_data import check_same_data
 from pets_seg.run_folder.shorter import find_shorter
 from pets_seg.tracking.tracker import Tracker, begin, check_tracker, finished_already
 from pets_seg.training.distributed import lost_rank, process_group
@@ -60,7 +62,8 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     # Read and cached now, so that a later change of the files does not matter.
     source_digests(made_of(config))
     metric_records(config["metric"])
-    ensure_decoded(config["data"])
+    _, index = ensure_decoded(config["data"])
+    tell_of_masks(index, config["data"], overrides)
 
 
 def run(cfg: DictConfig) -> float:
@@ -143,7 +146,12 @@ def _finished(config: dict[str, Any], device: torch.device, folder: RunFolder) -
     commit = status["git"].get("commit") if isinstance(status.get("git"), dict) else None
     if commit and (now := git_commit()) and commit != now["commit"]:
         log.warning(f"this run was begun with commit {str(commit)[:10]}, the code is now at {now['commit'][:10]}")
-    if status.get("state") != "finished" or not summary.keys() >= SHOWN:
+    finished = status.get("state") == "finished" and summary.keys() >= SHOWN
+    if finished or folder.last.exists():
+        _, index = ensure_decoded(config["data"])
+        files = [file._asdict() for file in index.files]
+        check_same_data(folder.path, status.get("data"), index.record(config["data"]["boundary"]), files)
+    if not finished:
         return None
     # For a run that is continued, last.pt has them.
     check_sources(folder.path, status.get("sources"), source_digests(made_of(config)))
