@@ -22,7 +22,7 @@ TASKS = {
     ),
     "evaluate": (
         "scores a run with the settings that it was trained with",
-        "task checkpoint split data data.root data.download data.split_seed data.skip_bad data.cache_dir train.device "
+        "task checkpoint split allow_trained data data.* !data.size !data.boundary !data.normalisation train.device "
         f"model metric metric.* {COMMON}",
     ),
     "preview": (

@@ -25,7 +25,8 @@ class Root:
     name: str = MISSING
     existing: str = setting(Literal["continue", "restart"])
     checkpoint: str | None = MISSING
-    split: str = setting(Literal["test", "valid"])
+    split: str | None = setting(Literal["test", "valid", "all", None])
+    allow_trained: bool = MISSING
     runs: Any = MISSING
     replay: str | None = MISSING
     closing: str | None = MISSING

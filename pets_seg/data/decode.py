@@ -3,9 +3,8 @@
 import hashlib
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, features
@@ -25,8 +24,7 @@ MAX_PIXELS = 89_478_485
 MAX_BYTES = 1 << 30
 
 
-@dataclass(frozen=True)
-class Decoded:
+class Decoded(NamedTuple):
     """A pair at the size of the network: `image` (3,S,S) and `where`, the positions (S,S) of the mask's levels, uint8.
 
     `digests` are those of the two files' bytes, `extent` the values that the picture holds.

@@ -54,6 +54,7 @@ def read_about(path: Path) -> dict[str, Any]:
     if not isinstance(epoch, int):
         raise InputError(f"checkpoint={path}: its epoch is {str(epoch)[:50]!r}; must be a whole number")
     try:
+        check_value("data.range", about.get("range"), list[float] | None)
         for key, group in ABOUT.items():
             check_value(f"{group}.{key}", values[key], (rules(Data) | rules(Train))[key])
         about["model"] = permitted("model", model)

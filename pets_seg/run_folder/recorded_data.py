@@ -12,6 +12,8 @@ from pets_seg.run_folder.folder import RunFolder
 from pets_seg.run_folder.names import DATA
 
 log = logging.getLogger("pets_seg")
+# In data.csv, the split of images that the weights which the run started from were trained on.
+EARLIER = "earlier"
 
 
 def check_same_data(
@@ -40,9 +42,18 @@ def read_files(run: Path) -> list[dict[str, str]]:
     return RunFolder(run).read_rows(DATA) if os.path.lexists(run / DATA) else []
 
 
+def trained_images(run: Path) -> set[str] | None:
+    """Return the digests of the images that a run, or one whose weights it started from, was trained on.
+
+    None if the run did not record them.
+    """
+    files = read_files(run)
+    return {row["image"] for row in files if row["split"] in ("train", EARLIER)} if files else None
+
+
 def describe_change(before: Sequence[Mapping[str, str]], after: Sequence[Mapping[str, str]]) -> str:
     """Return in a few words how the files of two data.csv differ."""
-    then, now = ({row["stem"]: row for row in rows} for rows in (before, after))
+    then, now = ({row["stem"]: row for row in rows if row["split"] != EARLIER} for rows in (before, after))
     if not then:
         return "its data.csv is missing, so what has changed is unknown"
     both = then.keys() & now.keys()

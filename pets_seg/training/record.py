@@ -14,6 +14,7 @@ from pets_seg.evaluation.metrics import hard_mask
 from pets_seg.models.checkpoint import save_weights
 from pets_seg.models.cost import count_macs, count_parameters
 from pets_seg.run_folder.names import CALIBRATION, DATA, METRICS, PER_IMAGE
+from pets_seg.run_folder.recorded_data import EARLIER, trained_images
 from pets_seg.training.memory import peak_memory_mb
 from pets_seg.training.setup import Setup
 
@@ -58,7 +59,10 @@ def record_data(run: Setup) -> None:
     # Of a run that an older version began, it is unknown what the first epochs were trained on.
     run.folder.note(data=data)
     if data is not None:
-        run.folder.write_rows(DATA, [file._asdict() for file in run.dataset.index.files])
+        rows = [file._asdict() for file in run.dataset.index.files]
+        earlier = trained_images(run.checkpoint.path.parents[1]) if run.checkpoint else None
+        rows += [{"split": EARLIER, "stem": "", "image": image, "mask": ""} for image in sorted(earlier or ())]
+        run.folder.write_rows(DATA, rows)
 
 
 def score_best(run: Setup) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def set_up(
     # After the average has copied the network: DDP changes its batch norms.
     ddp = wrap_in_ddp(network, device) if world.size > 1 else None
     forward: Callable[[torch.Tensor], torch.Tensor] = network if ddp is None else ddp
-    about = {key: data[key] for key in ("size", "normalisation", "boundary")}
+    about = {key: data[key] for key in ("size", "normalisation", "boundary", *(["range"] if data.get("range") else []))}
     return Setup(
         dataset=dataset,
         folder=folder,

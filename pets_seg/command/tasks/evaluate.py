@@ -9,6 +9,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from pets_seg.command.arguments import key_of
+from pets_seg.command.leakage import choose, data_of
+from pets_seg.command.own_masks import tell_of_masks
 from pets_seg.config.checks import check
 from pets_seg.config.parts import allow, check_sources, source_digests
 from pets_seg.config.plain import plain
@@ -16,7 +18,6 @@ from pets_seg.config.weights import find_run
 from pets_seg.data import ensure_decoded, open_dataset
 from pets_seg.errors import InputError
 from pets_seg.evaluation.metrics import build_metrics
-from pets_seg.evaluation.prediction import recorded_data
 from pets_seg.machine.device import resolve_device
 from pets_seg.models.checkpoint import read_about
 from pets_seg.run_folder.folder import RunFolder
@@ -35,31 +36,39 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
         raise InputError(f"model={given['name']}: the network of the run is {about['model']['name']}; leave model out")
     made_of = [about["model"], {} if "data" in keys else data]
     check_sources(folder.path, folder.read_status().get("sources"), source_digests(made_of))
-    ensure_decoded(data)
+    _, index = ensure_decoded(data, needed=())
+    tell_of_masks(index, data, overrides)
+    choose(config, folder, index, own="data" not in keys)
 
 
 def run(cfg: DictConfig) -> float:
     """Print the figures of a split in one line, write them to the run's evaluations/, and return the Dice."""
     keys = {*map(key_of, plain(HydraConfig.get().overrides.task, resolve=False))}
     config, folder, about, data = _read(cfg, keys)
-    device, precision, name = resolve_device(config["train"]["device"]), about["precision"], config["split"]
+    device, precision = resolve_device(config["train"]["device"]), about["precision"]
     use_device(device)
     if precision == "fp16" and device.type != "cuda":
         log.warning(f"the run was in fp16, which {device.type} cannot compute; evaluating in fp32")
         precision = "fp32"
-    split, metrics = getattr(open_dataset(data), name), build_metrics(config["metric"])
+    dataset, metrics = open_dataset(data, needed=()), build_metrics(config["metric"])
+    chosen = choose(config, folder, dataset.index, own="data" not in keys)
+    name, split = chosen.split, getattr(dataset, chosen.split)
+    for note in chosen.notes:
+        log.warning(note)
     scores = score_checkpoint(folder.best, device, precision, {name: split}, metrics)[name]
 
     means = scores.means()
     shown = {key: means[key] for key in ("dice", "iou", "loss", *metrics)}
     figures = {"split": name, "images": len(split), **shown, "ece": means["ece"]}
-    figures |= {"checkpoint": folder.best.name, "epoch": about["epoch"], "data": data}
+    figures |= {"trained_on": chosen.trained, "checkpoint": folder.best.name, "epoch": about["epoch"], "data": data}
     rows = scores.rows(name, split.stems)
     if "data" in keys:
         root = hashlib.sha256(str(data.get("root")).encode()).hexdigest()[:6]
         name = f"{name}-{data['name']}-{root}"
     written = folder.write_evaluation(name, figures, rows)
-    print(f"split={figures['split']} images={len(split)}", *(f"{key}={value:.4f}" for key, value in shown.items()))
+    words = [f"{key}={value:.4f}" for key, value in shown.items()]
+    words += [f"trained_on={chosen.trained}"] if chosen.trained else []
+    print(f"split={figures['split']} images={len(split)}", *words)
     print(f"written to {written}")
     return means["dice"]
 
@@ -76,8 +85,5 @@ def _read(cfg: DictConfig, keys: set[str]) -> tuple[dict[str, Any], RunFolder, d
     if not config["checkpoint"]:
         raise InputError("checkpoint: is needed with task=evaluate; give one, e.g. checkpoint=runs/default/RUN")
     folder = RunFolder(find_run(config["checkpoint"]))
-    about, data = read_about(folder.best), config["data"]
-    if "data" not in keys:
-        given = {key: data[key] for key in ("skip_bad", "cache_dir") if f"data.{key}" in keys}
-        data = recorded_data(folder.path) | given
-    return config, folder, about, data | {key: about[key] for key in ("size", "boundary", "normalisation")}
+    about = read_about(folder.best)
+    return config, folder, about, data_of(config, folder, about, keys)

@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from pets_seg.augment import check_operations
 from pets_seg.command.after_run import show_files, show_next, show_result
 from pets_seg.command.arguments import flags, typed
+from pets_seg.command.leakage import check_start
 from pets_seg.command.messages import exit_code, one_line
 from pets_seg.command.own_masks import tell_of_masks
 from pets_seg.command.replay import check_same_parts
@@ -64,6 +65,7 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     metric_records(config["metric"])
     _, index = ensure_decoded(config["data"])
     tell_of_masks(index, config["data"], overrides)
+    check_start(config, index)
 
 
 def run(cfg: DictConfig) -> float:
