@@ -37,13 +37,13 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     made_of = [about["model"], {} if "data" in keys else data]
     check_sources(folder.path, folder.read_status().get("sources"), source_digests(made_of))
     _, index = ensure_decoded(data, needed=())
-    tell_of_masks(index, data, overrides)
     choose(config, folder, index, own="data" not in keys)
 
 
 def run(cfg: DictConfig) -> float:
     """Print the figures of a split in one line, write them to the run's evaluations/, and return the Dice."""
-    keys = {*map(key_of, plain(HydraConfig.get().overrides.task, resolve=False))}
+    given = plain(HydraConfig.get().overrides.task, resolve=False)
+    keys = {*map(key_of, given)}
     config, folder, about, data = _read(cfg, keys)
     device, precision = resolve_device(config["train"]["device"]), about["precision"]
     use_device(device)
@@ -53,8 +53,6 @@ def run(cfg: DictConfig) -> float:
     dataset, metrics = open_dataset(data, needed=()), build_metrics(config["metric"])
     chosen = choose(config, folder, dataset.index, own="data" not in keys)
     name, split = chosen.split, getattr(dataset, chosen.split)
-    for note in chosen.notes:
-        log.warning(note)
     scores = score_checkpoint(folder.best, device, precision, {name: split}, metrics)[name]
 
     means = scores.means()
@@ -69,6 +67,9 @@ def run(cfg: DictConfig) -> float:
     words = [f"{key}={value:.4f}" for key, value in shown.items()]
     words += [f"trained_on={chosen.trained}"] if chosen.trained else []
     print(f"split={figures['split']} images={len(split)}", *words)
+    for note in chosen.notes:
+        log.warning(note)
+    tell_of_masks(dataset.index, data, given)
     print(f"written to {written}")
     return means["dice"]
 
