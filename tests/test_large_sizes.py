@@ -17,4 +17,4 @@ def test_a_check_takes_so_many_images(size: int, images: int, monkeypatch: pytes
 
     monkeypatch.setattr(operations, "_both", spied)
     check_operations(aug_operations("hflip", size), size)
-    assert taken == [-(-images // 2), images]
+    assert taken == [-(-images // 2), images, images, images]

@@ -17,6 +17,10 @@ Members = list[tuple[str, augmentation.AugmentationBase2D]]
 # In pixels: how far bicubic resampling reads, and the largest distance to the nearest pixel, with room for rounding.
 BORDER = 3
 NEAREST_IS_WITHIN = 0.52
+# Values of a mask that no operation may turn into 1.
+NO_PET = {"background": 0.0, "uncounted": 255.0}
+# By the setting of Kornia's that fills a margin: a value a channel fills the image alone, and one value the mask too.
+FILLS = {"fill": "[1, 1, 1]", "fill_value": "[1.0, 1.0, 1.0]"}
 
 
 @dataclass
@@ -123,6 +127,7 @@ def _problem(operation: augmentation.AugmentationBase2D, size: int) -> str | Non
             torch.default_generator.manual_seed(0)
             image, moved = both((classes / 255).repeat(1, 3, 1, 1), classes.clone())
             image_positions, mask_positions = both(torch.cat((positions, x), dim=1) / (size - 1), positions.clone())
+            makes_pet = [kind for kind, value in NO_PET.items() if _makes_pet(both, value, (images, 1, size, size))]
     except NotImplementedError:
         return "cannot move a mask: Kornia has no rule for masks in it"
     except Exception as error:
@@ -131,6 +136,8 @@ def _problem(operation: augmentation.AugmentationBase2D, size: int) -> str | Non
         return f"turns images of {size} x {size} into {image.shape[-2]} x {image.shape[-1]}; they must keep data.size"
     if not torch.isin(moved, classes.unique()).all():
         return "gives masks other values than 0, 1 and 255"
+    if makes_pet:
+        return f"labels {makes_pet[0]} pixels of a mask as pet; {_without_pet(operation)}"
     if not image.isfinite().all():
         return "gives images values that are not finite"
     if isinstance(operation, augmentation.IntensityAugmentationBase2D):
@@ -144,3 +151,17 @@ def _problem(operation: augmentation.AugmentationBase2D, size: int) -> str | Non
             "(RandomResizedCrop needs align_corners: false)"
         )
     return None
+
+
+def _makes_pet(both: augmentation.AugmentationSequential, value: float, shape: tuple[int, ...]) -> bool:
+    _, moved = both(torch.zeros(shape).repeat(1, 3, 1, 1), torch.full(shape, value))
+    return bool((moved == 1).any())
+
+
+def _without_pet(operation: augmentation.AugmentationBase2D) -> str:
+    """Return how `operation` is to be changed so that it makes no pet."""
+    for key, white in FILLS.items():
+        fill = operation.flags.get(key)
+        if fill is not None and torch.as_tensor(fill).tolist() == 1:
+            return f"its {key} goes into image and mask alike: with a value a channel, {key}: {white}, the mask gets 0"
+    return "what it puts into a mask must be 0 or 255"

@@ -43,6 +43,24 @@ class BlursTheMask(ForgetsTheMask):
         return (input + input.roll(1, -1)) / 2
 
 
+class FillsTheMask(ForgetsTheMask):
+    """Leaves image and mask where they are, but for the mask's first row, which holds `value`."""
+
+    def __init__(self, value: float, only: float | None = None, p: float = 0.5) -> None:
+        super().__init__(p=p)
+        self.value, self.only = value, only
+
+    def apply_transform(self, input: torch.Tensor, params: Any, flags: Any, transform: Any = None) -> torch.Tensor:
+        """Return the image as it is."""
+        return input
+
+    def apply_transform_mask(self, input: torch.Tensor, params: Any, flags: Any, transform: Any = None) -> torch.Tensor:
+        """Put `value` into the first row, into pixels of `only` alone if that is given."""
+        filled = input.clone()
+        filled[..., 0, :] = self.value
+        return filled if self.only is None else torch.where(input == self.only, filled, input)
+
+
 REFUSED = {
     "RandomFisheye": (
         {"center_x": [-0.3, 0.3], "center_y": [-0.3, 0.3], "gamma": [0.9, 1.0]},
@@ -115,6 +133,63 @@ def test_a_fill_that_is_no_class_is_refused() -> None:
     with pytest.raises(InputError, match="other values than 0, 1 and 255"):
         check_operations([fill], size=48)
     check_operations([{**fill, "fill": 0}], size=48)
+
+
+CROP = {"_target_": f"{K}RandomCrop", "p": 0.5, "size": [48, 48], "padding": 6}
+AFFINE = {"_target_": f"{K}RandomAffine", "p": 0.5, "degrees": 20, "padding_mode": "fill"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "advice"),
+    [
+        ({**CROP, "fill": 1}, r"fill: \[1, 1, 1\], the mask gets 0"),
+        ({**CROP, "fill": 1.0}, r"fill: \[1, 1, 1\]"),
+        ({**AFFINE, "fill_value": 1.0}, r"fill_value: \[1.0, 1.0, 1.0\]"),
+    ],
+)
+def test_a_fill_that_would_be_labelled_pet_is_refused_with_the_fill_that_is_not(
+    entry: dict[str, Any], advice: str
+) -> None:
+    with pytest.raises(InputError, match=f"labels background pixels of a mask as pet; .*{advice}") as refusal:
+        check_operations([entry], size=48)
+    assert str(refusal.value).startswith(f"aug.operations.0: {entry['_target_']}")
+    # The way out that the line names: white round the image, background round the mask.
+    [key] = {"fill", "fill_value"} & entry.keys()
+    white = [{**entry, key: [1.0, 1.0, 1.0], "p": 1.0}]
+    check_operations(white, size=48)
+    image, mask = Augment(white)(torch.zeros(8, 3, 48, 48), torch.ones(8, 48, 48, dtype=torch.uint8), seed=0)
+    # Rotated images are interpolated, masks are not.
+    assert ((image > 0.5).all(1) == (mask == 0)).float().mean() > 0.99
+    assert 0 < (mask == 0).float().mean() < 0.5
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"value": 1}, "labels background pixels of a mask as pet; what it puts into a mask must be 0 or 255"),
+        ({"value": 1, "only": 0}, "labels background pixels"),
+        ({"value": 1, "only": 255}, "labels uncounted pixels of a mask as pet"),
+        ({"value": 2}, "other values than 0, 1 and 255"),
+    ],
+)
+def test_an_operation_of_ones_own_that_makes_labels_is_refused(settings: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        check_operations([{"_target_": f"{__name__}.FillsTheMask", "p": 0.2, **settings}], size=48)
+    with pytest.raises(InputError, match=reason):
+        check_operations([{"p": 0.2, "one_of": [FLIP, {"_target_": f"{__name__}.FillsTheMask", **settings}]}], size=48)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        CROP,
+        {**CROP, "padding_mode": "reflect"},
+        {**AFFINE, "padding_mode": "border"},
+        {"_target_": f"{K}RandomErasing", "p": 0.5, "value": 1.0},
+    ],
+)
+def test_a_margin_that_is_background_or_a_reflection_passes(entry: dict[str, Any]) -> None:
+    check_operations([entry], size=48)
 
 
 @pytest.mark.parametrize(
