@@ -1,6 +1,6 @@
 """What a run records: after each epoch, and at its end."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from pets_seg.run_folder.names import CALIBRATION, DATA, METRICS, PER_IMAGE
 from pets_seg.run_folder.recorded_data import EARLIER, trained_images
 from pets_seg.training.memory import peak_memory_mb
 from pets_seg.training.setup import Setup
+from pets_seg.training.state import State
 
 # Validation images whose predictions the tracker shows.
 PICTURES = 4
@@ -74,7 +75,7 @@ def score_best(run: Setup) -> dict[str, Any]:
         for split, batches in splits.items()
     }
     means = {split: scores[split].means() for split in scores}
-    summary = summarise(run.state.rows, means["test"]) | metric_summary(run.metrics, means["valid"], means["test"])
+    summary = summarise(run.state, means["test"]) | metric_summary(run.metrics, means["valid"], means["test"])
     summary |= {
         "parameters": count_parameters(run.state.network),
         "macs": count_macs(run.state.network, run.about["size"]),
@@ -92,9 +93,9 @@ def score_best(run: Setup) -> dict[str, Any]:
     return summary
 
 
-def summarise(rows: Sequence[Mapping[str, Any]], test: Mapping[str, float]) -> dict[str, Any]:
-    """Return the best validated epoch of `rows`, its test figures, and the epochs to some Dice marks."""
-    best = max(rows, key=lambda row: row["val/dice"])
+def summarise(state: State, test: Mapping[str, float]) -> dict[str, Any]:
+    """Return the figures of the best epoch, with those of the test images, and the epochs to some Dice marks."""
+    rows, best = state.rows, state.best_row
     summary = {
         "best_epoch": best["epoch"],
         "best_val_dice": best["val/dice"],

@@ -1,5 +1,7 @@
 """What training changes, and so what exact resuming needs."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,9 @@ from pets_seg.training.weight_average import WeightAverage
 # The version of last.pt; a checkpoint of another one cannot be continued.
 LAYOUT = 2
 # The fields that are stored as they are.
-PLAIN = ("epoch", "step", "seconds", "rows", "best_dice", "best_epoch", "best_weights")
+PLAIN = ("epoch", "step", "seconds", "rows", "best_epoch", "best_weights")
+# The columns of metrics.csv that decide which epoch is the best.
+DECIDES = ("val/dice", "val/loss")
 
 
 @dataclass
@@ -38,7 +42,6 @@ class State:
     step: int = 0
     seconds: float = 0.0
     rows: list[dict[str, Any]] = field(default_factory=list)
-    best_dice: float = -1.0
     best_epoch: int = 0
     best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
     # What `parts.source_digests` and `metrics.metric_records` return.
@@ -58,14 +61,20 @@ class State:
         if self.average:
             self.average.network.load_state_dict(weights)
 
+    @property
+    def best_row(self) -> dict[str, Any]:
+        """The row of the best epoch, empty before the first one is validated."""
+        return next((row for row in self.rows if row["epoch"] == self.best_epoch), {})
+
     def end_epoch(self, row: dict[str, Any]) -> bool:
         """Add the row of the epoch that is over and begin the next; return whether its weights are the best so far."""
+        best = self.best_row
         self.rows.append(row)
         self.epoch, self.step, self.seconds = self.epoch + 1, 0, 0.0
         self.losses = RunningLoss(self.losses.device, self.losses.world)
-        if not row["val/dice"] > self.best_dice:
+        if best and _merit(row) <= _merit(best):
             return False
-        self.best_dice, self.best_epoch = row["val/dice"], row["epoch"]
+        self.best_epoch = row["epoch"]
         # Copies on the CPU, to leave the GPU's memory to training.
         self.best_weights = {
             name: tensor.detach().to("cpu", copy=True) for name, tensor in self.evaluated_network.state_dict().items()
@@ -102,6 +111,8 @@ class State:
                 part.load_state_dict(state[name])
             for name in PLAIN:
                 setattr(self, name, state[name])
+            if self.rows and not self.best_row:
+                raise ValueError(f"its best epoch, {self.best_epoch}, is none of its epochs")
             if self.rows and _signature(self.best_weights) != _signature(self.network.state_dict()):
                 raise ValueError("the best weights are another network's")
             restore_random_states(state["random"])
@@ -121,6 +132,12 @@ class State:
     def _parts(self) -> dict[str, Any]:
         parts = ("network", "optimizer", "scheduler", "scaler", "losses", *(["average"] if self.average else []))
         return {name: getattr(self, name) for name in parts}
+
+
+def _merit(row: Mapping[str, Any]) -> tuple[float, float]:
+    """Return what the best epoch has most of: validation Dice, and among equals less loss; the unknown counts least."""
+    dice, loss = (value if isinstance(value := row.get(key), int | float) else math.nan for key in DECIDES)
+    return -math.inf if math.isnan(dice) else dice, -loss if math.isfinite(loss) else -math.inf
 
 
 def _signature(weights: dict[str, torch.Tensor]) -> list[tuple[str, torch.Size, torch.dtype]]:

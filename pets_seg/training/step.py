@@ -35,7 +35,7 @@ def train_epoch(run: Setup, progress: Progress) -> tuple[float, float]:
         if look:
             loss = state.losses.look()
             stop_unless_finite("training", loss, run)
-            progress.show(loss=loss, dice=state.best_dice if state.rows else None)
+            progress.show(loss=loss, dice=best["val/dice"] if (best := state.best_row) else None)
         if look or run.world.size == 1:
             run.poll()
         if run.save_every_steps and state.step < run.steps_per_epoch and run.steps_done % run.save_every_steps == 0:

@@ -62,7 +62,7 @@ def _draw_curves(run: Run, losses: Axes, scores: Axes) -> None:
     losses.legend(frameon=False, fontsize=7)
     losses.set_xlabel("epoch")
     dice = run.metrics["val/dice"].to_numpy()
-    best = int(np.nanargmax(dice))
+    [best] = np.flatnonzero(epochs == run.number("best_epoch"))
     scores.plot(epochs, dice, color=COLOURS[0], marker=".", markersize=3, linewidth=1.1)
     scores.plot(epochs[best], dice[best], color=COLOURS[0], marker="o", markersize=5)
     scores.set_title(f"validation Dice; best {dice[best]:.4f} in epoch {epochs[best]:.0f}")
