@@ -11,6 +11,7 @@ from torch import nn
 
 from pets_seg.config.parts import check_sources
 from pets_seg.errors import InputError, reason
+from pets_seg.evaluation.metrics import EPSILON
 from pets_seg.machine.seeding import random_states, restore_random_states
 from pets_seg.run_folder.recorded_data import check_same_data
 from pets_seg.training.checkpoint import load_state, save_state
@@ -137,7 +138,8 @@ class State:
 def _merit(row: Mapping[str, Any]) -> tuple[float, float]:
     """Return what the best epoch has most of: validation Dice, and among equals less loss; the unknown counts least."""
     dice, loss = (value if isinstance(value := row.get(key), int | float) else math.nan for key in DECIDES)
-    return -math.inf if math.isnan(dice) else dice, -loss if math.isfinite(loss) else -math.inf
+    # What EPSILON adds where a network finds no pet says nothing of the network.
+    return -math.inf if math.isnan(dice) else round(dice / EPSILON), -loss if math.isfinite(loss) else -math.inf
 
 
 def _signature(weights: dict[str, torch.Tensor]) -> list[tuple[str, torch.Size, torch.dtype]]:
