@@ -79,7 +79,9 @@ def command_line(in_process: Command, monkeypatch: pytest.MonkeyPatch) -> Comman
     """The command line, whose tasks do nothing after their checks."""
     for task in (train, evaluate, preview):
         monkeypatch.setattr(task, "run", lambda cfg: 1.0)
-        monkeypatch.setattr(task, "ensure_decoded", lambda data: None)
+    for task in (train, evaluate):
+        monkeypatch.setattr(task, "check_masks", lambda data, splits=(): None)
+    monkeypatch.setattr(preview, "ensure_decoded", lambda data: None)
     monkeypatch.setattr("pets_seg.models.resnet34_unet.imagenet_weights", lambda: None)
     monkeypatch.setattr(jobs, "MOST_JOBS", 4)
     return in_process

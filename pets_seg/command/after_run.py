@@ -9,6 +9,7 @@ from typing import Any
 from pets_seg.command.arguments import key_of
 from pets_seg.command.messages import one_line
 from pets_seg.errors import InputError
+from pets_seg.evaluation.mask_contents import IN_SUMMARY, recorded
 from pets_seg.machine.files import write_whole
 from pets_seg.machine.terminal import duration, python
 from pets_seg.report.study.words import unit_of
@@ -21,11 +22,15 @@ log = logging.getLogger("pets_seg")
 
 
 def show_result(summary: Mapping[str, Any]) -> None:
-    """Log the figures of a finished run and what it cost."""
+    """Log the figures of a finished run, what its masks leave unsaid, and what it cost."""
     log.info(
         f"best epoch {summary['best_epoch']}: val Dice {summary['best_val_dice']:.4f}; "
         f"test Dice {summary['test_dice']:.4f}, IoU {summary['test_iou']:.4f}, loss {summary['test_loss']:.4f}"
     )
+    for split in IN_SUMMARY:
+        if contents := recorded(summary, split):
+            for remark in contents.remarks(split):
+                log.warning(remark)
     costs = {"parameters": "{} parameters", "macs": "{}MACs an image", "peak_memory_mb": "peak memory {}"}
     shown = []
     for key, text in costs.items():

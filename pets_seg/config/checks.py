@@ -20,7 +20,8 @@ from pets_seg.errors import InputError, nearest
 # How the sum of a loss refers to one of its settings.
 REFERENCE = re.compile(r"\$\{(?:loss)?\.+(\w+)\}")
 # Columns of metrics.csv and per_image.csv, and names in evaluation.json.
-TAKEN = ("dice", "iou", "loss", "ece", "objective", "pixels", "split", "stem", "images", "epoch", "checkpoint", "data")
+TAKEN = {"dice", "iou", "loss", "ece", "objective", "pixels", "split", "stem", "images", "images_left_out", "has_pet"}
+TAKEN |= {"epoch", "checkpoint", "data"}
 WEIGHT = Annotated[float, Range(0)]
 
 

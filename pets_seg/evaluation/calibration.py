@@ -1,5 +1,7 @@
 """Reliability and expected calibration error of the pet probability (Naeini et al., AAAI 2015), over counted pixels."""
 
+import math
+
 import torch
 
 BINS = 15
@@ -33,7 +35,12 @@ def reliability(levels: torch.Tensor) -> list[dict[str, float]]:
 
 
 def calibration_error(levels: torch.Tensor) -> float:
-    """Return the mean difference of probability and share of pet over the bins, weighted by their pixels."""
+    """Return the mean difference of probability and share of pet over the bins, weighted by their pixels.
+
+    NaN if no pixel is counted.
+    """
     bins = reliability(levels)
-    total = max(1, sum(part["pixels"] for part in bins))
+    total = sum(part["pixels"] for part in bins)
+    if not total:
+        return math.nan
     return sum(part["pixels"] * abs(part["probability"] - part["pet_share"]) for part in bins) / total

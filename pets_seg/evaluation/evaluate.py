@@ -12,6 +12,7 @@ from torch import nn
 from pets_seg.config.schema import IGNORED
 from pets_seg.data import Batches, Normalise
 from pets_seg.evaluation.calibration import LEVELS, calibration_error, count_levels
+from pets_seg.evaluation.mask_contents import MaskContents
 from pets_seg.evaluation.metrics import dice_and_iou, hard_mask, overlap
 from pets_seg.losses.cross_entropy import cross_entropy
 from pets_seg.machine.world import ALONE, World
@@ -27,6 +28,7 @@ class Scores:
 
     `levels` (3, LEVELS) counts the pixels of all images by their probability of pet (`calibration.count_levels`).
     `figures` are further values per image, of which those `by_pixel` are means over its counted pixels; NaN is none.
+    An image without a counted pixel has NaN everywhere and is left out of every mean.
     """
 
     dice: torch.Tensor
@@ -38,17 +40,21 @@ class Scores:
     by_pixel: frozenset[str] = frozenset()
 
     def means(self) -> dict[str, float]:
-        """Return Dice and IoU as means over images; cross-entropy and calibration error over all counted pixels."""
-        means = {"dice": self.dice.mean().item(), "iou": self.iou.mean().item(), "loss": self._by_pixel(self.loss)}
-        means["ece"] = calibration_error(self.levels)
+        """Return Dice and IoU as means over images; cross-entropy and calibration error over all counted pixels.
+
+        All are NaN if no image has a counted pixel.
+        """
+        counted = self.pixels > 0
+        means = {"dice": self.dice[counted].mean().item(), "iou": self.iou[counted].mean().item()}
+        means |= {"loss": self._by_pixel(self.loss), "ece": calibration_error(self.levels)}
         for name, values in self.figures.items():
             means[name] = self._by_pixel(values) if name in self.by_pixel else values.nanmean().item()
         return means
 
     def mean(self, name: str) -> float:
-        """Return the mean of one of the `figures`; NaN if any image has no value."""
+        """Return the mean of one of the `figures`; NaN if any image with a counted pixel has no value."""
         values = self.figures[name]
-        return self._by_pixel(values) if name in self.by_pixel else values.mean().item()
+        return self._by_pixel(values) if name in self.by_pixel else values[self.pixels > 0].mean().item()
 
     def rows(self, split: str, stems: Sequence[str]) -> list[dict[str, Any]]:
         """Return the rows of per_image.csv for a split of these stems."""
@@ -56,8 +62,14 @@ class Scores:
         names, values = ("split", "stem", *columns), [column.tolist() for column in columns.values()]
         return [dict(zip(names, (split, *row), strict=True)) for row in zip(stems, *values, strict=True)]
 
+    def contents(self) -> MaskContents:
+        """Return what the masks of the split hold."""
+        return MaskContents(len(self.pixels), int((self.pixels == 0).sum()), bool(self.levels[1].any()))
+
     def _by_pixel(self, values: torch.Tensor) -> float:
-        return ((values * self.pixels).sum() / self.pixels.sum().clamp(min=1)).item()
+        counted = self.pixels > 0
+        pixels = self.pixels[counted]
+        return ((values[counted] * pixels).sum() / pixels.sum()).item()
 
 
 def evaluate(
@@ -106,6 +118,8 @@ def evaluate(
     # A process without a batch has called no figure.
     by_pixel = {name for name in figures if world.any(name in by_pixel)}
     pixels = counts[:, 3].double()
-    mean_losses = losses.double() / pixels.clamp(min=1)
-    values_of |= {name: values_of[name] / pixels.clamp(min=1) for name in by_pixel}
-    return Scores(*dice_and_iou(counts[:, :3]), mean_losses, pixels, levels, values_of, frozenset(by_pixel))
+    values_of |= {name: values_of[name] / pixels for name in by_pixel}
+    scores = [*dice_and_iou(counts[:, :3]), losses.double() / pixels, *values_of.values()]
+    dice, iou, mean_losses, *others = [torch.where(pixels > 0, score, torch.nan) for score in scores]
+    values_of = dict(zip(values_of, others, strict=True))
+    return Scores(dice, iou, mean_losses, pixels, levels, values_of, frozenset(by_pixel))

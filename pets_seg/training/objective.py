@@ -32,16 +32,16 @@ class Objective:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the scalar to minimise and the cross-entropy alone.
 
-        With `whole`, the mask (N,H,W) of a batch of which `mask` is a part, both are the part's share: the sums of the
-        shares over all parts are the values of the batch.
+        An image without a counted pixel counts in neither. With `whole`, the mask (N,H,W) of a batch of which `mask`
+        is a part, both are the part's share: the sums of the shares over all parts are the values of the batch.
         """
         whole = mask if whole is None else whole
-        counted = (whole != IGNORED).sum().clamp(min=1)
+        images, counted = counted_images(whole).sum().clamp(min=1), (whole != IGNORED).sum().clamp(min=1)
         ce = cross_entropy(logits, mask).sum() / counted
 
         def share(values: torch.Tensor) -> torch.Tensor:
             if values.ndim == 1:
-                return values.sum() / len(whole)
+                return torch.where(counted_images(mask), values, 0).sum() / images
             return torch.where(mask != IGNORED, values, 0).sum() / counted
 
         shares = [ce if loss is cross_entropy else share(loss(logits, mask)) for _, loss in self.terms]
@@ -59,6 +59,11 @@ class Objective:
 
     def _weighted_sum(self, values: Sequence[Number]) -> Number:
         return reduce(add, [weight * value for (weight, _), value in zip(self.terms, values, strict=True)])
+
+
+def counted_images(mask: torch.Tensor) -> torch.Tensor:
+    """Return which images of `mask` (B,H,W) have a counted pixel, (B,) bool."""
+    return (mask != IGNORED).flatten(1).any(1)
 
 
 def build_objective(settings: Mapping[str, Any]) -> Objective:

@@ -10,6 +10,7 @@ from torch import nn
 from pets_seg.data import Batches
 from pets_seg.evaluation.calibration import reliability
 from pets_seg.evaluation.evaluate import Scores, evaluate
+from pets_seg.evaluation.mask_contents import summary_of
 from pets_seg.evaluation.metrics import hard_mask
 from pets_seg.models.checkpoint import save_weights
 from pets_seg.models.cost import count_macs, count_parameters
@@ -76,6 +77,7 @@ def score_best(run: Setup) -> dict[str, Any]:
     }
     means = {split: scores[split].means() for split in scores}
     summary = summarise(run.state, means["test"]) | metric_summary(run.metrics, means["valid"], means["test"])
+    summary |= summary_of({split: scores[split].contents() for split in scores})
     summary |= {
         "parameters": count_parameters(run.state.network),
         "macs": count_macs(run.state.network, run.about["size"]),

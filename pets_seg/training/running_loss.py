@@ -10,50 +10,58 @@ from pets_seg.machine.world import World
 class RunningLoss:
     """Sums over images of the objective and the cross-entropy; a NaN or infinity in any step stays in the sums.
 
-    Each rank adds its share of a batch's means; the sums over the ranks are those of the batch.
+    Each rank adds its share of a batch's means; the sums over the ranks are those of the batch. Images without a
+    counted pixel are not in the means.
     """
 
     def __init__(self, device: torch.device, world: World) -> None:
         self.device, self.world = device, world
         self.sums = torch.zeros(2, device=device)
         self.images = 0
-        # On CUDA: a copy of the sums on its way to the host, its images, and the event that it has arrived.
-        self.copy: tuple[torch.Tensor, int, torch.cuda.Event] | None = None
+        self.counted = torch.zeros((), dtype=torch.int64, device=device)
+        # On CUDA: a copy of the sums and the counted images on its way to the host, and the event that it has arrived.
+        self.copy: tuple[torch.Tensor, torch.cuda.Event] | None = None
         self.last_look = 0.0
 
-    def add(self, means: torch.Tensor, images: int) -> None:
-        """Add the objective and cross-entropy (2,) of a batch of `images`, or this rank's share of them."""
-        self.sums += means.float() * images
+    def add(self, means: torch.Tensor, images: int, counted: torch.Tensor) -> None:
+        """Add the objective and cross-entropy (2,) of a batch of `images`, or this rank's share of them.
+
+        `counted`, int64 on the device, is how many of the images have a counted pixel.
+        """
+        self.sums += means.float() * counted
         self.images += images
+        self.counted += counted
 
     def look(self) -> float:
         """Return the mean objective so far, of this rank's shares; on CUDA as of an earlier look, without waiting."""
+        sums = torch.cat((self.sums, self.counted.float()[None]))
         if self.device.type != "cuda":
-            return self._mean(self.sums, self.images)
-        if self.copy and self.copy[2].query():
-            self.last_look = self._mean(*self.copy[:2])
+            return self._mean(sums)
+        if self.copy and self.copy[1].query():
+            self.last_look = self._mean(self.copy[0])
             self.copy = None
         if self.copy is None:
-            host = torch.empty(2, pin_memory=True)
-            host.copy_(self.sums, non_blocking=True)
+            host = torch.empty(3, pin_memory=True)
+            host.copy_(sums, non_blocking=True)
             event = torch.cuda.Event()
             event.record()
-            self.copy = (host, self.images, event)
+            self.copy = (host, event)
         return self.last_look
 
-    def _mean(self, sums: torch.Tensor, images: int) -> float:
-        return sums[0].item() * self.world.size / images
+    def _mean(self, sums: torch.Tensor) -> float:
+        objective, _, counted = sums.tolist()
+        return objective * self.world.size / max(1.0, counted)
 
     def means(self) -> tuple[float, float]:
         """Return the means over the images of the epoch: objective, cross-entropy. Waits for the device."""
-        loss, cross_entropy = (self.world.sum(self.sums.clone()) / self.images).tolist()
+        loss, cross_entropy = (self.world.sum(self.sums.clone()) / max(1, int(self.counted))).tolist()
         return loss, cross_entropy
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state, from which any number of ranks can continue; a collective operation."""
         sums_of_ranks = torch.zeros(self.world.size, 2, device=self.device)
         sums_of_ranks[self.world.rank] = self.sums
-        return {"sums": self.world.sum(sums_of_ranks).cpu(), "images": self.images}
+        return {"sums": self.world.sum(sums_of_ranks).cpu(), "images": self.images, "counted": int(self.counted)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
@@ -62,3 +70,5 @@ class RunningLoss:
         sums = sums_of_ranks[self.world.rank] if len(sums_of_ranks) == size else sums_of_ranks.sum(0) / size
         self.sums = sums.to(self.device)
         self.images = state["images"]
+        # Older checkpoints counted all images.
+        self.counted.fill_(state.get("counted", self.images))

@@ -10,6 +10,7 @@ import torch
 from pets_seg.data.batches import cut, epoch_batches
 from pets_seg.errors import RunError
 from pets_seg.machine.seeding import derive_seed
+from pets_seg.training.objective import counted_images
 from pets_seg.training.progress import Progress
 from pets_seg.training.setup import Setup
 
@@ -69,7 +70,7 @@ def train_step(run: Setup, indices: torch.Tensor) -> None:
     state.scheduler.step()
     if state.average:
         state.average.update(state.network)
-    state.losses.add(reduce(torch.add, losses), len(mask))
+    state.losses.add(reduce(torch.add, losses), len(mask), counted_images(mask).sum())
 
 
 def stop_unless_finite(kind: str, loss: float, run: Setup) -> None:

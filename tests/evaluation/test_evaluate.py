@@ -1,6 +1,9 @@
 """Scores of a split: independent of the batch, equal to figures made one image at a time."""
 
+import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 import torch
@@ -32,11 +35,11 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> Split:
     return open_dataset(data).train
 
 
-def scores(split: Split, boundary: str) -> module.Scores:
+def scores(split: Split, boundary: str, figures: Mapping[str, Callable] = MappingProxyType({})) -> module.Scores:
     torch.manual_seed(0)
     network = make_network("unet", width=4)
     batches = Batches(split, CPU, boundary)
-    return evaluate(network, batches, Normalise("imagenet", CPU), autocast(CPU, "fp32"))
+    return evaluate(network, batches, Normalise("imagenet", CPU), autocast(CPU, "fp32"), figures)
 
 
 @pytest.mark.parametrize("boundary", ["foreground", "ignore"])
@@ -73,3 +76,37 @@ def test_the_first_layer_sees_normalised_images(split: Split, tmp_path: Path) ->
         last = Normalise(kind, CPU, torch.channels_last)(image)
         assert last.is_contiguous(memory_format=torch.channels_last)
         assert torch.equal(last, Normalise(kind, CPU)(image))
+
+
+def without_counted_pixels(split: Split, rows: list[int]) -> Split:
+    """Return the split with images in which trimap 3 is everywhere."""
+    trimaps = split.trimaps.clone()
+    trimaps[split.rows[rows]] = 3
+    return Split(split.stems, split.rows, split.images, trimaps)
+
+
+@pytest.mark.parametrize("largest", [1, 4, 64])
+def test_an_image_without_a_counted_pixel_is_left_out_of_every_mean(
+    split: Split, largest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LARGEST_BATCH", largest)
+    figures = {"by_image": lambda logits, mask: logits.mean((1, 2, 3)), "by_pixel": lambda logits, mask: logits[:, 0]}
+    out, kept = [0, 5, 6], [row for row in range(len(split)) if row not in (0, 5, 6)]
+    found = scores(without_counted_pixels(split, out), "ignore", figures)
+    others = scores(
+        Split([split.stems[n] for n in kept], split.rows[kept], split.images, split.trimaps), "ignore", figures
+    )
+    assert found.means() == pytest.approx(others.means(), abs=1e-6)
+    for name in figures:
+        assert found.mean(name) == pytest.approx(others.mean(name), abs=1e-6)
+    assert (found.contents(), others.contents().left_out) == (module.MaskContents(len(split), 3, True), 0)
+    for row, cells in enumerate(found.rows("test", split.stems)):
+        scored = [cells[name] for name in ("dice", "iou", "loss", *figures)]
+        assert [math.isnan(value) for value in scored] == [row in out] * 5
+        assert (cells["pixels"] == 0) == (row in out)
+
+
+def test_a_split_without_a_counted_pixel_has_no_figures(split: Split) -> None:
+    found = scores(without_counted_pixels(split, list(range(len(split)))), "ignore", {})
+    assert all(math.isnan(value) for value in found.means().values())
+    assert found.contents() == module.MaskContents(len(split), len(split), False)

@@ -126,3 +126,17 @@ def test_a_sum_averages_each_loss_by_its_own_kind(batch: tuple) -> None:
     torch.testing.assert_close(objective(logits, mask)[0], expected)
     parts = [objective(logits[rows], mask[rows], mask)[0] for rows in (slice(0, 1), slice(1, 4))]
     torch.testing.assert_close(sum(parts), expected)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy.cross_entropy", "soft_dice.soft_dice", "lovasz.lovasz", "focal.focal"])
+def test_an_image_without_a_counted_pixel_has_no_part_in_the_objective(batch: tuple, loss: str) -> None:
+    logits, mask = batch
+    uncounted = mask.clone()
+    uncounted[1] = 255
+    objective = build_objective({"name": "mine", "_target_": f"pets_seg.losses.{loss}"})
+    others = [0, 2, 3]
+    torch.testing.assert_close(objective(logits, uncounted), objective(logits[others], mask[others]))
+    parts = [objective(logits[rows], uncounted[rows], uncounted)[0] for rows in (slice(0, 2), slice(2, 4))]
+    torch.testing.assert_close(sum(parts), objective(logits, uncounted)[0])
+    nothing = objective(logits, torch.full_like(mask, 255))
+    assert [value.item() for value in nothing] == [0, 0]

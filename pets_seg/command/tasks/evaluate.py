@@ -17,6 +17,7 @@ from pets_seg.config.plain import plain
 from pets_seg.config.weights import find_run
 from pets_seg.data import ensure_decoded, open_dataset
 from pets_seg.errors import InputError
+from pets_seg.evaluation.mask_contents import check_masks
 from pets_seg.evaluation.metrics import build_metrics
 from pets_seg.machine.device import resolve_device
 from pets_seg.models.checkpoint import read_about
@@ -36,8 +37,9 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
         raise InputError(f"model={given['name']}: the network of the run is {about['model']['name']}; leave model out")
     made_of = [about["model"], {} if "data" in keys else data]
     check_sources(folder.path, folder.read_status().get("sources"), source_digests(made_of))
-    _, index = ensure_decoded(data, needed=())
-    choose(config, folder, index, own="data" not in keys)
+    cache, index = ensure_decoded(data, needed=(), arrays_too=True)
+    chosen = choose(config, folder, index, own="data" not in keys)
+    check_masks(cache, index, data, [chosen.split])
 
 
 def run(cfg: DictConfig) -> float:
@@ -55,10 +57,11 @@ def run(cfg: DictConfig) -> float:
     name, split = chosen.split, getattr(dataset, chosen.split)
     scores = score_checkpoint(folder.best, device, precision, {name: split}, metrics)[name]
 
-    means = scores.means()
+    means, contents = scores.means(), scores.contents()
     shown = {key: means[key] for key in ("dice", "iou", "loss", *metrics)}
     figures = {"split": name, "images": len(split), **shown, "ece": means["ece"]}
-    figures |= {"trained_on": chosen.trained, "checkpoint": folder.best.name, "epoch": about["epoch"], "data": data}
+    figures |= {"images_left_out": contents.left_out, "has_pet": contents.has_pet, "trained_on": chosen.trained}
+    figures |= {"checkpoint": folder.best.name, "epoch": about["epoch"], "data": data}
     rows = scores.rows(name, split.stems)
     if "data" in keys:
         root = hashlib.sha256(str(data.get("root")).encode()).hexdigest()[:6]
@@ -67,7 +70,7 @@ def run(cfg: DictConfig) -> float:
     words = [f"{key}={value:.4f}" for key, value in shown.items()]
     words += [f"trained_on={chosen.trained}"] if chosen.trained else []
     print(f"split={figures['split']} images={len(split)}", *words)
-    for note in chosen.notes:
+    for note in [*chosen.notes, *contents.remarks(chosen.split)]:
         log.warning(note)
     tell_of_masks(dataset.index, data, given)
     print(f"written to {written}")

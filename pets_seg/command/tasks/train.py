@@ -25,8 +25,9 @@ from pets_seg.config.checks import check
 from pets_seg.config.identity import made_of
 from pets_seg.config.parts import allow, check_sources, source_digests
 from pets_seg.config.weights import DIGEST, with_digest
-from pets_seg.data import ensure_decoded, open_dataset
+from pets_seg.data import SPLITS, ensure_decoded, open_dataset
 from pets_seg.errors import InputError, RunError
+from pets_seg.evaluation.mask_contents import check_masks
 from pets_seg.evaluation.metrics import metric_records
 from pets_seg.machine.device import describe_device, resolved
 from pets_seg.machine.terminal import from_here
@@ -63,8 +64,9 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     # Read and cached now, so that a later change of the files does not matter.
     source_digests(made_of(config))
     metric_records(config["metric"])
-    _, index = ensure_decoded(config["data"])
+    cache, index = ensure_decoded(config["data"], arrays_too=True)
     tell_of_masks(index, config["data"], overrides)
+    check_masks(cache, index, config["data"], SPLITS)
     check_start(config, index)
 
 
@@ -175,6 +177,8 @@ def _train(
         log.info(f"{from_here(folder.path)}: {settings}")
         if not folder.last.exists():
             _tell_of_shorter(folder.path, config)
+        for remark in check_masks(*ensure_decoded(config["data"]), config["data"], SPLITS):
+            log.warning(remark)
         tracker = begin(config, folder.path)
         sweep, dataset = Schedule.current, open_dataset(config["data"])
         in_sweep: dict[str, Any] = {"after_epoch": sweep.after_epoch, "announced": sweep.announced} if sweep else {}

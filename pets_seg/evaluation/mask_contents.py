@@ -1,0 +1,104 @@
+"""What the masks of a split hold, as far as it limits what Dice says: whether any pet, and images without figures."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pets_seg.config.schema import IGNORED
+from pets_seg.data import Index
+from pets_seg.data.batches import mask_of_trimap
+from pets_seg.data.verify import ARRAYS
+from pets_seg.errors import InputError
+
+# By the name of a split: what a sentence calls it.
+IN_WORDS = {"train": "training ", "valid": "validation ", "test": "test ", "all": ""}
+# What the keys of summary.json begin with, by split.
+IN_SUMMARY = {"valid": "val", "test": "test"}
+# Images are looked at through a grid of about so many pixels a side; most show both classes on it.
+GRID = 32
+
+
+@dataclass(frozen=True)
+class MaskContents:
+    """Of `images`, `left_out` have no counted pixel; `has_pet` is whether any pixel of any mask is pet."""
+
+    images: int
+    left_out: int
+    has_pet: bool
+
+    def remarks(self, split: str) -> list[str]:
+        """Return a line for each limit of the figures of `split`."""
+        no_pet = [] if self.has_pet else [without_pet(split)]
+        return no_pet + ([images_left_out(split, self.left_out, self.images)] if self.left_out else [])
+
+
+def without_pet(split: str) -> str:
+    """Return what to say of a split in whose masks no pixel is pet."""
+    name = IN_WORDS[split]
+    masks = f"no pixel of the {name}masks is pet"
+    if split == "train":
+        return f"{masks}, so that nothing can be learned of pets"
+    return f"{masks}, so that {name}Dice says nothing: it is 1 where no pet is predicted, and about 0 where any is"
+
+
+def images_left_out(split: str, count: int, total: int) -> str:
+    """Return what to say of images that have no counted pixel."""
+    have, are = ("has", "is") if count == 1 else ("have", "are")
+    return f"{count} of {total} {IN_WORDS[split]}images {have} no counted pixel and {are} left out"
+
+
+def summary_of(contents: Mapping[str, MaskContents]) -> dict[str, Any]:
+    """Return what summary.json says of the masks of each split."""
+    summary: dict[str, Any] = {}
+    for split, key in IN_SUMMARY.items():
+        held = contents[split]
+        summary |= {
+            f"{key}_images": held.images,
+            f"{key}_images_left_out": held.left_out,
+            f"{key}_has_pet": held.has_pet,
+        }
+    return summary
+
+
+def recorded(summary: Mapping[str, Any], split: str) -> MaskContents | None:
+    """Return what summary.json, maybe a stranger's, says of a split's masks; None if it does not, as older ones."""
+    key = IN_SUMMARY[split]
+    images, left_out, has_pet = (summary.get(f"{key}_{what}") for what in ("images", "images_left_out", "has_pet"))
+    if type(images) is not int or type(left_out) is not int or type(has_pet) is not bool:
+        return None
+    return MaskContents(images, left_out, has_pet)
+
+
+def check_masks(folder: Path, index: Index, data: Mapping[str, Any], splits: Sequence[str]) -> list[str]:
+    """Return the remarks on `splits` of the pixel cache `folder` for the settings `data`.
+
+    Raises InputError for a split none of whose images has a counted pixel.
+    """
+    trimaps = np.load(folder / ARRAYS[1], mmap_mode="r")
+    remarks = []
+    for split in splits:
+        contents = look(trimaps, index.rows(split), data["boundary"])
+        if contents.left_out == contents.images:
+            boundary = "; data.boundary=ignore counts no pixel of the boundary" if data["boundary"] == "ignore" else ""
+            raise InputError(
+                f"data={data['name']}: none of the {contents.images} {IN_WORDS[split]}images has a counted pixel, so "
+                f"that there are no figures{boundary}; mend the masks"
+            )
+        remarks += contents.remarks(split)
+    return remarks
+
+
+def look(trimaps: np.ndarray, rows: Sequence[int], boundary: str) -> MaskContents:
+    """Return what the masks hold that `boundary` makes of these rows of `trimaps` (N,S,S) uint8."""
+    meaning = mask_of_trimap(boundary).numpy()
+    counted = meaning != IGNORED
+    step = max(1, trimaps.shape[-1] // GRID)
+    grid = trimaps[:, ::step, ::step][rows]
+    unsure = np.flatnonzero(~counted[grid].any((1, 2)))
+    left_out = sum(not counted[trimaps[rows[int(index)]]].any() for index in unsure)
+    pet = meaning == 1
+    has_pet = bool(pet[grid].any()) or any(pet[trimaps[row]].any() for row in rows)
+    return MaskContents(len(rows), left_out, has_pet)
