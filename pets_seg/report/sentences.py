@@ -2,9 +2,8 @@
 
 import math
 
+from pets_seg.report.limits import splits_without_pet
 from pets_seg.report.study.compare import Difference, Interaction
-from pets_seg.report.study.groups import simplicity, written
-from pets_seg.report.study.starts import KEY as START
 from pets_seg.report.study.statistics import MOST_SEEDS
 from pets_seg.report.study.study import Study
 from pets_seg.report.study.verdicts import Verdict, compared, constants_in_words, has_plan, significant, verdict
@@ -34,14 +33,15 @@ SENTENCES = {
 def answer(study: Study) -> list[str]:
     """Return what the study says of test Dice.
 
-    Constant networks come first, then significant differences, then the others, then interactions.
+    Splits without a pet and constant networks come first, then significant differences, then the others, then
+    interactions.
     """
     if reason := no_comparison(study):
-        return [*constant_networks(study), reason]
+        return [*splits_without_pet(study), *constant_networks(study), reason]
     differences = compared(study)
     clear = [item for item in differences if verdict(item) in (Verdict.BETTER, Verdict.WORSE)]
     others = [item for item in differences if item not in clear]
-    sentences = constant_networks(study) + _best_and_worst(clear)
+    sentences = splits_without_pet(study) + constant_networks(study) + _best_and_worst(clear)
     against = study.baseline.short if study.baseline else "the baseline"
     if len(others) > MOST_SENTENCES:
         sentences += _together(others, against)
@@ -62,27 +62,6 @@ def no_comparison(study: Study) -> str:
     if not compared(study):
         return "No group has a finished run of its own baseline to be compared with."
     return ""
-
-
-def remarks(study: Study) -> list[str]:
-    """Return what all runs started from, and which images, baselines or interactions the comparison leaves out."""
-    sentences = []
-    # Where runs started from different weights, the names of groups say so.
-    if START not in study.keys and (names := {run.settings.get(START) for run in study.runs} - {None}):
-        sentences.append(f"All runs started from the weights of {written(names.pop())}.")
-    for item in study.differences:
-        images = item.estimate.images
-        most = max(len(run.images.get("test", ())) for run in item.group.finished)
-        if item.metric == "test_dice" and item.estimate.seeds and images < most:
-            common = f"{images} of {most} test images in common"
-            without = "no test images in common, so that the means of runs are compared"
-            sentences.append(f"{item.group.name} and {item.baseline.name} have {common if images else without}.")
-    simplest = min(study.groups, key=simplicity) if study.groups else None
-    if simplest and not simplest.finished and study.baselines:
-        sentences.append(f"{simplest.name}, the simplest group, has no finished run and is not the baseline.")
-    if len(study.keys) > 2 and study.baselines:
-        sentences.append(f"The groups differ in {len(study.keys)} keys; interactions are sought between two only.")
-    return sentences
 
 
 def constant_networks(study: Study) -> list[str]:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pets_seg.machine.terminal import coloured, width
 from pets_seg.report.columns import groups_table, jobs_table
-from pets_seg.report.sentences import constant_networks, interaction_sentences, no_comparison, remarks
+from pets_seg.report.limits import remarks, splits_without_pet
+from pets_seg.report.sentences import constant_networks, interaction_sentences, no_comparison
 from pets_seg.report.study.compare import Difference
 from pets_seg.report.study.statistics import MOST_SEEDS
 from pets_seg.report.study.study import Study
@@ -81,11 +82,11 @@ def _wrapped(text: str, wide: int, colour: str = "") -> str:
 
 
 def verdict_lines(study: Study) -> list[tuple[str, str]]:
-    """Return pairs of a line and its colour ("" for none): constant networks, then one line per group, the best first.
+    """Return pairs of a line and its colour ("" for none): what limits them, then one line per group, the best first.
 
     Of more than MOST_LINES groups those in the middle are counted.
     """
-    lines = [(sentence, "yellow") for sentence in constant_networks(study)]
+    lines = [(sentence, "yellow") for sentence in splits_without_pet(study) + constant_networks(study)]
     if reason := no_comparison(study):
         return [*lines, (reason, "")]
     against = study.baseline.short if study.baseline else "the baseline of each"

@@ -11,7 +11,8 @@ from scipy import stats
 from sweeps import SMALL, sweep, write_sweep
 
 from pets_seg.errors import InputError
-from pets_seg.report.sentences import answer, remarks
+from pets_seg.report.limits import remarks
+from pets_seg.report.sentences import answer
 from pets_seg.report.study.statistics import holm
 from pets_seg.report.study.study import reached, read_study, spread
 from pets_seg.report.tables import comparison_frame, course_table, main_table, markdown, runs_frame

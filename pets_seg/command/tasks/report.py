@@ -19,8 +19,9 @@ from pets_seg.config.plain import plain
 from pets_seg.errors import InputError, escaped, reason
 from pets_seg.evaluation.prediction import predict_test
 from pets_seg.machine.files import write_text
+from pets_seg.report.limits import remarks
 from pets_seg.report.origin import origin
-from pets_seg.report.sentences import answer, progress, remarks
+from pets_seg.report.sentences import answer, progress
 from pets_seg.report.study.compare import common_seeds
 from pets_seg.report.study.examples import Example, choose_groups, choose_images
 from pets_seg.report.study.runs import Run, run_folders

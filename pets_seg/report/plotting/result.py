@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pets_seg.errors import escaped
+from pets_seg.evaluation.mask_contents import IN_SUMMARY, IN_WORDS, recorded
 from pets_seg.report.plotting.drawing import add_axes, add_text
 from pets_seg.report.plotting.looks import COLOURS, MUTED, STYLE
 from pets_seg.report.plotting.masks import PREDICTED, UNCOUNTED, add_image, draw_legend, draw_outline
@@ -37,6 +38,9 @@ def draw_result(run: Run, examples: Sequence[Example]) -> Figure:
         figure = Figure((LEFT + COLUMNS * CELL + 0.05, height))
         add_text(figure, 0.12, height - 0.2, escaped(run.name), 9, fontweight="bold", va="center")
         scores = f"test Dice {run.number('test_dice'):.4f}, IoU {run.number('test_iou'):.4f}"
+        for split in IN_SUMMARY:
+            if (held := recorded(run.summary, split)) and not held.has_pet:
+                scores += f"; no pet in the {IN_WORDS[split]} masks"
         add_text(figure, 0.12, height - 0.38, scores, 8, va="center", color=MUTED)
         tall = (height - HEAD - 1.1) / 2
         _draw_curves(run, *(add_axes(figure, 0.5, bottom, LEFT - 0.85, tall) for bottom in (0.4, 0.95 + tall)))

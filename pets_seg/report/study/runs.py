@@ -67,14 +67,19 @@ class Run:
 
     @cached_property
     def images(self) -> dict[str, pd.DataFrame]:
-        """The scores of each split's images, by stem."""
-        return {str(split): part.set_index("stem").sort_index() for split, part in self.per_image.groupby("split")}
+        """The scores of each split's images, by stem; those without a counted pixel have none and are left out."""
+        counted = self.per_image[self.per_image["pixels"] != 0]
+        return {str(split): part.set_index("stem").sort_index() for split, part in counted.groupby("split")}
+
+    def left_out(self, split: str) -> int:
+        """Return how many images of a split have no counted pixel."""
+        return int(((self.per_image["split"] == split) & (self.per_image["pixels"] == 0)).sum())
 
     @cached_property
     def constant(self) -> str | None:
         """The class that its best weights predict for every test image, if they do (`constant.constant_class`)."""
-        images, bins = (table[table["split"] == "test"] for table in (self.per_image, self.calibration))
-        return constant_class(images, bins)
+        images = self.images.get("test", _no_rows("per_image"))
+        return constant_class(images, self.calibration[self.calibration["split"] == "test"])
 
     @property
     def extra_metrics(self) -> list[str]:

@@ -1,0 +1,63 @@
+"""What limits the figures of a study: masks that leave Dice nothing to say, and what the comparison leaves out."""
+
+from pets_seg.evaluation.mask_contents import IN_SUMMARY, images_left_out, recorded, without_pet
+from pets_seg.report.study.groups import simplicity, written
+from pets_seg.report.study.runs import Run
+from pets_seg.report.study.starts import KEY as START
+from pets_seg.report.study.study import Study
+from pets_seg.report.study.words import listed
+
+
+def splits_without_pet(study: Study) -> list[str]:
+    """Return a sentence for each split that has no pet in finished runs; those of older versions do not say."""
+    finished = [run for run in study.runs if run.finished]
+    sentences = []
+    for split in IN_SUMMARY:
+        without = [run.name for run in finished if (held := recorded(run.summary, split)) and not held.has_pet]
+        if without:
+            said = without_pet(split)
+            some = f"In {listed(without, 'and')} {said}." if len(without) < len(finished) else ""
+            sentences.append(some or f"{said[0].upper()}{said[1:]}.")
+    return sentences
+
+
+def remarks(study: Study) -> list[str]:
+    """Return the limits of the comparison: what all runs started from, and what it leaves out."""
+    sentences = _uncounted(study)
+    # Where runs started from different weights, the names of groups say so.
+    if START not in study.keys and (names := {run.settings.get(START) for run in study.runs} - {None}):
+        sentences.append(f"All runs started from the weights of {written(names.pop())}.")
+    for item in study.differences:
+        images = item.estimate.images
+        most = max(len(run.images.get("test", ())) for run in item.group.finished)
+        if item.metric == "test_dice" and item.estimate.seeds and images < most:
+            common = f"{images} of {most} test images in common"
+            without = "no test images in common, so that the means of runs are compared"
+            sentences.append(f"{item.group.name} and {item.baseline.name} have {common if images else without}.")
+    simplest = min(study.groups, key=simplicity) if study.groups else None
+    if simplest and not simplest.finished and study.baselines:
+        sentences.append(f"{simplest.name}, the simplest group, has no finished run and is not the baseline.")
+    if len(study.keys) > 2 and study.baselines:
+        sentences.append(f"The groups differ in {len(study.keys)} keys; interactions are sought between two only.")
+    return sentences
+
+
+def _uncounted(study: Study) -> list[str]:
+    """Return how many images have no counted pixel, and which runs have figures that count them."""
+    finished = [run for run in study.runs if run.finished]
+    sentences: dict[str, None] = {}
+    for split in IN_SUMMARY:
+        for run in finished:
+            if left_out := run.left_out(split):
+                sentences[f"{images_left_out(split, left_out, left_out + len(run.images.get(split, ())))}."] = None
+    if older := [run.name for run in finished if _counts_them(run)]:
+        sentences[
+            f"In the means of {listed(older, 'and')} they have Dice and IoU 1, as in older versions; task=evaluate "
+            "computes the means without them."
+        ] = None
+    return list(sentences)
+
+
+def _counts_them(run: Run) -> bool:
+    uncounted = run.per_image["pixels"] == 0
+    return bool(run.per_image.loc[uncounted, "dice"].notna().any())

@@ -1,0 +1,87 @@
+"""What limits the figures of a study is said: splits without a pet, and images without a counted pixel."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from sweeps import SMALL, write_sweep
+
+from pets_seg.report.limits import remarks, splits_without_pet
+from pets_seg.report.plotting.result import draw_result
+from pets_seg.report.sentences import answer
+from pets_seg.report.study.runs import read_run
+from pets_seg.report.study.study import read_study
+from pets_seg.report.sweep import verdict_lines
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> list[Path]:
+    """The four runs of two groups; their summaries say nothing of masks, as those of older versions."""
+    return write_sweep(tmp_path, {"none": {}, "elastic": {"effect": 0.05}}, **{**SMALL, "seeds": 2})
+
+
+def record(run: Path, **facts: object) -> None:
+    summary = json.loads((run / "summary.json").read_text())
+    masks = {f"{key}_{name}": value for key in ("val", "test") for name, value in facts.items()}
+    (run / "summary.json").write_text(json.dumps(summary | masks))
+
+
+def uncount(run: Path, stem: str, keep: bool = False) -> None:
+    """Make a test image one without a counted pixel; `keep` leaves its scores, which older versions wrote as 1."""
+    table = pd.read_csv(run / "per_image.csv", dtype={"stem": str})
+    row = (table["split"] == "test") & (table["stem"] == stem)
+    table.loc[row, "pixels"] = 0
+    table.loc[row, ["dice", "iou"]] = 1.0 if keep else float("nan")
+    table.loc[row, "loss"] = 0.0 if keep else float("nan")
+    table.to_csv(run / "per_image.csv", index=False)
+
+
+def test_runs_that_do_not_say_count_as_unknown(runs: list[Path]) -> None:
+    study = read_study([runs[0].parent])
+    assert splits_without_pet(study) == []
+    assert remarks(study) == []
+
+
+def test_a_split_without_a_pet_comes_before_all_verdicts(runs: list[Path]) -> None:
+    for run in runs:
+        record(run, images=40, images_left_out=0, has_pet=False)
+    study = read_study([runs[0].parent])
+    valid, test = splits_without_pet(study)
+    assert valid.startswith("No pixel of the validation masks is pet, so that validation Dice says nothing")
+    assert test.startswith("No pixel of the test masks is pet, so that test Dice says nothing")
+    assert answer(study)[:2] == [valid, test]
+    assert verdict_lines(study)[:2] == [(valid, "yellow"), (test, "yellow")]
+    # A picture of one run says it too.
+    header = [text.get_text() for text in draw_result(read_run(runs[0]), []).texts]
+    assert any("no pet in the validation masks; no pet in the test masks" in text for text in header)
+
+
+def test_runs_without_a_pet_are_named_where_others_have_one(runs: list[Path]) -> None:
+    for number, run in enumerate(runs):
+        record(run, images=40, images_left_out=0, has_pet=number > 0)
+    _, test = splits_without_pet(read_study([runs[0].parent]))
+    assert test.startswith(f"In {runs[0].name} no pixel of the test masks is pet")
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_images_without_a_counted_pixel_are_in_no_comparison(runs: list[Path], older: bool) -> None:
+    for run in runs:
+        uncount(run, "pet_3", keep=older)
+    study = read_study([runs[0].parent])
+    said = remarks(study)
+    assert said[0] == "1 of 40 test images has no counted pixel and is left out."
+    assert len(said) == (2 if older else 1)
+    if older:
+        assert said[1].startswith(f"In the means of {runs[0].name}, ")
+        assert "they have Dice and IoU 1" in said[1]
+    for metric in ("test_dice", "test_iou", "test_loss"):
+        item = study.difference(study.groups[1], metric)
+        assert item.paired.shape == (2, 39)
+        # By hand, from the files.
+        tables = [pd.read_csv(run / "per_image.csv", dtype={"stem": str}) for run in runs]
+        tables = [table[(table["split"] == "test") & (table["pixels"] > 0)] for table in tables]
+        column = metric.removeprefix("test_")
+        means = [table[column].mean() for table in tables]
+        expected = (means[2] + means[3] - means[0] - means[1]) / 2
+        assert item.estimate.difference == pytest.approx(expected)
