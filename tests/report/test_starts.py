@@ -6,8 +6,8 @@ import pytest
 import yaml
 from sweeps import SMALL, write_sweep
 
+from pets_seg.report.limits import remarks
 from pets_seg.report.origin import origin
-from pets_seg.report.sentences import remarks
 from pets_seg.report.study.study import Study, read_study
 
 ONE, OTHER = "1" * 64, "1" * 11 + "2" * 53
