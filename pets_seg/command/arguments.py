@@ -8,6 +8,7 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override
 
+from pets_seg.command.quoting import quoted
 from pets_seg.command.spelling import unreadable
 from pets_seg.config.groups import GROUPS
 from pets_seg.config.hints import meant_as_sweep, readable
@@ -22,7 +23,10 @@ typed: list[str] = []
 
 
 def check_arguments(arguments: Sequence[str]) -> list[str]:
-    """Return the command line with its flags before its overrides; raise InputError for one that cannot be read."""
+    """Return the command line with its flags before its overrides, values in quotes where Hydra needs them.
+
+    Raises InputError for one that cannot be read.
+    """
     parser = get_args_parser()
     parser.error = _refuse_flag  # type: ignore[method-assign]  # argparse has no other way to keep it from exiting.
     given, rest = parser.parse_known_args(list(arguments))
@@ -34,13 +38,16 @@ def check_arguments(arguments: Sequence[str]) -> list[str]:
     for flag, fix in NOT_HERE.items():
         if getattr(given, flag) is not None:
             raise InputError(f"--{flag.replace('_', '-')}: is not for use here; {fix}")
-    if not given.shell_completion:
-        for index, word in enumerate(overrides):
-            if not readable(word):
-                raise InputError(unreadable(overrides, index))
-        for word, override in zip(overrides, OverridesParser.create().parse_overrides(overrides), strict=True):
-            _check_override(word, override)
-    return [argument for argument in arguments if argument not in overrides] + overrides
+    others = [argument for argument in arguments if argument not in overrides]
+    if given.shell_completion:
+        return others + overrides
+    words = [quoted(word) for word in overrides]
+    for index, word in enumerate(words):
+        if not readable(word):
+            raise InputError(unreadable(overrides, index))
+    for word, override in zip(words, OverridesParser.create().parse_overrides(words), strict=True):
+        _check_override(word, override)
+    return others + words
 
 
 def flags(arguments: Sequence[str]) -> Namespace:

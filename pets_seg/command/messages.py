@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import sys
 import traceback
 from collections.abc import Iterator
@@ -12,7 +13,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-from pets_seg.command.spelling import unreadable
+from pets_seg.command.arguments import key_of, typed
+from pets_seg.command.quoting import one_value
+from pets_seg.command.spelling import is_path, unreadable
 from pets_seg.config.checks import check_setting
 from pets_seg.config.groups import GROUPS
 from pets_seg.config.hints import OPERATIONS, first_line, unknown_key
@@ -25,10 +28,8 @@ traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
 # In characters: a value can be long, and a line must show the beginning of it and the rule at the end.
 LONGEST_LINE = 900
 # What Hydra says, and what is said instead of the one thing that it names.
+SWEEP = r"(?:Ambiguous value for argument|Sweep parameters) '(.+?)'(?:\n| requires)"
 LINES = {
-    r"(?:Ambiguous value for argument|Sweep parameters) '(.+?)'": (
-        "{0}: several values need a sweep: add -m (a setting that takes a list wants it in brackets: [a,b])"
-    ),
     r"Multiple values for ([\w/@.]+)\.": "{0}: is given more than once; give {0}=... once, without a +",
     r"Could not append to config. An item is already at '(.+?)'": "+{0}: is there; write {0}=... without the +",
     r"Missing mandatory value: ([\w.]+)": "{0}: is needed: give {0}=...",
@@ -97,6 +98,8 @@ def _explain(error: HydraException | OmegaConfBaseException) -> str:
         return f"{group}={option}: no such option{nearest(option, error.options)}; {group} is one of {known}{own}"
     if isinstance(error, OverrideParseException):
         return unreadable([str(error.override)], 0)
+    if match := re.search(SWEEP, text):
+        return _several_values(match[1])
     for pattern, line in LINES.items():
         if match := re.search(pattern, text):
             return line.format(match[1])
@@ -111,6 +114,14 @@ def _explain(error: HydraException | OmegaConfBaseException) -> str:
         return f"{unknown_key(key)} (set in {file})" if " not in " in reason else f"{file}: {key}: {reason}"
     key = getattr(error, "full_key", None)
     return f"{key}: {first_line(text)}" if key else re.split(r"\s(?:Config search path|full_key):", text)[0]
+
+
+def _several_values(override: str) -> str:
+    """Explain a word with several values outside a sweep, which may be a path that has commas."""
+    # As it was typed, without the quotes that Hydra got.
+    word = next((word for word in typed if key_of(word) == key_of(override)), override)
+    line = f"{word}: several values need a sweep: add -m (a setting that takes a list wants it in brackets: [a,b])"
+    return f"{line}; one path with commas is written {shlex.quote(one_value(word))}" if is_path(word) else line
 
 
 def _wrong_value(override: str, cause: str) -> str:

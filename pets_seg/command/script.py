@@ -10,6 +10,7 @@ import hydra
 from omegaconf import DictConfig, open_dict, read_write
 
 from pets_seg.command.messages import one_line
+from pets_seg.command.quoting import quoted
 from pets_seg.command.reads import check_files, check_words
 from pets_seg.command.replay import expand
 from pets_seg.command.sweeps import listed
@@ -30,7 +31,8 @@ def compose(*overrides: str) -> DictConfig:
     Raises Hydra's errors for unknown settings, and InputError for a sweep and for a key without effect on a run.
     """
     with hydra.initialize_config_module("pets_seg.conf", version_base="1.3"):
-        cfg = hydra.compose("config", overrides=expand(overrides), return_hydra_config=True)
+        words = [quoted(word) for word in expand(overrides)]
+        cfg = hydra.compose("config", overrides=words, return_hydra_config=True)
     if sweep := listed(cfg):
         raise InputError(f"{', '.join(sweep)}: is swept over by a chosen file; a script loops over it, run by run")
     check_words(cfg.task.name, [*cfg.hydra.overrides.task], sweep=False)

@@ -5,12 +5,15 @@ import shlex
 from collections.abc import Sequence
 from itertools import accumulate
 
+from pets_seg.command.quoting import one_value, quoted
 from pets_seg.config.hints import LONGEST, NUMBER, readable
+from pets_seg.config.schema import PATHS
 
 # A word that ends or begins with one of these, beside its neighbour, was one word with it before the shell cut it.
 OPEN, CLOSE = ",=:[({", ",=:])}"
 CUT = "the shell cuts a command at its spaces, so leave out those beside commas, = and brackets; "
-RULE = "write key=value, a value with signs beyond letters, digits and _-+./ in quotes, e.g. 'checkpoint=\"runs/a=b\"'"
+RULE = "write key=value, a value with signs beyond letters, digits, spaces and _-+./ in quotes, e.g. {example}"
+EXAMPLE = 'checkpoint="runs/a=b"'
 # What people write and what Hydra wants instead, replaced one after the other until the word can be read.
 SLIPS: list[tuple[str, str]] = [
     (r"^([\w./@+~]+)\s*(?::|=+)\s*", r"\1="),
@@ -34,12 +37,19 @@ def unreadable(words: Sequence[str], index: int) -> str:
         return f"{text[:60]}...: has {len(text)} characters, {LONGEST} are the most; shorten it"
     meant = "".join(words[first : last + 1])
     mended = accumulate(SLIPS, lambda word, slip: re.sub(slip[0], slip[1], word), initial=meant)
-    for guess in [*mended, re.sub(r"=([^\[\](){}'\"]+)$", r'="\1"', meant)]:
+    for guess in [*map(quoted, mended), re.sub(r"=([^\[\](){}'\"]+)$", r'="\1"', meant)]:
         if readable(guess):
             return f"{text}: cannot be read; {CUT if first < last else ''}write {shlex.quote(guess)}"
     before = words[first - 1] if first and "=" not in text else ""
     more = f"; values of a sweep stand without spaces: {before},{text}" if "=" in before else ""
-    return f"{text}: cannot be read; {RULE}{more}"
+    rule = RULE.format(example=shlex.quote(one_value(text) if is_path(text) else EXAMPLE))
+    return f"{text}: cannot be read; {rule}{more}"
+
+
+def is_path(word: str) -> bool:
+    """Return whether the value of an override is meant as a path, whatever signs it holds."""
+    key, equal, value = word.partition("=")
+    return bool(equal) and (key in PATHS or "/" in value) and readable(one_value(word))
 
 
 def _belong(left: str, right: str) -> bool:

@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pets_seg.command.arguments import flags, only_shows
 from pets_seg.config.groups import GROUPS
+from pets_seg.config.hints import readable
 from pets_seg.config.plain import plain
 from pets_seg.errors import InputError
 
@@ -89,5 +90,13 @@ def _each_alone(overrides: Overrides, in_files: Mapping[str, str]) -> list[str]:
     for word, override in overrides:
         key, _, value = word.partition("=")
         fixed = not override.is_sweep_override() and not override.is_delete() and value
-        words.append(f"{key}=choice({value})" if fixed and _group(override) in swept else word)
+        words.append(_as_choice(key, value) if fixed and _group(override) in swept else word)
     return words
+
+
+def _as_choice(key: str, value: str) -> str:
+    """Return an override as a sweep over its one value, or as a forced one if Hydra could not read the job's word."""
+    choice = f"{key}=choice({value})"
+    [element] = OverridesParser.create().parse_overrides([choice])[0].sweep_string_iterator()
+    # It leaves out the quotes that letters of other scripts need.
+    return choice if readable(f"{key}={element}") else f"++{key.lstrip('+')}={value}"

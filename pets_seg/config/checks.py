@@ -64,7 +64,8 @@ def check(cfg: DictConfig, named: Collection[str] = ()) -> dict[str, Any]:
 def _check_name(key: str, name: Any) -> None:
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise InputError(
-            f"{key}={str(name)[:120]}: must start with a letter or digit and hold 1 to 100 letters, digits, _ . + -"
+            f"{key}={str(name)[:120]}: must start with a letter or digit and hold 1 to 100 letters (a to z), digits "
+            "and _ . + -"
         )
 
 

@@ -9,6 +9,8 @@ from pets_seg.config.rules import Range
 
 # In masks: a pixel that is not counted.
 IGNORED = 255
+# The settings of the package that are paths.
+PATHS = ("data.root", "data.cache_dir", "checkpoint", "runs", "replay")
 # More is a mistake.
 COUNT = Range(1, 1_000_000)
 SEED = Range(0, 2**31 - 1)

@@ -45,10 +45,12 @@ def load_plain(file: Path) -> dict[str, Any]:
     """Return the plain values of a YAML file, which may be a stranger's; ValueError, saying why, if it has no names."""
     try:
         text = read_limited(file, LARGEST)
+        # LibYAML refuses what PyYAML writes of a path that is not UTF-8.
+        loader = yaml.SafeLoader if b"\\uDC" in text else LOADER
         # A few aliases can stand for more than fits into memory; a run writes none.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, LOADER)):
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, loader)):
             raise ValueError("it has aliases")
-        content = yaml.load(text, LOADER)
+        content = yaml.load(text, loader)
     # Beside its own errors PyYAML raises IndexError, KeyError and AttributeError for values that contradict their tag.
     except Exception as error:
         raise ValueError(reason(error)) from None
