@@ -1,7 +1,6 @@
 """What is shown at the end of a single run: its figures, where they are, a picture, and the next command."""
 
 import logging
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from pets_seg.command.messages import one_line
 from pets_seg.errors import InputError
 from pets_seg.evaluation.mask_contents import IN_SUMMARY, recorded
 from pets_seg.machine.files import write_whole
-from pets_seg.machine.terminal import duration, python
+from pets_seg.machine.terminal import duration, python, shell
 from pets_seg.report.study.words import unit_of
 from pets_seg.run_folder.names import RESULT
 from pets_seg.tracking.wandb_names import in_trial
@@ -63,7 +62,7 @@ def show_next(given: Sequence[str], aug: str, seed: int) -> None:
     words = ["-m", f"aug=none,{'hflip' if aug == 'none' else aug}", f"seed={seed},{seed + 1},{seed + 2}"]
     words += [word for word in given if key_of(word) not in NOT_NEXT]
     print(f"\nDoes {'an' if aug == 'none' else 'this'} augmentation help? Compare over three seeds:\n")
-    print(f"  {python()} -m pets_seg.run {shlex.join(words)}")
+    print(f"  {python()} -m pets_seg.run {shell(words)}")
 
 
 def write_picture(folder: Path) -> Path | None:

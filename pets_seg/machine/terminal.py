@@ -7,7 +7,7 @@ import select
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -53,6 +53,20 @@ def python() -> str:
     if shutil.which("python") == sys.executable:
         return "python"
     return shlex.quote(str(from_here(Path(sys.executable))))
+
+
+def shell(words: Iterable[str]) -> str:
+    """Return the words of a command as a user gives them to bash; what cannot be shown stands as escapes in $'...'."""
+    return " ".join(shlex.quote(word) if word.isprintable() else _in_ansi_quotes(word) for word in words)
+
+
+def _in_ansi_quotes(word: str) -> str:
+    signs = (f"\\{char}" if char in "\\'" else char if char.isprintable() else _bytes(char) for char in word)
+    return f"$'{''.join(signs)}'"
+
+
+def _bytes(char: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in char.encode(errors="surrogateescape"))
 
 
 def from_here(path: Path) -> Path:

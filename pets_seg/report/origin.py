@@ -1,13 +1,12 @@
 """The origin of a comparison: its runs, their code and their machines."""
 
 import math
-import shlex
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from pets_seg.errors import escaped
-from pets_seg.machine.terminal import duration
+from pets_seg.machine.terminal import duration, shell
 from pets_seg.report.study.starts import starts
 from pets_seg.report.study.study import Study
 
@@ -25,7 +24,7 @@ def origin(study: Study, arguments: list[str]) -> list[tuple[str, str]]:
     statuses = [run.status for run in study.runs]
     seconds = sum(number for run in study.runs if not math.isnan(number := run.number("train_seconds")))
     pairs = [
-        ("Command", f"python -m pets_seg.run {shlex.join(arguments)}"),
+        ("Command", f"python -m pets_seg.run {shell(arguments)}"),
         ("Runs", f"{len(study.runs)} in {', '.join(map(str, study.folders))}, {duration(seconds)} of training"),
         ("Started from", _listed(starts(study.runs))),
         ("Code", _listed(_commit(status.get("git")) for status in statuses)),

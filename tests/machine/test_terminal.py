@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import tiny
 
-from pets_seg.machine.terminal import duration, python
+from pets_seg.machine.terminal import duration, python, shell
 
 
 @pytest.mark.parametrize(
@@ -84,3 +84,11 @@ def test_a_sweep_whose_reader_has_left_writes_its_page(oxford: Path, tmp_path: P
     assert done.returncode == 1
     assert done.stderr == "standard output: could not be written (No space left on device)\n"
     assert (tmp_path / "runs" / "study" / "report.html").exists()
+
+
+def test_a_command_that_is_shown_gives_its_words_again() -> None:
+    words = ["a", "data.root=Fotos Jürgen", "b\udcff's \\x", "c\nd", "猫\u3000\x1b0", ""]
+    line = shell(words)
+    assert line.isprintable()
+    done = subprocess.run(["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True, check=True)
+    assert [os.fsdecode(word) for word in done.stdout.split(b"\0")[:-1]] == words
