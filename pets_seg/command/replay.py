@@ -1,6 +1,7 @@
 """`replay=RUN`: the settings of a run's config.yaml, as overrides of the command line."""
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,7 +15,8 @@ from pets_seg.config.parts import targets
 from pets_seg.config.plain import plain
 from pets_seg.config.weights import DIGEST, find_weights, sha256
 from pets_seg.errors import InputError, printable
-from pets_seg.run_folder.config_file import find_config, read_config
+from pets_seg.run_folder.config_file import find_config, read_config, root_problem
+from pets_seg.run_folder.paths import as_given
 
 KEY = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 NOT_FROM_FILES = ("data.cache_dir", "data.download")
@@ -38,6 +40,8 @@ def expand(arguments: Sequence[str]) -> list[str]:
     settings = [*_overrides(run, config), ("name", "replay")]
     if config.get(DIGEST) and "checkpoint" not in keys:
         settings.append(("checkpoint", _written(_same_weights(run, config))))
+    if not _is_given("data.root", keys) and (problem := root_problem(config["data"])):
+        raise InputError(f"replay={run}: {problem}; give data.root=... beside it")
     recorded = [f"{key}={value}" for key, value in settings if not _is_given(key.lstrip("+"), keys)]
     # Before all that is given, for of two overrides of a key the later one counts.
     first = arguments.index(given[0])
@@ -95,6 +99,8 @@ def _overrides(run: str, config: dict[str, Any]) -> Iterator[tuple[str, str]]:
             # What an option builds is said by the option here, and where files go by the user, not by the file.
             if key != "name" and not key.startswith("_") and f"{group}.{key}" not in NOT_FROM_FILES:
                 # An argument that the option's file does not have takes a +.
+                value = as_given(config, f"{group}.{key}", value)
+                _check(run, f"{group}.{key}", value)
                 added = "" if key in own_option(group, name) or f"{group}.{key}" in ADDED_LATER else "++"
                 yield from _each(f"{added}{group}.{key}", value)
 
@@ -115,8 +121,12 @@ def _check(run: str, key: str, value: Any) -> None:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             _check(run, f"{key}.{index}", item)
-    elif not isinstance(value, int | float | str | None) or "${" in str(value) or not str(value).isprintable():
+    elif not isinstance(value, int | float | str | None) or "${" in str(value) or any(map(_is_control, str(value))):
         raise InputError(f"replay={run}: {key}={str(value)[:50]!r} is not a value that a run writes")
+
+
+def _is_control(char: str) -> bool:
+    return unicodedata.category(char) == "Cc"
 
 
 def _each(key: str, value: Any) -> Iterator[tuple[str, str]]:

@@ -143,6 +143,8 @@ def _check_together(config: Mapping[str, Any]) -> None:
         raise InputError(
             f"train.accumulate={train['accumulate']}: must not exceed train.batch_size={train['batch_size']}; lower it"
         )
+    if config["data"].get("root") == "":
+        raise InputError("data.root=: is empty; name a folder (. is the current one)")
     cache_dir = config["data"].get("cache_dir")
     if cache_dir and os.path.isfile(cache_dir):
         raise InputError(f"data.cache_dir={cache_dir}: is a file; name a folder")

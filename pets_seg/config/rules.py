@@ -5,6 +5,7 @@ import math
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pets_seg.errors import InputError, nearest
@@ -62,6 +63,11 @@ def describe(annotation: Any) -> str:
 def takes_one(annotation: Any) -> bool:
     """Return whether a setting takes a single number or word, so that several of them can only be a sweep."""
     return all(_bare(part)[0] in KINDS or _bare(part)[0] is Literal for part in _alternatives(annotation))
+
+
+def takes_path(annotation: Any) -> bool:
+    """Return whether a setting takes a path, or a list of them: whether Path is in its annotation."""
+    return annotation is Path or any(takes_path(part) for part in get_args(annotation))
 
 
 def arguments_of(target: Callable[..., Any], passed: int) -> tuple[dict[str, inspect.Parameter], bool]:

@@ -16,7 +16,7 @@ from pets_seg.errors import InputError
 from pets_seg.evaluation.metrics import hard_mask
 from pets_seg.models import memory_format
 from pets_seg.models.checkpoint import load_network, read_about
-from pets_seg.run_folder.config_file import read_config
+from pets_seg.run_folder.config_file import read_config, root_problem
 from pets_seg.run_folder.names import BEST, CONFIG, STATUS
 from pets_seg.run_folder.reading import read_json
 
@@ -45,6 +45,8 @@ def predict_test(run: Path, stems: Sequence[str]) -> tuple[np.ndarray, np.ndarra
         raise InputError(f"{run} has no {BEST}")
     about = read_about(weights)
     data = recorded_data(run)
+    if problem := root_problem(data):
+        raise InputError(f"{run / CONFIG}: {problem}")
     check_sources(run, read_json(run / STATUS).get("sources"), source_digests([about["model"], data]))
     test = open_dataset(data | {"size": about["size"]}, needed=("test",)).test
     row_of = dict(zip(test.stems, test.rows.tolist(), strict=True))

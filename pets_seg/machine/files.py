@@ -14,6 +14,15 @@ from pets_seg.errors import RunError, reason
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
+def absolute(path: str) -> Path:
+    """Return a path, in which ~ may stand for a home folder, as seen from the current folder; links stay.
+
+    A path that begins with ~ and a name that is no user's stays as it is.
+    """
+    whole = os.path.expanduser(path)
+    return Path(whole) if whole.startswith("~") else Path(whole).absolute()
+
+
 def open_regular(path: Path) -> BufferedReader:
     """Open a file for reading; OSError for anything but a regular file, since opening a pipe waits for its writer."""
     if not stat.S_ISREG(os.stat(path).st_mode):

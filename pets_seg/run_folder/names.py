@@ -16,6 +16,8 @@ LOCK = ".lock"
 CHECKPOINTS = "checkpoints"
 LAST = f"{CHECKPOINTS}/last.pt"
 WANDB = "wandb"
+# Hydra's own: how and where the command was started.
+HYDRA = ".hydra/hydra.yaml"
 # It has a folder for each evaluation, with EVALUATION and PER_IMAGE.
 EVALUATIONS = "evaluations"
 EVALUATION = "evaluation.json"

@@ -71,12 +71,12 @@ def test_a_replay_has_the_threads_of_the_run(
 
 def test_what_else_is_given_wins_and_old_files_keep_their_meaning(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    folder.mkdir()
+    (folder / "it's a\\b, {c}").mkdir(parents=True)
     groups = {"scheduler": {"name": "onecycle", "warmup": 0.1}, "loss": {"name": "dice"}}
     groups |= {"model": {"name": "unet", "width": 4}, "optimizer": {"name": "sgd", "_target_": "torch.optim.SGD"}}
     groups |= {
         "aug": {"name": "none", "operations": []},
-        "data": {"name": "folder", "_target_": "pets_seg.data.sources.folder", "root": "it's a\\b, {c}"},
+        "data": {"name": "folder", "_target_": "pets_seg.data.sources.folder", "root": f"{folder}/it's a\\b, {{c}}"},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump({**groups, "train": {"name": "default"}, "seed": 3}))
     expanded = replay.expand(["-m", f"replay={folder}", "seed=0,1", "scheduler=cosine"])
@@ -86,7 +86,7 @@ def test_what_else_is_given_wins_and_old_files_keep_their_meaning(tmp_path: Path
     assert "train.accumulate=1" in expanded
     assert "name=replay" in expanded
     assert not any("_target_" in word for word in expanded)
-    assert "data.root='it\\'s a\\b, {c}'" in expanded
+    assert f"data.root='{folder}/it\\'s a\\b, {{c}}'" in expanded
     assert replay.expand(["seed=1"]) == ["seed=1"]
     # A part of a group leaves its option as it was; another option takes the whole group's place.
     expanded = replay.expand([f"replay={folder}", "optimizer.lr=0.5", "loss=ce_dice", "name=x"])

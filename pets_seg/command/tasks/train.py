@@ -35,6 +35,7 @@ from pets_seg.machine.world import World, this_world
 from pets_seg.run_folder.config_file import recorded_threads
 from pets_seg.run_folder.folder import RunFolder, describe_machine, git_commit
 from pets_seg.run_folder.lock import locked
+from pets_seg.run_folder.paths import recorded
 from pets_seg.run_folder.recorded_data import check_same_data
 from pets_seg.run_folder.shorter import find_shorter
 from pets_seg.tracking.tracker import Tracker, begin, check_tracker, finished_already
@@ -171,7 +172,8 @@ def _train(
     try:
         sources, name = source_digests(made_of(config)), describe_device(device)
         folder.write_status("running", **describe_machine(name, torch.get_num_threads()), sources=sources)
-        folder.write_config(config)
+        kept = recorded(config)
+        folder.write_config(kept)
         processes = f", {world.size} processes" if world.size > 1 else ""
         settings = f"{config['model']['name']} on {name}, {config['train']['precision']}{processes}"
         log.info(f"{from_here(folder.path)}: {settings}")
@@ -179,7 +181,7 @@ def _train(
             _tell_of_shorter(folder.path, config)
         for remark in check_masks(*ensure_decoded(config["data"]), config["data"], SPLITS):
             log.warning(remark)
-        tracker = begin(config, folder.path)
+        tracker = begin(kept, folder.path)
         sweep, dataset = Schedule.current, open_dataset(config["data"])
         in_sweep: dict[str, Any] = {"after_epoch": sweep.after_epoch, "announced": sweep.announced} if sweep else {}
         summary = train(config, dataset, folder, device, tracker, interruption.poll, world, **in_sweep)
