@@ -50,6 +50,16 @@ def check_arguments(arguments: Sequence[str]) -> list[str]:
     return others + words
 
 
+def for_recorded_data(words: Sequence[str]) -> list[str]:
+    """Return a command line in which settings of data go with task=evaluate and the data of the run, not with `data`.
+
+    The option that is chosen without data=... is not that of the run, and may have no such settings.
+    """
+    if "task=evaluate" not in words or any(key_of(word) == "data" for word in words):
+        return list(words)
+    return [f"++{word}" if word.startswith("data.") and "=" in word else word for word in words]
+
+
 def flags(arguments: Sequence[str]) -> Namespace:
     """Return what Hydra's parser makes of a command line that can be read."""
     return get_args_parser().parse_known_args(list(arguments))[0]

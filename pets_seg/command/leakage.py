@@ -1,22 +1,26 @@
 """Which images a run is scored on: of which data, in which split, and whether it was trained on them."""
 
 import logging
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pets_seg.config.checks import check_option
 from pets_seg.config.weights import DIGEST
 from pets_seg.data import Index
 from pets_seg.errors import InputError, printable
 from pets_seg.evaluation.prediction import recorded_data
+from pets_seg.machine.files import absolute
+from pets_seg.run_folder.config_file import root_problem
 from pets_seg.run_folder.folder import RunFolder
 from pets_seg.run_folder.recorded_data import describe_change, read_files, trained_images
 
 log = logging.getLogger("pets_seg")
 # Those of the run assign images to splits also where the command gives the folder.
 SPLIT_SETTINGS = ("split_seed", "group")
+# Settings of `data` with which the data stay the run's.
+KEPT = ("skip_bad", "cache_dir", "download")
 
 
 @dataclass(frozen=True)
@@ -34,24 +38,39 @@ def data_of(config: Mapping[str, Any], folder: RunFolder, about: Mapping[str, An
     They are the run's unless the command gives others; what its network depends on is the run's in any case.
     """
     data = dict(config["data"])
-    run = recorded_data(folder.path) if "data" not in keys or data["name"] == _recorded_name(folder) else {}
+    given = {key: value for key, value in data.items() if f"data.{key}" in keys}
     if "data" not in keys:
-        data = run | {key: data[key] for key in ("skip_bad", "cache_dir") if f"data.{key}" in keys}
-    elif run:
-        same = os.path.abspath(str(run.get("root"))) == os.path.abspath(str(data.get("root")))
+        data = recorded_data(folder.path) | given
+        if given:
+            check_option("data", data)
+        if "root" not in given and (problem := root_problem(data)):
+            raise InputError(f"checkpoint={config['checkpoint']}: {problem}; give data.root=... beside it")
+    elif run := _recorded(folder, data["name"]):
+        same = run.get("root") is not None and absolute(run["root"]) == absolute(str(data.get("root")))
         taken = data.keys() & (run.keys() if same else SPLIT_SETTINGS)
-        data |= {key: run[key] for key in taken if key in run and f"data.{key}" not in keys}
+        data |= {key: run[key] for key in taken if key in run and key not in given}
+    if data.get("root"):
+        # Evaluations of folders that have the same relative name must not replace each other.
+        data["root"] = str(absolute(data["root"]))
     if about.get("range") and "range" in data and "data.range" not in keys:
         data["range"] = about["range"]
     return data | {key: about[key] for key in ("size", "boundary", "normalisation")}
 
 
-def _recorded_name(folder: RunFolder) -> Any:
+def _recorded(folder: RunFolder, name: str) -> dict[str, Any]:
+    """Return the `data` settings of a run if they are of the option `name`, otherwise nothing."""
     try:
-        return recorded_data(folder.path)["name"]
+        data = recorded_data(folder.path)
     # The command gives the data, so that a run whose own cannot be used can be evaluated.
     except InputError:
-        return None
+        return {}
+    return data if data["name"] == name else {}
+
+
+def other_data(keys: Iterable[str]) -> bool:
+    """Return whether settings of a command name other data than the run's."""
+    kept = {f"data.{key}" for key in KEPT}
+    return any(key == "data" or (key.startswith("data.") and key not in kept) for key in keys)
 
 
 def choose(config: Mapping[str, Any], folder: RunFolder, index: Index, own: bool) -> Evaluated:

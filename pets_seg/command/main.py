@@ -13,7 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from pets_seg.command.arguments import check_arguments, only_shows, typed
+from pets_seg.command.arguments import check_arguments, for_recorded_data, only_shows, typed
 from pets_seg.command.completion import completes, module_script
 from pets_seg.command.help import register_help
 from pets_seg.command.messages import boundary, exit_code, heard, one_line, traceback_wanted
@@ -92,7 +92,7 @@ def _start(words: list[str]) -> None:
     if not this_world().first:
         # Hydra's own files are written once.
         words = [*words, "hydra.output_subdir=null", "hydra/job_logging=terminal"]
-    sys.argv[1:] = told_apart(check_arguments(expand(words)))
+    sys.argv[1:] = told_apart(check_arguments(for_recorded_data(expand(words))))
     if not only_shows(sys.argv[1:]):
         if "${" in (folder := os.getcwd()):
             raise InputError(f"{folder}: holds ${{, which a configuration takes for a reference; start elsewhere")

@@ -9,7 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from pets_seg.command.arguments import key_of
-from pets_seg.command.leakage import choose, data_of
+from pets_seg.command.leakage import choose, data_of, other_data
 from pets_seg.command.own_masks import tell_of_masks
 from pets_seg.config.checks import check
 from pets_seg.config.parts import allow, check_sources, source_digests
@@ -38,7 +38,7 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     made_of = [about["model"], {} if "data" in keys else data]
     check_sources(folder.path, folder.read_status().get("sources"), source_digests(made_of))
     cache, index = ensure_decoded(data, needed=(), arrays_too=True)
-    chosen = choose(config, folder, index, own="data" not in keys)
+    chosen = choose(config, folder, index, own=not other_data(keys))
     check_masks(cache, index, data, [chosen.split])
 
 
@@ -53,7 +53,7 @@ def run(cfg: DictConfig) -> float:
         log.warning(f"the run was in fp16, which {device.type} cannot compute; evaluating in fp32")
         precision = "fp32"
     dataset, metrics = open_dataset(data, needed=()), build_metrics(config["metric"])
-    chosen = choose(config, folder, dataset.index, own="data" not in keys)
+    chosen = choose(config, folder, dataset.index, own=not other_data(keys))
     name, split = chosen.split, getattr(dataset, chosen.split)
     scores = score_checkpoint(folder.best, device, precision, {name: split}, metrics)[name]
 
@@ -63,7 +63,7 @@ def run(cfg: DictConfig) -> float:
     figures |= {"images_left_out": contents.left_out, "has_pet": contents.has_pet, "trained_on": chosen.trained}
     figures |= {"checkpoint": folder.best.name, "epoch": about["epoch"], "data": data}
     rows = scores.rows(name, split.stems)
-    if "data" in keys:
+    if other_data(keys):
         root = hashlib.sha256(str(data.get("root")).encode()).hexdigest()[:6]
         name = f"{name}-{data['name']}-{root}"
     written = folder.write_evaluation(name, figures, rows)
@@ -84,7 +84,7 @@ def _read(cfg: DictConfig, keys: set[str]) -> tuple[dict[str, Any], RunFolder, d
     the run's in any case.
     """
     # Only the class of the network: what it is given beside the checkpoint is that of the run.
-    config = check(cfg, named=("model",))
+    config = check(cfg, named=("model",) if "data" in keys else ("model", "data"))
     allow(config)
     if not config["checkpoint"]:
         raise InputError("checkpoint: is needed with task=evaluate; give one, e.g. checkpoint=runs/default/RUN")
