@@ -52,12 +52,13 @@ def groups_table(study: Study, width: int) -> str:
 
 def jobs_table(study: Study, names: Sequence[str], width: int) -> str:
     """Return one line per run, or one per name in `names`: its state and best figures."""
-    runs = {run.name: run for run in study.runs}
-    names = list(names) or list(runs)
-    states = [runs[name].state if name in runs else "not made" for name in names]
-    columns = [Column("run", names), Column("state", states)]
+    known = {run.name: run for run in study.runs}
+    # Runs of several projects may have the same name.
+    runs = [known.get(name) for name in names] if names else list(study.runs)
+    states = [run.state if run else "not made" for run in runs]
+    columns = [Column("run", list(names) or [run.name for run in study.runs]), Column("state", states)]
     for header, key, rank in (("val Dice", "best_val_dice", 2), ("test Dice", "test_dice", 1)):
-        values = [runs[name].number(key) if name in runs else math.nan for name in names]
+        values = [run.number(key) if run else math.nan for run in runs]
         columns.append(Column(header, ["" if math.isnan(value) else f"{value:.4f}" for value in values], rank))
     return fitted(columns, width)
 

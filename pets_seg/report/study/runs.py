@@ -18,7 +18,7 @@ from pets_seg.config.identity import ADDED_LATER, identity
 from pets_seg.config.weights import DIGEST
 from pets_seg.errors import InputError, escaped
 from pets_seg.report.study.constant import constant_class
-from pets_seg.run_folder.config_file import load_plain
+from pets_seg.run_folder.config_file import given_paths, load_plain, with_absolute_root
 from pets_seg.run_folder.names import CONFIG, STATUS, SUMMARY
 from pets_seg.run_folder.reading import flat, read_csv, read_json, tabular
 
@@ -112,7 +112,7 @@ def read_runs(folders: Sequence[Path]) -> tuple[list[Run], list[LeftOut]]:
 
     Of copies of a run the first finished one is taken. Raises InputError if a folder is not there.
     """
-    runs: dict[str, Run] = {}
+    runs: dict[tuple[str, Any], Run] = {}
     left_out = []
     for path in dict.fromkeys(path for folder in folders for path in run_folders(folder)):
         try:
@@ -122,26 +122,39 @@ def read_runs(folders: Sequence[Path]) -> tuple[list[Run], list[LeftOut]]:
             why = str(error) if isinstance(error, ValueError) else f"cannot be read ({type(error).__name__}: {error})"
             left_out.append(_left_out(path, why))
             continue
-        if first := runs.get(run.name):
+        # In two projects the same command names different data, and makes runs of the same name.
+        key = run.name, run.settings.get("data.root")
+        if first := runs.get(key):
             if path.resolve() == first.folder.resolve():
                 continue
             kept, other = (run, first) if run.finished and not first.finished else (first, run)
             left_out.append(_left_out(other.folder, f"is the same run as {kept.folder}"))
             run = kept
-        runs[run.name] = run
+        runs[key] = run
+    _write_roots_as_given(list(runs.values()))
     left_out += _leave_out_other_metrics(list(runs.values()))
     damaged = [_left_out(run.folder, damage) for run in runs.values() for damage in run.damage]
     return list(runs.values()), left_out + damaged
+
+
+def _write_roots_as_given(runs: Sequence[Run]) -> None:
+    """Let settings of runs have data.root as their commands gave it, if that tells the folders of all runs apart."""
+    roots = {run.folder: run.settings.get("data.root") for run in runs}
+    given = {run.folder: given_paths(run.config).get("data.root", roots[run.folder]) for run in runs}
+    if len(set(roots.values())) == len(set(given.values())) == len({(given[run], roots[run]) for run in roots}):
+        for run in runs:
+            if "data.root" in run.settings:
+                run.settings["data.root"] = given[run.folder]
 
 
 def _leave_out_other_metrics(runs: Sequence[Run]) -> list[LeftOut]:
     """Remove from runs the values of an extra metric whose settings or code differ from most runs'; return which."""
     left_out = []
     for name in dict.fromkeys(name for run in runs for name in run.extra_metrics):
-        digests = {run.name: str(run.metric_record(name).get("digest")) for run in runs if name in run.extra_metrics}
+        digests = {run.folder: str(run.metric_record(name).get("digest")) for run in runs if name in run.extra_metrics}
         [(usual, _)] = Counter(digests.values()).most_common(1)
         for run in runs:
-            if digests.get(run.name, usual) != usual:
+            if digests.get(run.folder, usual) != usual:
                 del run.summary[f"val_{name}_at_best"], run.summary[f"test_{name}"]
                 why = f"metric {name} has other settings or other code here than in most of the runs"
                 left_out.append(_left_out(run.folder, why))
@@ -170,7 +183,7 @@ def read_run(folder: Path) -> Run:
     if state not in STATES:
         raise ValueError(f"status.json: {str(state)[:50]!r} is not a state of a run")
     try:
-        config = load_plain(folder / CONFIG)
+        config = with_absolute_root(load_plain(folder / CONFIG), folder)
     except ValueError as error:
         raise ValueError(f"config.yaml cannot be read ({error})") from None
     seed = config.get("seed")
