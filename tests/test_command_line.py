@@ -75,7 +75,15 @@ def test_train_then_again_then_evaluate(oxford: Path, tmp_path: Path) -> None:
     assert "test Dice" in first.stdout
     assert first.stderr == ""
     [run] = (tmp_path / "runs" / "default").iterdir()
-    expected = {"config.yaml", "status.json", "metrics.csv", "summary.json", "per_image.csv", "calibration.csv"}
+    expected = {
+        "config.yaml",
+        "status.json",
+        "metrics.csv",
+        "summary.json",
+        "per_image.csv",
+        "calibration.csv",
+        "data.csv",
+    }
     assert {path.name for path in run.iterdir()} == expected | {
         "checkpoints",
         "result.png",
@@ -125,7 +133,7 @@ def test_evaluating_on_other_images_takes_size_and_rule_from_the_run(oxford: Pat
     [run] = (tmp_path / "runs" / "default").iterdir()
     done = forked("task=evaluate", f"checkpoint={run}/metrics.csv", "data=sample", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("split=test images=148 dice=")
+    assert done.stdout.startswith("split=all images=740 dice=")
     [written] = (run / "evaluations").iterdir()
     assert written.name.startswith("test-sample-")
     data = json.loads((written / "evaluation.json").read_text())["data"]

@@ -1,6 +1,5 @@
 """Which images a run is scored on: of which data, in which split, and whether it was trained on them."""
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ from pets_seg.run_folder.config_file import root_problem
 from pets_seg.run_folder.folder import RunFolder
 from pets_seg.run_folder.recorded_data import describe_change, read_files, trained_images
 
-log = logging.getLogger("pets_seg")
 # Those of the run assign images to splits also where the command gives the folder.
 SPLIT_SETTINGS = ("split_seed", "group")
 # Settings of `data` with which the data stay the run's.
@@ -102,23 +100,25 @@ def choose(config: Mapping[str, Any], folder: RunFolder, index: Index, own: bool
     return Evaluated(split, len(seen), notes)
 
 
-def check_start(config: Mapping[str, Any], index: Index) -> None:
-    """Raise InputError if the weights that training starts from were trained on images of its validation or test."""
+def check_start(config: Mapping[str, Any], index: Index) -> list[str]:
+    """Raise InputError if the weights that training starts from were trained on images of its validation or test.
+
+    Returns what has to be said where that is allowed, or unknown.
+    """
     if not config.get(DIGEST):
-        return
+        return []
     trained = trained_images(Path(config["checkpoint"]).parents[1])
     if trained is None:
-        log.warning("checkpoint: holds no data.csv: that it was not trained on these images cannot be checked")
-        return
+        return ["checkpoint: is of no run with data.csv: that it was not trained on these images cannot be checked"]
     seen = [file.stem for file in index.files if file.image in trained and file.split != "train"]
     if not seen:
-        return
+        return []
     said = f"checkpoint: was trained on {len(seen)} validation and test images of this run ({_named(seen)})"
     if not config["allow_trained"]:
         raise InputError(
             f"{said}; choose the splits that it was trained with, or allow_trained=true trains all the same"
         )
-    log.warning(said)
+    return [said]
 
 
 def _named(stems: Sequence[str]) -> str:

@@ -8,11 +8,12 @@ from typing import Any
 from omegaconf import DictConfig
 
 from pets_seg.command.arguments import key_of
-from pets_seg.config.groups import IDENTITY, NAME
+from pets_seg.config.groups import GROUPS, IDENTITY, NAME
 from pets_seg.config.identity import ADDED_LATER, made_of, settings_of
 from pets_seg.config.options import own_option
 from pets_seg.config.parts import targets
 from pets_seg.config.plain import plain
+from pets_seg.config.schema import rules
 from pets_seg.config.weights import DIGEST, find_weights, sha256
 from pets_seg.errors import InputError, printable
 from pets_seg.run_folder.config_file import find_config, read_config, root_problem
@@ -94,7 +95,11 @@ def _overrides(run: str, config: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if not isinstance(name := node["name"], str) or not NAME.fullmatch(name):
             raise InputError(f"replay={run}: {group}.name={str(name)[:50]!r} is not the name of an option")
         yield group, name
-        former = {key.partition(".")[2]: value for key, value in ADDED_LATER.items() if key.startswith(f"{group}.")}
+        # Of those of an option of the package's own, only its own.
+        known = own_option(group, name).keys() | rules(GROUPS[group].schema)
+        former = {
+            key: value for where, value in ADDED_LATER.items() if (key := where.removeprefix(f"{group}.")) in known
+        }
         for key, value in {**former, **settings_of(group, node)}.items():
             # What an option builds is said by the option here, and where files go by the user, not by the file.
             if key != "name" and not key.startswith("_") and f"{group}.{key}" not in NOT_FROM_FILES:

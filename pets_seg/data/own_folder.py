@@ -25,7 +25,7 @@ def folder(
     mask_values: dict[str, list[Any]] | None = None,
     mask_threshold: float | None = None,
     range: list[float] | None = None,
-    lists: str | None = None,
+    lists: str | Path | None = None,
     group: str | None = None,
 ) -> Source:
     """Return the pairs of images/ and masks/ under `root`, or of those under its train/, valid/ and test/.
@@ -50,7 +50,7 @@ def folder(
         pairs = match(list_files(place, "images"), list_files(place, "masks"), mask_suffix)
         if lists is not None:
             _refuse_settings("data.lists", split_seed, None, group)
-            splits = _listed(pairs, expand_user("data.lists", lists).absolute())
+            splits = _listed(pairs, expand_user("data.lists", str(lists)).absolute())
             unused = len(pairs) - sum(map(len, splits.values()))
         else:
             key = _group_key(group)
@@ -67,7 +67,7 @@ def folder(
     )
 
 
-def _refuse_settings(where: str, split_seed: int, lists: str | None, group: str | None) -> None:
+def _refuse_settings(where: str, split_seed: int, lists: str | Path | None, group: str | None) -> None:
     given = {"data.split_seed": split_seed or None, "data.lists": lists, "data.group": group}
     if keys := [key for key, value in given.items() if value is not None]:
         raise InputError(f"{keys[0]}: does nothing where {where} assigns images to splits; leave it out")

@@ -179,7 +179,8 @@ def _train(
         log.info(f"{from_here(folder.path)}: {settings}")
         if not folder.last.exists():
             _tell_of_shorter(folder.path, config)
-        for remark in check_masks(*ensure_decoded(config["data"]), config["data"], SPLITS):
+        cache, index = ensure_decoded(config["data"])
+        for remark in [*check_start(config, index), *check_masks(cache, index, config["data"], SPLITS)]:
             log.warning(remark)
         tracker = begin(kept, folder.path)
         sweep, dataset = Schedule.current, open_dataset(config["data"])
