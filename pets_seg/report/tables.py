@@ -12,6 +12,7 @@ from pets_seg.report.study.compare import extra_metrics
 from pets_seg.report.study.groups import Group, differing_settings
 from pets_seg.report.study.study import MARKS, Reached, Study, plus_minus, reached, spread
 from pets_seg.report.study.words import UNITS, points, unit_of
+from pets_seg.run_folder.data_record import DATA_DIGEST
 from pets_seg.run_folder.reading import tabular
 
 COMPARISON = ["group", "baseline", "metric", "mean", "baseline_mean", "difference", "ci_low", "ci_high", "p", "p_holm"]
@@ -36,13 +37,17 @@ class Table:
 
 
 def runs_frame(study: Study) -> pd.DataFrame:
-    """Return one row per run: run, state, error, seed, groups, the configuration keys that differ, the summary."""
+    """Return one row per run: run, state, error, seed, groups, the configuration keys that differ, the summary.
+
+    The digest of the data, which is in the summary, is given for runs that are not finished too.
+    """
     keys = differing_settings(study.runs)
     rows = []
     for run in study.runs:
         state = {"run": escaped(run.name), "state": run.state, "error": run.error, "seed": run.seed}
         settings = {key: tabular(run.settings.get(key)) for key in keys}
-        rows.append({**state, **run.options, **settings, **run.summary})
+        data = {DATA_DIGEST: run.data.digest} if run.data.digest else {}
+        rows.append({**state, **run.options, **settings, **run.summary, **data})
     return pd.DataFrame(rows)
 
 

@@ -13,6 +13,8 @@ from pets_seg.machine.files import read_limited
 from pets_seg.run_folder.names import DATA
 from pets_seg.run_folder.reading import LARGEST_CSV
 
+# The key of summary.json.
+DATA_DIGEST = "data_digest"
 DIGEST = re.compile(r"[0-9a-f]{32}")
 COLUMNS = ("split", "stem", "image", "mask")
 # Of a row of data.csv: split and stem, and the digests of image and mask.
@@ -40,7 +42,7 @@ def data_record(status: Mapping[str, Any], summary: Mapping[str, Any]) -> DataRe
     """
     data = status.get("data")
     data = data if isinstance(data, dict) else {}
-    digest = _digest(summary.get("data_digest")) or _digest(data.get("digest"))
+    digest = _digest(summary.get(DATA_DIGEST)) or _digest(data.get("digest"))
     counts = [f"{data[split]} {split}" for split in ("train", "valid", "test") if isinstance(data.get(split), int)]
     masks = f"masks: {data['masks']}" if isinstance(data.get("masks"), str) and data["masks"] else ""
     return DataRecord(digest, _digest(data.get("pixels")), "; ".join(filter(None, [", ".join(counts), masks])))

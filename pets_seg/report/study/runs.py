@@ -19,6 +19,7 @@ from pets_seg.config.weights import DIGEST
 from pets_seg.errors import InputError, escaped
 from pets_seg.report.study.constant import constant_class
 from pets_seg.run_folder.config_file import given_paths, load_plain, with_absolute_root
+from pets_seg.run_folder.data_record import DataRecord, data_record
 from pets_seg.run_folder.names import CONFIG, STATUS, SUMMARY
 from pets_seg.run_folder.reading import flat, read_csv, read_json, tabular
 
@@ -66,6 +67,11 @@ class Run:
         return self.state == "finished"
 
     @cached_property
+    def data(self) -> DataRecord:
+        """What it records of its data."""
+        return data_record(self.status, self.summary)
+
+    @cached_property
     def images(self) -> dict[str, pd.DataFrame]:
         """The scores of each split's images, by stem; those without a counted pixel have none and are left out."""
         counted = self.per_image[self.per_image["pixels"] != 0]
@@ -110,9 +116,10 @@ class LeftOut:
 def read_runs(folders: Sequence[Path]) -> tuple[list[Run], list[LeftOut]]:
     """Return the runs in `folders`, each the folder of a sweep or of a run, and what was left out of them.
 
-    Of copies of a run the first finished one is taken. Raises InputError if a folder is not there.
+    Of copies of a run the first finished one is taken; runs of one name that record other data are no copies. Raises
+    InputError if a folder is not there.
     """
-    runs: dict[tuple[str, Any], Run] = {}
+    found: dict[tuple[str, Any], list[Run]] = {}
     left_out = []
     for path in dict.fromkeys(path for folder in folders for path in run_folders(folder)):
         try:
@@ -123,18 +130,19 @@ def read_runs(folders: Sequence[Path]) -> tuple[list[Run], list[LeftOut]]:
             left_out.append(_left_out(path, why))
             continue
         # In two projects the same command names different data, and makes runs of the same name.
-        key = run.name, run.settings.get("data.root")
-        if first := runs.get(key):
-            if path.resolve() == first.folder.resolve():
-                continue
+        namesakes, digest = found.setdefault((run.name, run.settings.get("data.root")), []), run.data.digest
+        first = next((one for one in namesakes if digest is None or one.data.digest in (None, digest)), None)
+        if first is None:
+            namesakes.append(run)
+        elif path.resolve() != first.folder.resolve():
             kept, other = (run, first) if run.finished and not first.finished else (first, run)
             left_out.append(_left_out(other.folder, f"is the same run as {kept.folder}"))
-            run = kept
-        runs[key] = run
-    _write_roots_as_given(list(runs.values()))
-    left_out += _leave_out_other_metrics(list(runs.values()))
-    damaged = [_left_out(run.folder, damage) for run in runs.values() for damage in run.damage]
-    return list(runs.values()), left_out + damaged
+            namesakes[namesakes.index(first)] = kept
+    runs = [run for namesakes in found.values() for run in namesakes]
+    _write_roots_as_given(runs)
+    left_out += _leave_out_other_metrics(runs)
+    damaged = [_left_out(run.folder, damage) for run in runs for damage in run.damage]
+    return runs, left_out + damaged
 
 
 def _write_roots_as_given(runs: Sequence[Run]) -> None:
