@@ -23,8 +23,11 @@ DARK, BRIGHT = "#101418", "#fdfdfd"
 
 
 def draw_factors(study: Study) -> Drawing | None:
-    """Return the mean test Dice of each combination of two factors; None for another sweep, or without results."""
-    if len(study.keys) != 2:
+    """Return the mean test Dice of each combination of two factors; None for another sweep, or without results.
+
+    None too if some combinations are several groups, of different data.
+    """
+    if len(study.keys) != 2 or any(group.data for group in study.groups):
         return None
     first, second = sorted(study.keys, key=lambda key: len(_levels(study, key)))
     rows, columns = _levels(study, first), _levels(study, second)

@@ -12,7 +12,7 @@ import matplotlib as mpl
 from pets_seg.config.groups import COMPARED
 from pets_seg.errors import escaped
 from pets_seg.report.plotting.widths import LABEL, LONGEST, shortened, widest
-from pets_seg.report.study.groups import Group, written
+from pets_seg.report.study.groups import Group, with_data, written
 from pets_seg.report.study.study import Study, spread
 
 STYLE = mpl.rc_params_from_file(Path(__file__).parents[1] / "template" / "figures.mplstyle", use_default_template=False)
@@ -106,7 +106,7 @@ def _label(group: Group, names: Mapping[str, str], inches: float) -> str:
         # A key gets less room, for it says less than a value.
         head = f"{shortened(names[key], max(0.6 * inches, PIECES[-1]))}=" if names[key] else ""
         pieces.append(head + shortened(written(value), inches))
-    return " ".join(pieces)
+    return with_data(" ".join(pieces), group.data)
 
 
 def _tail(key: str, keys: Sequence[str]) -> str:

@@ -138,12 +138,13 @@ class Interaction:
 def interactions(groups: Sequence[Group], baseline: Group | None) -> list[Interaction]:
     """Return the interactions of a sweep over two factors, corrected for their number; none for any other sweep.
 
-    The second factor is the model where that is one of the two.
+    The second factor is the model where that is one of the two. Groups that are kept apart by their data do not mix.
     """
     if baseline is None or len(baseline.values) != 2:
         return []
     factor, other = sorted(baseline.values, key=lambda key: key == "model")
-    cells = {_cell(group.values[factor], group.values[other]): group for group in groups if group.finished}
+    finished = [group for group in groups if group.finished and group.data == baseline.data]
+    cells = {_cell(group.values[factor], group.values[other]): group for group in finished}
     base, other_base = baseline.values[factor], baseline.values[other]
     family = []
     for group in cells.values():

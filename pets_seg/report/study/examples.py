@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from pets_seg.report.study.compare import common_seeds
-from pets_seg.report.study.groups import Group
+from pets_seg.report.study.groups import Group, changed_data, data_settings
 from pets_seg.report.study.runs import Run
 from pets_seg.report.study.study import Study, spread
 
@@ -33,13 +33,22 @@ class Example:
 
 
 def choose_groups(study: Study) -> list[Group]:
-    """Return the groups that are shown, the baseline first, then by test Dice; all have a seed in common."""
+    """Return the groups that are shown, the baseline first, then by test Dice; all have a seed in common.
+
+    Where the data changed, they are those of the newest: the files of the former ones are not there any more.
+    """
     groups = [group for group in study.finished if all("test" in run.images for run in group.finished)]
+    newest = {settings: digests[-1] for settings, digests in changed_data(study.runs).items()}
+    groups = [group for group in groups if not group.data or _has_data(group, newest[data_settings(group.runs[0])])]
     shown = groups[:1]
     for group in sorted(groups[1:], key=lambda group: -spread(group, "test_dice").mean):
         if len(shown) < MOST_GROUPS and common_seeds([*shown, group]):
             shown.append(group)
     return shown
+
+
+def _has_data(group: Group, digest: str) -> bool:
+    return any(run.data.digest == digest for run in group.runs)
 
 
 def choose_images(runs: Sequence[Run]) -> list[tuple[str, str]]:

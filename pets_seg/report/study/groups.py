@@ -16,25 +16,42 @@ SIMPLE = {
     "scheduler": ("constant",),
     "loss": ("cross_entropy",),
 }
+# Settings of the data that choose neither files nor splits: with any value of these the digest is the same.
+SAME_FILES = ("data.boundary", "data.normalisation")
+# Of the digest of the data, so many digits are shown, or more where these are the same for other data.
+DIGITS = 6
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, eq=False)
 class Group:
     """Runs of one configuration; `values` has the keys in which groups differ.
 
-    `finished` has one run a seed, in the order of seeds; `runs` has all.
+    `finished` has one run a seed, in the order of seeds; `runs` has all. `data` has the first digits of the digest of
+    their data, or UNKNOWN, where runs of the same settings are of different data; elsewhere it is "".
     """
 
     name: str
     values: dict[str, Any]
     runs: list[Run] = field(default_factory=list)
     finished: list[Run] = field(default_factory=list)
+    data: str = ""
 
     @property
     def short(self) -> str:
         """The option alone where it says enough, `elastic` for `aug=elastic`."""
         [*keys] = self.values
-        return written(self.values[keys[0]]) if len(keys) == 1 and keys[0] in COMPARED else self.name
+        alone = len(keys) == 1 and keys[0] in COMPARED
+        return with_data(written(self.values[keys[0]]), self.data) if alone else self.name
+
+    def may_share_data(self, other: "Group") -> bool:
+        """Whether both are of the same data, as far as that is known, or of data that differ by their settings."""
+        return self.data == other.data or data_settings(self.runs[0]) != data_settings(other.runs[0])
+
+
+def with_data(text: str, data: str) -> str:
+    """Return the name of a group with the `data` that it is of, if any."""
+    return f"{text} (data {data})" if data else text
 
 
 def written(value: Any) -> str:
@@ -66,7 +83,8 @@ def differing_keys(runs: Sequence[Run]) -> list[str]:
 def group_runs(runs: Sequence[Run]) -> tuple[list[str], list[Group], list[LeftOut]]:
     """Return the keys in which `runs` differ, their groups, and the runs that repeat another of their group.
 
-    Groups are in the order of `simplicity`; a single group is named by its model.
+    Groups are in the order of `simplicity`, those of different data in the order in which their runs were started; a
+    single group is named by its model.
     """
     keys = differing_keys(runs) or (["model"] if runs else [])
     members: dict[tuple[Any, ...], list[Run]] = {}
@@ -75,20 +93,63 @@ def group_runs(runs: Sequence[Run]) -> tuple[list[str], list[Group], list[LeftOu
     groups: list[Group] = []
     taken: set[str] = set()
     left_out = []
-    for alike in members.values():
+    changed, digits = changed_data(runs), first_digits(runs)
+    for digest, alike in [part for same in members.values() for part in _by_data(same)]:
         values = _values(alike[0], keys)
-        name = _named(values, written)
+        data = digits.get(digest, UNKNOWN) if data_settings(alike[0]) in changed else ""
+        name = with_data(_named(values, written), data)
         # A number and a word may be written alike.
         if name in taken:
-            name = _named(values, repr)
+            name = with_data(_named(values, repr), data)
         taken.add(name)
         finished: dict[int, Run] = {}
         for run in alike:
             if run.finished and finished.setdefault(run.seed, run) is not run:
                 same = finished[run.seed].folder
                 left_out.append(LeftOut(escaped(str(run.folder)), f"has the configuration and the seed of {same}"))
-        groups.append(Group(name, values, alike, list(finished.values())))
+        groups.append(Group(name, values, alike, list(finished.values()), data))
     return keys, sorted(groups, key=simplicity), left_out
+
+
+def data_settings(run: Run) -> tuple[Any, ...]:
+    """Return what decides which files a run reads, and in which splits: with the same, the data should be the same."""
+    keys = sorted(key for key in run.settings if key.startswith("data.") and key not in SAME_FILES)
+    return (run.options["data"], *((key, comparable(run.settings[key])) for key in keys))
+
+
+def changed_data(runs: Sequence[Run]) -> dict[tuple[Any, ...], list[str]]:
+    """Return the digests of the data that changed, by `data_settings`, in the order in which runs were started."""
+    found: dict[tuple[Any, ...], dict[str, None]] = {}
+    for run in sorted(runs, key=_started):
+        if run.data.digest:
+            found.setdefault(data_settings(run), {})[run.data.digest] = None
+    return {settings: [*digests] for settings, digests in found.items() if len(digests) > 1}
+
+
+def first_digits(runs: Sequence[Run]) -> dict[str | None, str]:
+    """Return so many first digits of the digest of each run's data that no two are alike."""
+    digests = {run.data.digest for run in runs if run.data.digest}
+    lengths = range(DIGITS, max(map(len, digests), default=DIGITS))
+    enough = next((length for length in lengths if len({digest[:length] for digest in digests}) == len(digests)), None)
+    return {digest: digest[:enough] for digest in digests}
+
+
+def _by_data(alike: Sequence[Run]) -> list[tuple[str | None, list[Run]]]:
+    """Return runs of the same settings by the digest of their data.
+
+    Those whose data are not known (None) are with the others unless these are of different data.
+    """
+    parts: dict[str | None, list[Run]] = {}
+    for run in alike:
+        parts.setdefault(run.data.digest, []).append(run)
+    known = [digest for digest in parts if digest]
+    if len(known) < 2:
+        return [(next(iter(known), None), list(alike))]
+    return sorted(parts.items(), key=lambda part: min(map(_started, part[1])))
+
+
+def _started(run: Run) -> str:
+    return str(run.status.get("started"))
 
 
 def _values(run: Run, keys: Sequence[str]) -> dict[str, Any]:
@@ -113,7 +174,8 @@ def find_baselines(groups: Sequence[Group], given: Any) -> dict[str, Group]:
     """Return the baseline of every other group, by the group's name.
 
     `given` is an option or value (`none`), or values by key. For a key that it leaves out, the baseline of a group has
-    the group's own value: `{aug: none}` compares within every model. None takes the simplest group.
+    the group's own value: `{aug: none}` compares within every model. None takes the simplest group. Nothing is
+    compared with a baseline of which it is known that its data were changed.
     Raises InputError if no finished group has what is given.
     """
     finished = [group for group in groups if group.finished]
@@ -130,7 +192,8 @@ def find_baselines(groups: Sequence[Group], given: Any) -> dict[str, Group]:
     for group in finished:
         open_keys = group.values.keys() - wanted
         own = [fit for fit in fits if all(fit.values[key] == group.values[key] for key in open_keys)]
-        if group not in fits and own and own[0].finished:
+        own = [fit for fit in own if fit.finished and fit.may_share_data(group)]
+        if group not in fits and own:
             baselines[group.name] = own[0]
     return baselines
 
