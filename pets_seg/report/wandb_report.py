@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from pets_seg.errors import InputError
+from pets_seg.run_folder.data_record import DATA_DIGEST
 from pets_seg.tracking.wandb_account import PATIENCE, check_server, key_configured, one_line_without_secrets
 from pets_seg.tracking.wandb_sink import PICTURES
 
@@ -26,8 +27,8 @@ def save_report(
     """Create the report `title` in the W&B project, or renew it, and return its address.
 
     The entity is that of the account if none is given. The report shows the runs of `sweeps`, grouped by `keys`
-    ("aug" is its option's name, "optimizer.lr" itself). Raises InputError, within seconds, if the extra or a key is
-    missing or the server does not take it.
+    ("aug" is its option's name, "optimizer.lr" itself, DATA_DIGEST that of the summary). Raises InputError, within
+    seconds, if the extra or a key is missing or the server does not take it.
     """
     check_account()
     check_server()
@@ -61,17 +62,17 @@ def build_report(title: str, sweeps: list[str], keys: list[str], markdown: str, 
     """Return a wandb_workspaces Report that is not saved yet."""
     import wandb_workspaces.reports.v2 as wr
 
-    names = [key if "." in key else f"{key}.name" for key in keys]
+    paths = [_path(key) for key in keys]
     # A panel takes one key; without one it groups as the run set does.
-    grouped: dict[str, Any] = {"groupby": wr.Config(names[0])} if len(names) == 1 else {}
-    grouped |= {"groupby_aggfunc": "mean", "groupby_rangefunc": "stddev"} if names else {}
+    grouped: dict[str, Any] = {"groupby": wr.Config(paths[0].removeprefix("config."))} if len(paths) == 1 else {}
+    grouped |= {"groupby_aggfunc": "mean", "groupby_rangefunc": "stddev"} if paths else {}
     runs = wr.Runset(
         entity=entity,
         project=project,
         name=", ".join(sweeps),
         # A Python expression: W&B's own filters fail at a quote in a name.
         filters=f"Group in {sweeps!r}",
-        groupby=[f"config.{name}" for name in names],
+        groupby=paths,
     )
     third, half = WIDTH // len(CURVES), WIDTH // len(BARS)
     panels: list[Any] = [
@@ -89,6 +90,13 @@ def build_report(title: str, sweeps: list[str], keys: list[str], markdown: str, 
     report = wr.Report(project=project, entity=entity, title=title, width="fluid")
     report.blocks = [wr.MarkdownBlock(text=markdown), wr.PanelGrid(runsets=[runs], panels=panels)]
     return report
+
+
+def _path(key: str) -> str:
+    """Return where W&B has the value of a key."""
+    if key == DATA_DIGEST:
+        return f"summary.{key}"
+    return f"config.{key}" if "." in key else f"config.{key}.name"
 
 
 def _save(title: str, sweeps: list[str], keys: list[str], markdown: str, project: str, entity: str | None) -> str:

@@ -65,6 +65,14 @@ def test_a_report_is_created_once_and_then_renewed(server: WandbServer) -> None:
     assert not any("groupBy" in panel["config"] for panel in panels)
     assert {panel["config"].get("groupAgg") for panel in panels[:5]} == {"mean"}
 
+    save_report("pets_seg: one", ["one"], ["aug", "data_digest"], "new", PROJECT)
+    _, runs, panels = parts(server.reports[key]["spec"])
+    assert [(one["section"], one["name"]) for one in runs["grouping"]] == [
+        ("config", "aug.value.name"),
+        ("summary", "data_digest"),
+    ]
+    assert not any("groupBy" in panel["config"] for panel in panels)
+
     save_report("pets_seg: other", ["one"], [], "other", PROJECT)
     assert len(server.reports) == 2
 

@@ -29,6 +29,7 @@ from pets_seg.report.study.study import Study, read_study
 from pets_seg.report.sweep import show_comparison, show_sweep
 from pets_seg.report.tables import cost_table, course_table, main_table, markdown, write_tables
 from pets_seg.report.wandb_report import check_account, save_report
+from pets_seg.run_folder.data_record import DATA_DIGEST
 from pets_seg.run_folder.lock import check_writable
 from pets_seg.tracking.wandb_names import project_name, recorded, sweep_place
 
@@ -129,7 +130,8 @@ def publish(study: Study, given: str | None) -> str:
     entity, project = (None, given) if given and len(places) > 1 else places.pop()
     title = f"pets_seg: {', '.join(dict.fromkeys(str(run.config.get('name')) for run in study.runs))}"
     groups = list(dict.fromkeys(record["group"] for record in records))
-    return save_report(title, groups, study.keys, document(study), given or project, entity)
+    keys = [*study.keys, DATA_DIGEST] if any(group.data for group in study.groups) else study.keys
+    return save_report(title, groups, keys, document(study), given or project, entity)
 
 
 def _wandb_records(run: Run) -> list[dict[str, Any]]:
@@ -156,7 +158,8 @@ def draw_examples(study: Study) -> tuple[list[Example], str]:
     """
     groups = choose_groups(study)
     if not groups:
-        return [], "no run has scores of test images"
+        changed = any(group.data for group in study.groups)
+        return [], f"no run has scores of test images{' of the newest data' if changed else ''}"
     [seed, *_] = common_seeds(groups)
     runs = [next(run for run in group.finished if run.seed == seed) for group in groups]
     chosen = choose_images(runs)
