@@ -1,6 +1,7 @@
 """What limits the figures of a study: masks that leave Dice nothing to say, and what the comparison leaves out."""
 
 from pets_seg.evaluation.mask_contents import IN_SUMMARY, images_left_out, recorded, without_pet
+from pets_seg.report.data_remarks import data_remarks
 from pets_seg.report.study.groups import simplicity, written
 from pets_seg.report.study.runs import Run
 from pets_seg.report.study.starts import KEY as START
@@ -22,8 +23,8 @@ def splits_without_pet(study: Study) -> list[str]:
 
 
 def remarks(study: Study) -> list[str]:
-    """Return the limits of the comparison: what all runs started from, and what it leaves out."""
-    sentences = _uncounted(study)
+    """Return the limits of the comparison: data, what all runs started from, and what it leaves out."""
+    sentences = data_remarks(study) + _uncounted(study)
     # Where runs started from different weights, the names of groups say so.
     if START not in study.keys and (names := {run.settings.get(START) for run in study.runs} - {None}):
         sentences.append(f"All runs started from the weights of {written(names.pop())}.")

@@ -7,6 +7,7 @@ from typing import Any
 
 from pets_seg.errors import escaped
 from pets_seg.machine.terminal import duration, shell
+from pets_seg.report.data_remarks import data_of_runs
 from pets_seg.report.study.starts import starts
 from pets_seg.report.study.study import Study
 
@@ -26,6 +27,7 @@ def origin(study: Study, arguments: list[str]) -> list[tuple[str, str]]:
     pairs = [
         ("Command", f"python -m pets_seg.run {shell(arguments)}"),
         ("Runs", f"{len(study.runs)} in {', '.join(map(str, study.folders))}, {duration(seconds)} of training"),
+        ("Data", _listed(data_of_runs(study))),
         ("Started from", _listed(starts(study.runs))),
         ("Code", _listed(_commit(status.get("git")) for status in statuses)),
         ("Device", _listed(_device(status) for status in statuses)),

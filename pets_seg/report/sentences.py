@@ -59,6 +59,8 @@ def no_comparison(study: Study) -> str:
         return "No run has finished yet: there is nothing to compare."
     if len(study.finished) == 1:
         return f"{study.finished[0].name} is the only group with a finished run: there is nothing to compare it with."
+    if not compared(study) and any(group.data for group in study.finished):
+        return "No group has a finished baseline of the same data: there is nothing to compare."
     if not compared(study):
         return "No group has a finished run of its own baseline to be compared with."
     return ""
