@@ -13,7 +13,7 @@ from pets_seg.evaluation.prediction import recorded_data
 from pets_seg.machine.files import absolute
 from pets_seg.run_folder.config_file import root_problem
 from pets_seg.run_folder.folder import RunFolder
-from pets_seg.run_folder.recorded_data import describe_change, read_files, trained_images
+from pets_seg.run_folder.recorded_data import describe_other_data, trained_images
 
 # Those of the run assign images to splits also where the command gives the folder.
 SPLIT_SETTINGS = ("split_seed", "group")
@@ -77,11 +77,12 @@ def choose(config: Mapping[str, Any], folder: RunFolder, index: Index, own: bool
     digest = recorded.get("digest") if isinstance(recorded, Mapping) else None
     same = own if digest is None else index.digest == digest
     split = config["split"] or ("test" if same else "all")
-    files = read_files(folder.path)
     notes = []
     if own and not same:
         now = [file._asdict() for file in index.files]
-        notes.append(f"the data of this run have changed since it was trained ({describe_change(files, now)})")
+        notes.append(
+            f"the data of this run have changed since it was trained ({describe_other_data(folder.path, now)})"
+        )
     elif isinstance(recorded, Mapping) and same and recorded.get("pixels") != index.pixels:
         notes.append("the same files are decoded to other pixels than in training (another Pillow?)")
     count = len(index.stems(split))

@@ -17,6 +17,8 @@ from pets_seg.run_folder.reading import LARGEST_CSV
 DATA_DIGEST = "data_digest"
 DIGEST = re.compile(r"[0-9a-f]{32}")
 COLUMNS = ("split", "stem", "image", "mask")
+# In data.csv, the split of images that the weights which the run started from were trained on.
+EARLIER = "earlier"
 # Of a row of data.csv: split and stem, and the digests of image and mask.
 Key = tuple[str, str]
 Files = tuple[str, str]
@@ -69,7 +71,10 @@ def describe_change(before: Iterable[Mapping[str, str]], after: Iterable[Mapping
     An image is known by its stem in its split, else by its stem, else by its bytes and those of its mask. Return "" if
     nothing differs.
     """
-    was, now = ({(row["split"], row["stem"]): (row["image"], row["mask"]) for row in rows} for rows in (before, after))
+    was, now = (
+        {(row["split"], row["stem"]): (row["image"], row["mask"]) for row in rows if row["split"] != EARLIER}
+        for rows in (before, after)
+    )
     order = [*was] != [*now]
     pairs = _take_pairs(was, now, lambda key, _: key)
     moved = _take_pairs(was, now, lambda key, _: key[1])

@@ -1,19 +1,15 @@
 """What a run records of its data: digests of the files, by which it knows whether they are still the same."""
 
 import logging
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pets_seg.errors import InputError
 from pets_seg.machine.terminal import from_here
-from pets_seg.run_folder.folder import RunFolder
-from pets_seg.run_folder.names import DATA
+from pets_seg.run_folder.data_record import EARLIER, describe_change, read_data
 
 log = logging.getLogger("pets_seg")
-# In data.csv, the split of images that the weights which the run started from were trained on.
-EARLIER = "earlier"
 
 
 def check_same_data(
@@ -28,7 +24,7 @@ def check_same_data(
         return
     if then.get("digest") != now["digest"]:
         rows = [*files]
-        change = describe_change(read_files(run), rows) if rows else "the lists or files of the data set are other"
+        change = describe_other_data(run, rows) if rows else "its lists or files are other"
         raise InputError(
             f"{from_here(run)}: was trained on other data ({change}); existing=restart trains it on those of now, "
             "and name=NEW trains another run beside it"
@@ -37,9 +33,12 @@ def check_same_data(
         log.info(f"{run.name}: the same files are decoded to other pixels than when it was begun (another Pillow?)")
 
 
-def read_files(run: Path) -> list[dict[str, str]]:
-    """Return the rows of data.csv: split, stem and the digests of image and mask; none if there is no such file."""
-    return RunFolder(run).read_rows(DATA) if os.path.lexists(run / DATA) else []
+def describe_other_data(run: Path, now: Iterable[Mapping[str, str]]) -> str:
+    """Return how the files that a run recorded differ from those of `now`, rows as data.csv has them."""
+    try:
+        return describe_change(read_data(run), now)
+    except ValueError as error:
+        return str(error)
 
 
 def trained_images(run: Path) -> set[str] | None:
@@ -47,21 +46,7 @@ def trained_images(run: Path) -> set[str] | None:
 
     None if the run did not record them.
     """
-    files = read_files(run)
-    return {row["image"] for row in files if row["split"] in ("train", EARLIER)} if files else None
-
-
-def describe_change(before: Sequence[Mapping[str, str]], after: Sequence[Mapping[str, str]]) -> str:
-    """Return in a few words how the files of two data.csv differ."""
-    then, now = ({row["stem"]: row for row in rows if row["split"] != EARLIER} for rows in (before, after))
-    if not then:
-        return "its data.csv is missing, so what has changed is unknown"
-    both = then.keys() & now.keys()
-    counts = {
-        "files added": len(now.keys() - then.keys()),
-        "files removed": len(then.keys() - now.keys()),
-        "images other": sum(then[stem]["image"] != now[stem]["image"] for stem in both),
-        "masks other": sum(then[stem]["mask"] != now[stem]["mask"] for stem in both),
-        "in another split": sum(then[stem]["split"] != now[stem]["split"] for stem in both),
-    }
-    return ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "the order of the lists"
+    try:
+        return {row["image"] for row in read_data(run) if row["split"] in ("train", EARLIER)}
+    except ValueError:
+        return None

@@ -14,8 +14,9 @@ from pets_seg.evaluation.mask_contents import summary_of
 from pets_seg.evaluation.metrics import hard_mask
 from pets_seg.models.checkpoint import save_weights
 from pets_seg.models.cost import count_macs, count_parameters
+from pets_seg.run_folder.data_record import DATA_DIGEST, EARLIER
 from pets_seg.run_folder.names import CALIBRATION, DATA, METRICS, PER_IMAGE
-from pets_seg.run_folder.recorded_data import EARLIER, trained_images
+from pets_seg.run_folder.recorded_data import trained_images
 from pets_seg.training.memory import peak_memory_mb
 from pets_seg.training.setup import Setup
 from pets_seg.training.state import State
@@ -82,7 +83,7 @@ def score_best(run: Setup) -> dict[str, Any]:
         "parameters": count_parameters(run.state.network),
         "macs": count_macs(run.state.network, run.about["size"]),
         "peak_memory_mb": peak_memory_mb(run.device),
-        "data_digest": run.state.data["digest"] if run.state.data else None,
+        DATA_DIGEST: run.state.data["digest"] if run.state.data else None,
     }
     if run.world.first:
         rows = scores["valid"].rows("valid", dataset.valid.stems) + scores["test"].rows("test", dataset.test.stems)

@@ -15,10 +15,11 @@ from sweeps import SMALL, write_sweep
 
 from pets_seg.command.tasks import report
 from pets_seg.report.data_remarks import data_remarks
+from pets_seg.report.limits import remarks
 from pets_seg.report.origin import origin
 from pets_seg.report.plotting.factors import draw_factors
 from pets_seg.report.plotting.looks import short_labels
-from pets_seg.report.sentences import answer, remarks
+from pets_seg.report.sentences import answer
 from pets_seg.report.study.examples import choose_groups
 from pets_seg.report.study.groups import UNKNOWN, find_baselines, group_runs
 from pets_seg.report.study.runs import Run
