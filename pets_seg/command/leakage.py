@@ -123,4 +123,4 @@ def check_start(config: Mapping[str, Any], index: Index) -> list[str]:
 
 
 def _named(stems: Sequence[str]) -> str:
-    return ", ".join(map(printable, stems[:5])) + (", ..." if len(stems) > 5 else "")
+    return ", ".join(map(printable, sorted(stems)[:5])) + (", ..." if len(stems) > 5 else "")

@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,16 +49,21 @@ class Dataset:
     index: Index
 
 
-def open_dataset(data: Mapping[str, Any], needed: Sequence[str] = SPLITS) -> Dataset:
-    """Return the pixels for the `data` group of a configuration; warn of pairs that `data.skip_bad` leaves out.
+def open_dataset(data: Mapping[str, Any], needed: Sequence[str] = SPLITS, warn: bool = True) -> Dataset:
+    """Return the pixels for the `data` group of a configuration, and `warn` of what is strange about them.
 
     They are decoded first if the cache lacks them or its checksums differ. Raises InputError as `ensure_decoded` does.
     """
-    folder, index = ensure_decoded(data, needed, arrays_too=True)
-    for warning in index.warnings():
+    while True:
+        folder, index = ensure_decoded(data, needed, arrays_too=True)
+        # Copy on write, since torch requires writable arrays and the files must not change.
+        with suppress(FileNotFoundError, DamagedError):
+            arrays = [torch.from_numpy(np.load(folder / name, mmap_mode="c")) for name in ARRAYS]
+            # Another process may have brought the cache up to date in between.
+            if index.is_of(read_index(folder)):
+                break
+    for warning in index.warnings() if warn else ():
         log.warning(warning)
-    # Copy on write, since torch requires writable arrays and the files must not change.
-    arrays = [torch.from_numpy(np.load(folder / name, mmap_mode="c")) for name in ARRAYS]
     splits = {name: Split(index.stems(name), torch.tensor(index.rows(name)), *arrays) for name in (*SPLITS, "all")}
     return Dataset(**splits, index=index)
 

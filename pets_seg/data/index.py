@@ -40,6 +40,10 @@ class Index:
                     self._usable[split].append((pair.stem, row))
         self._usable["all"] = sorted(pair for split in SPLITS for pair in self._usable[split])
 
+    def is_of(self, stored: Mapping[str, Any]) -> bool:
+        """Return whether this is what the cache holds."""
+        return self._stored["arrays"] == stored["arrays"] and self._stored["rows"] == stored["rows"]
+
     def stems(self, split: str) -> list[str]:
         """Return the stems of the usable pairs of train, valid, test or all."""
         return [stem for stem, _ in self._usable[split]]
@@ -106,7 +110,7 @@ class Index:
             if file.image in trained
         ]
         if copies:
-            lines.append(f"{len(copies)} images of valid and test are copies of training images: {_named(copies)}")
+            lines.append(f"copies of training images in valid and test: {_named(copies)}")
         return lines
 
 

@@ -66,12 +66,10 @@ def read_levels(
 
 
 def _without_opaque_alpha(mask: Image.Image) -> Image.Image:
-    """Return a mask as P, L, RGB or a wide type; as RGBA where a part of it is transparent."""
+    """Return a mask as P, L, RGB or a wide type; as RGBA where it is transparent."""
     if mask.mode in ("LA", "RGBA", "PA", "La", "RGBa") or "transparency" in mask.info:
         rgba = mask.convert("RGBA")
-        alpha = np.asarray(rgba.getchannel("A"))
-        # Alpha that is the same everywhere says nothing.
-        if alpha.min() != alpha.max():
+        if np.asarray(rgba.getchannel("A")).min() < 255:
             return rgba
         if mask.mode not in ("P", "L"):
             return rgba.convert("RGB")
@@ -121,11 +119,13 @@ def _differences(mask: Image.Image) -> int:
 def _grey(mask: Image.Image) -> np.ndarray:
     """Return the grey values of a mask; BadFileError if it has colours, or alpha beside them."""
     if mask.mode == "RGBA":
-        colour = mask.convert("RGB")
+        colour, alpha = mask.convert("RGB"), np.asarray(mask.getchannel("A"))
         # Of one colour throughout, alpha is the mask.
+        if alpha.min() == alpha.max() > 0:
+            return _grey(colour)
         if any(len(np.unique(np.asarray(channel))) > 1 for channel in colour.split()):
             raise BadFileError("has a transparent part; save the mask without alpha")
-        return np.asarray(mask.getchannel("A"))
+        return alpha
     if mask.mode == "P":
         mask = mask.convert("RGB")
     if mask.mode == "RGB":

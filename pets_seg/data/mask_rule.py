@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from PIL import ImageColor
@@ -54,8 +54,14 @@ def decide(masks: Sequence[Levels], given: Mapping[str, Sequence[Any]] | None, t
     if given is not None:
         return _as_given(masks, given)
     seen = _count(zip(mask.levels, mask.counts, strict=True) for mask in masks)
-    if any(isinstance(level, str) and len(level) == 9 for level in seen):
+    alphas = {_split_alpha(level)[1] for level in seen}
+    if len(alphas) > 1:
         return _by_alpha(masks, seen)
+    if alphas != {255}:
+        # Alpha that is the same everywhere says nothing.
+        opaque = [replace(mask, levels=tuple(_split_alpha(level)[0] for level in mask.levels)) for mask in masks]
+        of_opaque = decide(opaque, given, threshold)
+        return replace(of_opaque, trimap_of={level: of_opaque.trimap_of[_split_alpha(level)[0]] for level in seen})
     if rule := _by_look(masks, seen):
         return rule
     if rule := _by_index(masks):

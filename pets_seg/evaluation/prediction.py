@@ -17,6 +17,7 @@ from pets_seg.evaluation.metrics import hard_mask
 from pets_seg.models import memory_format
 from pets_seg.models.checkpoint import load_network, read_about
 from pets_seg.run_folder.config_file import read_config, root_problem
+from pets_seg.run_folder.data_record import data_record
 from pets_seg.run_folder.names import BEST, CONFIG, STATUS
 from pets_seg.run_folder.reading import read_json
 
@@ -47,8 +48,12 @@ def predict_test(run: Path, stems: Sequence[str]) -> tuple[np.ndarray, np.ndarra
     data = recorded_data(run)
     if problem := root_problem(data):
         raise InputError(f"{run / CONFIG}: {problem}")
-    check_sources(run, read_json(run / STATUS).get("sources"), source_digests([about["model"], data]))
-    test = open_dataset(data | {"size": about["size"]}, needed=("test",)).test
+    status = read_json(run / STATUS)
+    check_sources(run, status.get("sources"), source_digests([about["model"], data]))
+    dataset = open_dataset(data | {"size": about["size"]}, needed=("test",), warn=False)
+    if (digest := data_record(status, {}).digest) and digest != dataset.index.digest:
+        raise InputError(f"{run}: its images or masks have changed since it was trained")
+    test = dataset.test
     row_of = dict(zip(test.stems, test.rows.tolist(), strict=True))
     if missing := [stem for stem in stems if stem not in row_of]:
         raise InputError(f"the data set has no {missing[0]} among its test images")

@@ -1,0 +1,216 @@
+"""A run knows its data: it is not taken for one of others, and not scored on what it was trained on unnoticed."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import only_run, picture
+from PIL import Image
+from processes import forked
+
+COUNT = 30
+SETTINGS = [
+    "data=folder",
+    "data.size=32",
+    "data.split_seed=3",
+    "model.width=2",
+    "train.epochs=1",
+    "aug=none",
+    "train.device=cpu",
+    "tracker.mode=disabled",
+]
+
+
+def write(root: Path, count: int = COUNT, first: int = 0, inverted: bool = False) -> Path:
+    for part in ("images", "masks"):
+        (root / part).mkdir(parents=True, exist_ok=True)
+    for index in range(first, first + count):
+        image, trimap = picture(index)
+        pet = np.asarray(trimap) == 1
+        image.save(root / "images" / f"a{index:02d}.png")
+        Image.fromarray(255 * (pet != inverted).astype(np.uint8)).save(root / "masks" / f"a{index:02d}.png")
+    return root
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return write(tmp_path / "data")
+
+
+@pytest.fixture
+def trained(tmp_path: Path, root: Path) -> Path:
+    done = forked(*SETTINGS, f"data.root={root}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "masks: 0 and 255, pet 2" in done.stdout
+    assert " % of pixels; look: " in done.stdout
+    return only_run(tmp_path)
+
+
+def status(run: Path) -> dict:
+    return json.loads((run / "status.json").read_text())
+
+
+def test_the_digest_is_in_status_summary_and_checkpoint(trained: Path) -> None:
+    data = status(trained)["data"]
+    assert (data["train"], data["valid"], data["test"]) == (data["train"], data["valid"], data["test"])
+    assert data["train"] + data["valid"] + data["test"] == COUNT
+    assert data["masks"].startswith("0 and 255, pet ")
+    assert json.loads((trained / "summary.json").read_text())["data_digest"] == data["digest"]
+    assert torch.load(trained / "checkpoints" / "last.pt", weights_only=True)["data"] == data
+    assert len((trained / "data.csv").read_text().splitlines()) == COUNT + 1
+
+
+def test_a_finished_run_of_other_data_is_not_finished_already(tmp_path: Path, root: Path, trained: Path) -> None:
+    before = {name: (trained / name).read_bytes() for name in ("status.json", "summary.json", "per_image.csv")}
+    write(root, inverted=True)
+    command = [*SETTINGS, f"data.root={root}"]
+    done = forked(*command, cwd=tmp_path)
+    assert done.returncode == 2
+    [line] = (done.stdout + done.stderr).strip().splitlines()[1:]
+    assert f"was trained on other data ({COUNT} masks are other)" in line
+    assert "existing=restart" in line
+    assert before == {name: (trained / name).read_bytes() for name in before}
+    # The same files with other times are the same data.
+    write(root)
+    assert "finished already" in forked(*command, cwd=tmp_path).stdout
+    write(root, count=4, first=COUNT)
+    done = forked(*command, cwd=tmp_path)
+    assert "(4 images were added)" in done.stdout
+    restarted = forked(*command, "existing=restart", cwd=tmp_path)
+    assert restarted.returncode == 0, restarted.stderr
+    assert status(trained)["data"]["digest"] != json.loads(before["status.json"])["data"]["digest"]
+
+
+@pytest.mark.parametrize("known", ["status", "checkpoint"])
+def test_a_stopped_run_does_not_go_on_with_other_data(tmp_path: Path, root: Path, trained: Path, known: str) -> None:
+    content = status(trained) | {"state": "interrupted"}
+    if known == "checkpoint":
+        content.pop("data")
+    (trained / "status.json").write_text(json.dumps(content))
+    (trained / "summary.json").unlink()
+    write(root, inverted=True)
+    done = forked(*SETTINGS, f"data.root={root}", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "was trained on other data" in done.stdout
+    assert not (trained / "summary.json").exists()
+
+
+def test_a_run_of_an_older_version_stays_valid_and_its_data_unknown(tmp_path: Path, root: Path, trained: Path) -> None:
+    state = torch.load(trained / "checkpoints" / "last.pt", weights_only=True)
+    state.pop("data")
+    torch.save(state, trained / "checkpoints" / "last.pt")
+    content = status(trained) | {"state": "interrupted"}
+    content.pop("data")
+    (trained / "status.json").write_text(json.dumps(content))
+    (trained / "data.csv").unlink()
+    write(root, inverted=True)
+    done = forked(*SETTINGS, f"data.root={root}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    # A part of its epochs was trained on who knows what.
+    assert status(trained)["data"] is None
+    assert json.loads((trained / "summary.json").read_text())["data_digest"] is None
+    done = forked("task=evaluate", f"checkpoint={trained}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("split=test images=")
+    assert "has no data.csv: that it was trained on none of these images cannot be checked" in done.stdout + done.stderr
+
+
+def test_another_decoding_alone_is_told(tmp_path: Path, root: Path, trained: Path) -> None:
+    content = status(trained)
+    content["data"]["pixels"] = "0" * 32
+    (trained / "status.json").write_text(json.dumps(content))
+    done = forked(*SETTINGS, f"data.root={root}", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "the same files are decoded to other pixels" in done.stdout
+    assert "finished already" in done.stdout
+
+
+def evaluate(run: Path, *arguments: str) -> tuple[int, str, dict]:
+    for old in (run / "evaluations").glob("*"):
+        shutil.rmtree(old)
+    done = forked("task=evaluate", f"checkpoint={run}", *arguments, cwd=run.parent)
+    written = list(run.glob("evaluations/*/evaluation.json"))
+    return done.returncode, done.stdout + done.stderr, json.loads(written[0].read_text()) if written else {}
+
+
+def test_the_splits_of_an_evaluation_are_those_of_the_run(root: Path, trained: Path) -> None:
+    test = json.loads((trained / "summary.json").read_text())["test_dice"]
+    # split_seed is not given and not the default.
+    for arguments in ([], ["data=folder", f"data.root={root}"], ["split=test"]):
+        code, shown, found = evaluate(trained, *arguments)
+        assert code == 0, shown
+        assert (found["split"], found["dice"], found["trained_on"]) == ("test", test, 0)
+
+
+def test_images_that_were_trained_on_are_counted_under_any_name(tmp_path: Path, root: Path, trained: Path) -> None:
+    stems = [row.split(",")[1] for row in (trained / "data.csv").read_text().splitlines() if row.startswith("train,")]
+    other = write(tmp_path / "other", count=6, first=50)
+    for number, stem in enumerate(stems[:4]):
+        for part in ("images", "masks"):
+            shutil.copy(root / part / f"{stem}.png", other / part / f"renamed{number}.png")
+    arguments = ["data=folder", f"data.root={other}"]
+    code, shown, found = evaluate(trained, *arguments)
+    assert (code, found) == (2, {})
+    assert "split=all: the run was trained on 4 of these 10 images (renamed0, renamed1, renamed2, renamed3)" in shown
+    code, shown, found = evaluate(trained, *arguments, "allow_trained=true")
+    assert code == 0, shown
+    assert shown.splitlines()[0].startswith("split=all images=10 dice=")
+    assert shown.splitlines()[0].endswith(" trained_on=4")
+    assert found["trained_on"] == 4
+    code, shown, _ = evaluate(trained, "split=all")
+    assert code == 2
+    assert f"was trained on {len(stems)} of these {COUNT} images" in shown
+
+
+def test_all_pairs_of_another_folder_are_scored(tmp_path: Path, trained: Path) -> None:
+    other = write(tmp_path / "five", count=5, first=60)
+    code, shown, found = evaluate(trained, "data=folder", f"data.root={other}")
+    assert code == 0, shown
+    assert shown.startswith("split=all images=5 dice=")
+    assert (found["images"], found["split"]) == (5, "all")
+    code, shown, _ = evaluate(trained, "data=folder", f"data.root={other}", "split=valid")
+    assert code == 2
+    assert "split=valid: holds no image; split=all scores every pair" in shown
+
+
+def test_data_that_changed_under_a_run_are_told(root: Path, trained: Path) -> None:
+    write(root, inverted=True)
+    code, shown, _ = evaluate(trained, "split=test")
+    assert code == 0
+    assert f"the data of this run have changed since it was trained ({COUNT} masks are other)" in shown
+
+
+def test_weights_that_know_the_test_images_are_no_start_unnoticed(tmp_path: Path, root: Path, trained: Path) -> None:
+    other = ["data.split_seed=5" if word == "data.split_seed=3" else word for word in SETTINGS]
+    command = [*other, f"data.root={root}", f"checkpoint={trained}", "name=on"]
+    done = forked(*command, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "checkpoint: was trained on " in done.stderr
+    assert "validation and test images of this run" in done.stderr
+    done = forked(*command, "allow_trained=true", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "validation and test images of this run" in done.stdout + done.stderr
+    on = only_run(tmp_path, "on")
+    # Also where the splits are those of the new run, what its start knew counts.
+    code, shown, _ = evaluate(on, "split=test")
+    assert code == 2
+    assert "the run was trained on" in shown
+
+
+def test_the_range_of_pictures_goes_with_the_checkpoint(tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    for path in write(root).glob("images/*.png"):
+        Image.fromarray(np.asarray(Image.open(path).convert("L")).astype(np.uint16) * 16).save(path)
+    command = [*SETTINGS, f"data.root={root}"]
+    done = forked(*command, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "16-bit pictures hold values from" in done.stderr
+    done = forked(*command, "data.range=[0,4095]", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    code, shown, found = evaluate(only_run(tmp_path), "data=folder", f"data.root={root}", "data.cache_dir=null")
+    assert code == 0, shown
+    assert found["data"]["range"] == [0, 4095]
+    assert found["dice"] == json.loads((only_run(tmp_path) / "summary.json").read_text())["test_dice"]

@@ -1,0 +1,264 @@
+"""What masks mean: decided for a folder as a whole by what they hold, set, or refused."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from pets_seg.data.levels import BadFileError, Levels, read_levels
+from pets_seg.data.mask_rule import MaskRule, check_mask_values, decide
+from pets_seg.errors import InputError
+
+# A pet in the middle, and where a margin is uncertain.
+PET = np.zeros((16, 16), bool)
+PET[4:12, 3:13] = True
+MARGIN = np.zeros((16, 16), bool)
+MARGIN[2:4, 3:13] = True
+SIZE = 16
+Picture = Callable[[np.ndarray], Image.Image]
+
+
+def levels(image: Image.Image, folder: Path, form: str = "PNG", threshold: float | None = None, **options: Any):
+    path = folder / "mask"
+    image.save(path, form, **options)
+    with Image.open(path) as mask:
+        return read_levels(mask, SIZE, threshold, "mask.png", mask.format)
+
+
+def trimap(where: np.ndarray, mask: Levels, rule: MaskRule) -> np.ndarray:
+    return np.array(rule.table(mask))[where]
+
+
+def palette(colours: Sequence[Sequence[int]], indices: np.ndarray) -> Image.Image:
+    image = Image.fromarray(indices.astype(np.uint8))
+    image.putpalette([value for colour in colours for value in colour])
+    return image
+
+
+def coloured(pet: Sequence[int], ground: Sequence[int]) -> Picture:
+    return lambda mask: Image.fromarray(np.where(mask[..., None], pet, ground).astype(np.uint8))
+
+
+def grey(pet: float, ground: float, kind: type = np.uint8) -> Picture:
+    return lambda mask: Image.fromarray(np.where(mask, pet, ground).astype(kind))
+
+
+VOC = [[0, 0, 0], [128, 0, 0], *[[0, 128, 0]] * 253, [224, 224, 192]]
+CLEAR: list[tuple[str, Picture, str]] = [
+    ("0 and 255", grey(255, 0), "PNG"),
+    ("0 and 1", grey(1, 0), "PNG"),
+    ("0 and 128", grey(128, 0), "PNG"),
+    ("0 and 2", grey(2, 0), "PNG"),
+    ("1-bit", lambda mask: Image.fromarray(mask), "PNG"),
+    ("16-bit, 65535", grey(65535, 0, np.uint16), "PNG"),
+    ("16-bit, 1", grey(1, 0, np.uint16), "PNG"),
+    ("32-bit, 255", grey(255, 0, np.int32), "TIFF"),
+    ("float, 1", grey(1, 0, np.float32), "TIFF"),
+    ("float, 0.5", grey(0.5, 0, np.float32), "TIFF"),
+    ("white on black in colour", coloured([255] * 3, [0] * 3), "PNG"),
+    ("red on black", coloured([255, 0, 0], [0] * 3), "PNG"),
+    ("palette, black first", lambda mask: palette([[0] * 3, [255] * 3], mask), "PNG"),
+    ("palette, white first", lambda mask: palette([[255] * 3, [0] * 3], ~mask), "PNG"),
+    ("palette, red first", lambda mask: palette([[200, 0, 0], [0] * 3], ~mask), "PNG"),
+    ("palette in a GIF", lambda mask: palette([[255] * 3, [0] * 3], ~mask), "GIF"),
+    ("palette of class colours", lambda mask: palette(VOC, mask), "PNG"),
+    ("opaque alpha", coloured([255, 255, 255, 255], [0, 0, 0, 255]), "PNG"),
+    ("alpha of one value", coloured([255, 255, 255, 200], [0, 0, 0, 200]), "PNG"),
+    ("alpha of white", coloured([255, 255, 255, 255], [255, 255, 255, 0]), "PNG"),
+    ("alpha of black", coloured([0, 0, 0, 255], [0, 0, 0, 0]), "PNG"),
+    ("alpha that agrees with colour", coloured([255, 255, 255, 255], [0, 0, 0, 0]), "PNG"),
+    ("red on clear white", coloured([255, 0, 0, 255], [255, 255, 255, 0]), "PNG"),
+    (
+        "grey with alpha",
+        lambda mask: Image.merge("LA", (Image.new("L", mask.shape[::-1], 255), grey(255, 0)(mask))),
+        "PNG",
+    ),
+    ("lossless WebP", coloured([255] * 3, [0] * 3), "WEBP"),
+    ("PPM", grey(255, 0), "PPM"),
+]
+
+
+@pytest.mark.parametrize(("name", "picture", "form"), CLEAR, ids=[name for name, *_ in CLEAR])
+def test_masks_of_two_levels_are_read_by_what_they_look_like(
+    tmp_path: Path, name: str, picture: Picture, form: str
+) -> None:
+    options = {"lossless": True} if form == "WEBP" else {}
+    where, mask = levels(picture(PET), tmp_path, form, **options)
+    # Another mask of the folder has no pet.
+    _, empty = levels(picture(np.zeros_like(PET)), tmp_path, form, **options)
+    rule = decide([mask, empty], None, None)
+    assert np.array_equal(trimap(where, mask, rule), np.where(PET, 1, 2))
+    assert rule.said
+    assert dict(zip(rule.table(mask), mask.counts, strict=True)) == {1: PET.sum(), 2: (~PET).sum()}
+
+
+def test_trimaps_and_uncertain_margins_are_read(tmp_path: Path) -> None:
+    expected = np.where(PET, 1, np.where(MARGIN, 3, 2))
+    for picture in (
+        Image.fromarray(expected.astype(np.uint8)),
+        palette([[9, 9, 9], [255, 0, 0], [0] * 3, [0, 0, 255]], expected),
+    ):
+        where, mask = levels(picture, tmp_path)
+        assert np.array_equal(trimap(where, mask, decide([mask], None, None)), expected)
+    void = np.where(PET, 1, np.where(MARGIN, 255, 0))
+    for picture in (Image.fromarray(void.astype(np.uint8)), palette(VOC, void)):
+        where, mask = levels(picture, tmp_path)
+        _, without = levels(Image.fromarray(np.where(MARGIN, 255, 0).astype(np.uint8)), tmp_path)
+        rule = decide([mask] if mask.indices else [mask, without], None, None)
+        assert np.array_equal(trimap(where, mask, rule), np.where(PET, 1, np.where(MARGIN, 0, 2)))
+
+
+def plain(
+    *values: Any, counts: Sequence[int] | None = None, lossy: bool = False, indices: tuple | None = None
+) -> Levels:
+    return Levels("a.png", values, tuple(counts or [10] * len(values)), indices, lossy)
+
+
+UNCLEAR = {
+    "1 and 2": ([plain(1, 2)], "mask_values"),
+    "1 alone": ([plain(1)], "mask_values"),
+    "255 alone": ([plain(255)], "mask_values"),
+    "two levels without 0": ([plain(40, 200)], "mask_values"),
+    "three levels": ([plain(0, 128, 255)], "mask_values"),
+    "class indices": ([plain(0, 1, 2)], "mask_values"),
+    "trimap and 0": ([plain(0, 1, 2, 3)], "mask_values"),
+    "2 and 3": ([plain(2, 3)], "mask_values"),
+    "files of 1 and files of 255": ([plain(0, 1), plain(0, 255)], "mask_values"),
+    "a stray 1 in masks of 255": ([plain(0, 1, 255, counts=[50, 1, 50])], "mask_values"),
+    "negative": ([plain(-1, 0)], "mask_values"),
+    "two colours": ([plain("#ff0000", "#00ff00")], "mask_values"),
+    "two colours and black": ([plain(0, "#ff0000", "#00ff00")], "mask_values"),
+    "palette without black": ([plain("#ff0000", "#00ff00", indices=(0, 1))], "mask_values"),
+    "palettes of other colours": (
+        [plain("#ff0000", "#00ff00", "#0000ff", indices=(1, 2, 3)), plain("#00ff00", indices=(1,))],
+        "mask_values",
+    ),
+    "JPEG": ([plain(0, 1, 2, 254, 255, lossy=True)], "JPEG makes such values .* data.mask_threshold=128"),
+    "soft edges": ([plain(*range(30))], "soft edges.* data.mask_threshold=128"),
+    "black on clear white": ([plain("#ffffff00", 0)], "transparent part that says other than their colours"),
+    "soft alpha": ([plain("#ffffff00", "#ffffff80", 255)], "3 degrees of transparency.*mask_threshold"),
+}
+
+
+@pytest.mark.parametrize("kind", UNCLEAR)
+def test_what_can_be_read_in_more_than_one_way_is_refused_with_the_setting(kind: str) -> None:
+    masks, said = UNCLEAR[kind]
+    with pytest.raises(InputError, match=said) as refused:
+        decide(masks, None, None)
+    assert "\n" not in str(refused.value)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sets(st.integers(0, 255), min_size=1, max_size=4), min_size=1, max_size=4), st.randoms())
+def test_the_rule_is_that_of_the_union_and_not_of_a_file(held: list[set[int]], random: Any) -> None:
+    masks = [plain(*sorted(values)) for values in held]
+
+    def outcome(masks: Sequence[Levels]) -> Any:
+        try:
+            return decide(masks, None, None)
+        except InputError:
+            return None
+
+    rule = outcome(masks)
+    random.shuffle(masks)
+    assert outcome(masks) == rule
+    union = set().union(*held)
+    if rule:
+        assert rule.trimap_of.keys() >= union
+        assert rule.trimap_of.get(0, 2) == 2
+        assert all(len(rule.table(mask)) == len(mask.levels) for mask in masks)
+    if union == {0} or (0 in union and len(union) == 2):
+        assert rule
+
+
+@pytest.mark.parametrize(
+    ("given_values", "masks", "expected"),
+    [
+        ({"pet": [1]}, [plain(1, 2)], {1: 1, 2: 2}),
+        ({"pet": [2]}, [plain(1, 2)], {1: 2, 2: 1}),
+        ({"pet": [0]}, [plain(0, 255)], {0: 1, 255: 2}),
+        ({"pet": [255], "ignore": [128]}, [plain(0, 128, 255)], {0: 2, 128: 0, 255: 1}),
+        ({"pet": ["#FF0000", "lime"]}, [plain(0, "#ff0000", "#00ff00", "#0000ff")],
+         {0: 2, "#ff0000": 1, "#00ff00": 1, "#0000ff": 2}),
+        ({"pet": [8, 12]}, [plain(0, 8), plain(0, 3, 12)], {0: 2, 3: 2, 8: 1, 12: 1}),
+        ({"pet": [255.0]}, [plain(0, 255)], {0: 2, 255: 1}),
+    ],
+)  # fmt: skip
+def test_values_that_are_given_decide(given_values: dict, masks: list[Levels], expected: dict) -> None:
+    check_mask_values(given_values)
+    rule = decide(masks, given_values, None)
+    assert {level: value for level, value in rule.trimap_of.items() if level in expected} == expected
+
+
+def test_numbers_are_indices_of_a_palette_unless_it_is_grey() -> None:
+    painted = plain("#ff0000", "#00ff00", indices=(0, 1))
+    assert decide([painted], {"pet": [1]}, None).table(painted) == [2, 1]
+    assert decide([painted], {"pet": ["red"]}, None).table(painted) == [1, 2]
+    # 1 is the index of one level and the grey value of another.
+    with pytest.raises(InputError, match="name the colours"):
+        decide([plain(0, 1, 255, indices=(0, 2, 1))], {"pet": [1]}, None)
+
+
+REFUSED = {
+    "no mask holds 7; they hold 0, 255": ({"pet": [7]}, [plain(0, 255)]),
+    "masks also hold 128": ({"pet": [255], "background": [0]}, [plain(0, 128, 255)]),
+    "JPEG changes values": ({"pet": [255]}, [plain(0, 1, 254, 255, lossy=True)]),
+}
+
+
+@pytest.mark.parametrize("said", REFUSED)
+def test_values_that_the_masks_do_not_hold_are_refused(said: str) -> None:
+    values, masks = REFUSED[said]
+    with pytest.raises(InputError, match=said):
+        decide(masks, values, None)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        3,
+        [1],
+        {},
+        {"pet": []},
+        {"pet": 1},
+        {"cat": [1]},
+        {"pet": ["nocolour"]},
+        {"pet": [None]},
+        {"pet": [1], "ignore": [1]},
+    ],
+)
+def test_settings_that_say_nothing_are_refused(value: Any) -> None:
+    with pytest.raises(InputError, match=r"data\.mask_values"):
+        check_mask_values(value)
+
+
+def test_a_threshold_divides_grey_masks(tmp_path: Path) -> None:
+    soft = np.where(PET, 250, 3).astype(np.uint8)
+    pictures = [(Image.fromarray(soft), "JPEG"), (Image.fromarray(soft).convert("RGB"), "JPEG")]
+    pictures += [(Image.fromarray(soft.astype(np.uint16)), "PNG"), (Image.fromarray(soft.astype(np.float32)), "TIFF")]
+    for image, form in pictures:
+        where, mask = levels(image, tmp_path, form, threshold=128)
+        assert np.array_equal(trimap(where, mask, decide([mask], None, 128)), np.where(PET, 1, 2))
+        assert dict(zip((2, 1), mask.counts, strict=True)) == {1: PET.sum(), 2: (~PET).sum()}
+    alpha = np.dstack([np.full((16, 16, 3), 9), np.where(PET, 128, 127)]).astype(np.uint8)
+    where, mask = levels(Image.fromarray(alpha), tmp_path, threshold=128)
+    assert np.array_equal(where, PET)
+    red = coloured([255, 0, 0], [0, 0, 0])(PET)
+    with pytest.raises(BadFileError, match=r"colour picture, to which data\.mask_threshold"):
+        levels(red, tmp_path, threshold=128)
+
+
+def test_more_levels_than_labels_are_refused(tmp_path: Path) -> None:
+    ramp = np.arange(SIZE * SIZE * 2).reshape(SIZE, -1)
+    with pytest.raises(BadFileError, match=r"holds 512 values from 0 to 511; .*data\.mask_threshold"):
+        levels(Image.fromarray(ramp.astype(np.uint16)), tmp_path)
+    photo = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8).repeat(2, 0)
+    noise = np.random.default_rng(1).integers(0, 256, (32, 32, 3), np.uint8)
+    for picture in (photo, noise):
+        with pytest.raises(BadFileError, match=r"is a colour picture, not a mask|holds"):
+            levels(Image.fromarray(picture).resize((64, 64), Image.Resampling.BILINEAR), tmp_path)

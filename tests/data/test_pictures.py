@@ -1,0 +1,191 @@
+"""Pictures of any type and orientation: scaled by the range that they use, turned as they are seen, or refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import picture
+from decoding import decode, understand
+from PIL import ExifTags, Image, ImageOps
+
+from pets_seg.data import ensure_decoded, open_dataset
+from pets_seg.data.decode import _same_shape
+from pets_seg.data.levels import BadFileError
+from pets_seg.data.pairs import Pair
+from pets_seg.errors import InputError
+
+COUNT = 24
+
+
+def write(root: Path, save: Callable[[np.ndarray, Path], object]) -> dict[str, Any]:
+    """Write a folder of pairs whose grey pictures are saved by `save`, and return the `data` settings for it."""
+    for part in ("images", "masks"):
+        (root / part).mkdir(parents=True)
+    for index in range(COUNT):
+        image, trimap = picture(index)
+        save(np.asarray(image.convert("L")), root / "images" / f"a{index:02d}")
+        trimap.save(root / "masks" / f"a{index:02d}.png")
+    settings = {"name": "folder", "_target_": "pets_seg.data.sources.folder", "root": str(root), "size": 48}
+    return {**settings, "split_seed": 3, "skip_bad": False, "cache_dir": str(root / "cache")}
+
+
+def tiff(scale: float, kind: type, offset: float = 0) -> Callable[[np.ndarray, Path], object]:
+    return lambda grey, path: Image.fromarray((grey.astype(float) * scale + offset).astype(kind)).save(f"{path}.tif")
+
+
+def png16(scale: int) -> Callable[[np.ndarray, Path], object]:
+    return lambda grey, path: Image.fromarray(grey.astype(np.uint16) * scale).save(f"{path}.png")
+
+
+NARROW = {
+    "16-bit of 8 bits": (png16(1), "16-bit", "[0,255]", [0, 255]),
+    "16-bit of 12 bits": (png16(16), "16-bit", "[0,4095]", [0, 4080]),
+    "32-bit of 8 bits": (tiff(1, np.int32), "32-bit", "[0,255]", [0, 255]),
+    "float from 0 to 1": (tiff(1 / 255, np.float32), "float", "[0,1]", [0, 1]),
+    "float from 0 to 65535": (tiff(257, np.float32), "float", "[0,65535]", [0, 65535]),
+    "float around 0": (tiff(1 / 255, np.float32, -0.5), "float", r"[-0.5,1]", [-0.5, 0.5]),
+}
+
+
+@pytest.mark.parametrize("kind", NARROW)
+def test_pictures_that_do_not_use_the_range_of_their_type_need_one(tmp_path: Path, kind: str) -> None:
+    save, name, advised, value_range = NARROW[kind]
+    wanted = write(tmp_path / "data", save)
+    with pytest.raises(InputError) as refused:
+        open_dataset(wanted)
+    said = str(refused.value)
+    assert said.startswith(f"data=folder: the {COUNT} {name} pictures hold values from ")
+    assert f"data.range={advised}" in said
+    dataset = open_dataset({**wanted, "range": value_range})
+    plain = open_dataset(write(tmp_path / "plain", lambda grey, path: Image.fromarray(grey).save(f"{path}.png")))
+    difference = dataset.all.images[dataset.all.rows].int() - plain.all.images[plain.all.rows].int()
+    assert difference.abs().max() <= 1
+
+
+FULL = {
+    "16-bit": png16(257),
+    "32-bit": tiff(257, np.int32),
+    "float from 0 to 255": tiff(1, np.float32),
+}
+
+
+@pytest.mark.parametrize("kind", FULL)
+def test_pictures_that_use_the_range_of_their_type_are_read_as_they_were(tmp_path: Path, kind: str) -> None:
+    dataset = open_dataset(write(tmp_path / "data", FULL[kind]))
+    plain = open_dataset(write(tmp_path / "plain", lambda grey, path: Image.fromarray(grey).save(f"{path}.png")))
+    assert (dataset.all.images[dataset.all.rows].int() - plain.all.images[plain.all.rows].int()).abs().max() <= 1
+
+
+@pytest.mark.parametrize("value_range", [[0, 100], [0, 65535 * 4], [100, 65535]])
+def test_a_range_that_does_not_fit_is_refused(tmp_path: Path, value_range: list[float]) -> None:
+    wanted = write(tmp_path, png16(64))
+    with pytest.raises(InputError, match=r"which does not fit data\.range="):
+        open_dataset({**wanted, "range": value_range})
+
+
+@pytest.mark.parametrize("value_range", [[1], [3, 3], [5, 1], [1, 2, 3]])
+def test_a_range_that_is_none_is_refused(tmp_path: Path, value_range: list[float]) -> None:
+    with pytest.raises(InputError, match=r"^data\.range=.*black and white, e\.g\. data\.range=\[0,4095\]"):
+        open_dataset({**write(tmp_path, png16(1)), "range": value_range})
+
+
+def test_dark_pictures_of_8_bits_are_refused(tmp_path: Path) -> None:
+    wanted = write(tmp_path, lambda grey, path: Image.fromarray(grey // 32).save(f"{path}.png"))
+    with pytest.raises(InputError, match="8-bit pictures hold values from 0 to 7, of 0 to 255; save them so"):
+        open_dataset(wanted)
+
+
+def test_pictures_of_one_value_are_named(tmp_path: Path) -> None:
+    wanted = write(tmp_path, lambda grey, path: Image.fromarray(grey * (path.name != "a07")).save(f"{path}.png"))
+    assert ensure_decoded(wanted)[1].warnings() == ["1 picture holds one value throughout: a07"]
+
+
+FORMS = {"JPEG": {"quality": 95}, "PNG": {}, "TIFF": {}, "WEBP": {"lossless": True}, "AVIF": {"quality": 95}}
+
+
+def turned(image: Image.Image, orientation: int) -> tuple[Image.Image, Image.Exif]:
+    """Return what is stored where a viewer, turning it by `orientation`, shows `image`; and the tag."""
+    tags = Image.Exif()
+    # Turning is undone by the orientation that turns the other way.
+    tags[ExifTags.Base.Orientation] = {6: 8, 8: 6}.get(orientation, orientation)
+    stored = image.copy()
+    stored.info["exif"] = tags.tobytes()
+    stored = ImageOps.exif_transpose(Image.open(_saved(image, tags)))
+    tags[ExifTags.Base.Orientation] = orientation
+    return stored, tags
+
+
+def _saved(image: Image.Image, tags: Image.Exif) -> Any:
+    import io
+
+    content = io.BytesIO()
+    image.save(content, "PNG", exif=tags)
+    content.seek(0)
+    return content
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_images_and_masks_are_turned_as_they_are_seen(tmp_path: Path, form: str, orientation: int) -> None:
+    image, trimap = (part.resize((96, 48), Image.Resampling.NEAREST) for part in picture(3, 48))
+    found = Pair("pet", tmp_path / "image", tmp_path / "mask.png")
+    stored, tags = turned(image, orientation)
+    stored.save(found.image, form, exif=tags, **FORMS[form])
+    trimap.save(found.trimap)
+    seen, labels = decode(found, 48)
+    expected = np.asarray(image.resize((48, 48), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
+    assert np.abs(seen.astype(int) - expected).mean() < (1 if form in ("PNG", "TIFF", "WEBP") else 12)
+    assert np.array_equal(labels, np.asarray(trimap.resize((48, 48), Image.Resampling.NEAREST)))
+    # A mask with a tag of its own is turned like a picture.
+    if form not in ("JPEG", "AVIF"):
+        stored, tags = turned(trimap, orientation)
+        stored.save(found.trimap, form, exif=tags, **FORMS[form])
+        assert np.array_equal(decode(found, 48)[1], labels)
+
+
+@pytest.mark.parametrize(
+    ("image", "mask", "fits"),
+    [
+        ((100, 100), (100, 100), True),
+        ((500, 375), (250, 188), True),
+        ((500, 375), (250, 187), True),
+        ((500, 375), (224, 168), True),
+        ((1001, 667), (333, 222), True),
+        ((64, 64), (128, 128), True),
+        ((100, 100), (102, 100), False),
+        ((100, 100), (101, 100), False),
+        ((500, 375), (500, 370), False),
+        ((500, 375), (256, 256), False),
+        ((96, 48), (48, 96), False),
+    ],
+)
+def test_sizes_differ_by_what_rounding_explains(image: tuple[int, int], mask: tuple[int, int], fits: bool) -> None:
+    assert _same_shape(image, mask) is fits
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".ppm", ".avif", ".pgm"])
+def test_more_kinds_of_files_are_read(tmp_path: Path, suffix: str) -> None:
+    form = {".jfif": "JPEG", ".avif": "AVIF"}.get(suffix, "PPM")
+
+    def save(grey: np.ndarray, path: Path) -> None:
+        Image.fromarray(grey).save(f"{path}{suffix}", form, quality=95)
+
+    assert len(open_dataset(write(tmp_path, save)).all) == COUNT
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\0\0\0\x18ftypheic" + b"\0" * 40, "but HEIC; save it as JPEG or PNG"),
+        (b"8BPS" + b"\0" * 40, "but Photoshop; save it as JPEG or PNG"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n" + b"\0" * 40, "but JPEG 2000; save it as JPEG or PNG"),
+    ],
+)
+def test_kinds_that_are_not_read_are_named(tmp_path: Path, content: bytes, said: str) -> None:
+    image, mask = tmp_path / "pet.jpg", tmp_path / "pet.png"
+    image.write_bytes(content)
+    Image.new("L", (48, 48), 0).save(mask)
+    with pytest.raises(BadFileError, match=said):
+        understand(Pair("pet", image, mask), 32)
