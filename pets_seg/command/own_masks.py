@@ -22,6 +22,7 @@ def tell_of_masks(index: Index, data: Mapping[str, Any], words: Sequence[str], l
     # What a data option of one's own is found by.
     kept = [word for word in typed if word.startswith("hydra.searchpath=")]
     kept += [f"--config-dir={own}"] if (own := flags(typed).config_dir) else []
+    kept += [f"data={data['name']}"] if "data" not in map(key_of, words) else []
     kept += [word for word in words if key_of(word) == "data" or key_of(word).startswith("data.")]
     command = f"{python()} -m pets_seg.run {shlex.join(['task=preview', *kept])}"
     print(f"masks: {line}" + (f"; look: {command}" if look else ""), flush=True)

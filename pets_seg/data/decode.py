@@ -63,7 +63,7 @@ def read_digest(path: Path) -> str:
 
 
 def _digest(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
+    return hashlib.sha256(content).hexdigest()[:32]
 
 
 def _read(path: Path, convert: Callable[[Image.Image], Any]) -> tuple[str, Any]:

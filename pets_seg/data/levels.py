@@ -1,5 +1,6 @@
 """The levels of a mask file: which grey values or colours it holds, how often, and where."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from PIL import Image, ImageChops
 Level = int | float | str
 # More are no labels: soft edges, or what JPEG makes of them.
 MAX_LEVELS = 256
+# In pixels; a larger mask is looked at through a grid, since counting takes as long as decoding.
+MAX_SAMPLED = 1 << 20
 # Colour channels that differ by no more are those of a grey picture after JPEG.
 GREY_TOLERANCE = 24
 LOSSY = {"JPEG", "MPO"}
@@ -35,68 +38,119 @@ def read_levels(
 ) -> tuple[np.ndarray, Levels]:
     """Return the levels of a mask and, resized to the nearest pixel, (size, size) uint8, the position of each pixel's.
 
-    With a threshold there are two: 0 below it, and 1. Raises BadFileError for more than MAX_LEVELS.
+    A mask of more than MAX_SAMPLED pixels is looked at through a grid; its levels are all of the resized mask's and of
+    the grid's. With a threshold there are two: 0 below it, and 1. Raises BadFileError for more than MAX_LEVELS.
     """
-    lossy = form in LOSSY
-    mask = mask.convert("L") if mask.mode == "1" else mask
-    seen = _without_opaque_alpha(mask)
+    if mask.mode == "1":
+        mask = mask.convert("L")
+    elif _is_wide(mask):
+        values = np.asarray(mask)
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise BadFileError("holds values that are not finite")
+        # Pillow does not resize every order of bytes.
+        mask = Image.fromarray(values.astype(values.dtype.newbyteorder("=")))
+    elif mask.mode not in ("L", "LA", "P", "RGB", "RGBA"):
+        mask = mask.convert("RGBA" if mask.mode in ("La", "PA", "RGBa") else "RGB")
+    resized = mask.resize((size, size), Image.Resampling.NEAREST)
+    sample, lossy = _sample(mask), form in LOSSY
     if threshold is not None:
-        above, (below_count, count) = _above(_grey(seen), threshold)
-        return _resized(above, size), Levels(name, (0, 1), (below_count, count), None, lossy)
-    if seen.mode == "P":
-        histogram = seen.histogram()[:256]
-        indices = tuple(index for index, count in enumerate(histogram) if count)
-        palette = np.asarray(seen.getpalette("RGB"), np.uint8).reshape(-1, 3)
+        by_alpha = _alpha_is_the_mask(sample)
+        above, here = (_grey(image, by_alpha) >= threshold for image in (sample, resized))
+        count = int(np.count_nonzero(above))
+        return here.astype(np.uint8), Levels(name, (0, 1), (above.size - count, count), None, lossy)
+    return _read(sample, resized, name, lossy) or _read_whole(mask, resized, name, lossy)
+
+
+def _read_whole(mask: Image.Image, resized: Image.Image, name: str, lossy: bool) -> tuple[np.ndarray, Levels]:
+    found = _read(mask, resized, name, lossy)
+    assert found, "a resized mask holds nothing that the mask does not"
+    return found
+
+
+def _is_wide(mask: Image.Image) -> bool:
+    return mask.mode == "F" or mask.mode.startswith("I")
+
+
+def _sample(mask: Image.Image) -> Image.Image:
+    step = math.ceil(math.sqrt(mask.width * mask.height / MAX_SAMPLED))
+    size = math.ceil(mask.width / step), math.ceil(mask.height / step)
+    return mask if step == 1 else mask.resize(size, Image.Resampling.NEAREST)
+
+
+def _read(seen: Image.Image, resized: Image.Image, name: str, lossy: bool) -> tuple[np.ndarray, Levels] | None:
+    """Return positions in `resized` among the levels of `seen`, and these; None if `resized` holds others."""
+    kind = _kind(seen)
+    if kind != "RGBA" and _kind(resized) != kind:
+        return None
+    codes, counts = _count(seen, kind, lossy)
+    here = _codes(resized, kind)
+    position = np.searchsorted(codes, here).clip(max=len(codes) - 1)
+    if (codes[position] != here).any():
+        return None
+    indices, levels = None, tuple(codes.tolist())
+    if kind == "P":
+        indices, palette = levels, np.asarray(seen.getpalette("RGB"), np.uint8).reshape(-1, 3)
         if indices[-1] >= len(palette):
             raise BadFileError(f"holds the index {indices[-1]}, of which its palette of {len(palette)} has no colour")
-        levels = tuple(_label((*map(int, palette[index]), 255)) for index in indices)
-        position = np.searchsorted(indices, np.asarray(seen.resize((size, size), Image.Resampling.NEAREST)))
-        return position.astype(np.uint8), Levels(name, levels, tuple(histogram[i] for i in indices), indices, lossy)
-    if seen.mode == "RGB" and not _differences(seen):
-        seen = seen.getchannel(0)
-    if seen.mode == "L":
-        histogram = seen.histogram()
-        present = [value for value, count in enumerate(histogram) if count]
-        position = np.searchsorted(present, np.asarray(seen.resize((size, size), Image.Resampling.NEAREST)))
-        return position.astype(np.uint8), Levels(name, (*present,), tuple(histogram[v] for v in present), None, lossy)
-    if seen.mode in ("RGB", "RGBA"):
-        return _colours(seen, size, name, lossy)
-    where, found, counts = _wide_levels(np.asarray(seen))
-    return _resized(where, size), Levels(name, found, counts, None, lossy)
+        levels = tuple(_label([*palette[index].tolist(), 255]) for index in indices)
+    elif kind == "RGBA":
+        levels = tuple(_label([*int(code).to_bytes(4, "big")]) for code in codes)
+    return position.astype(np.uint8), Levels(name, levels, tuple(counts.tolist()), indices, lossy)
 
 
-def _without_opaque_alpha(mask: Image.Image) -> Image.Image:
-    """Return a mask as P, L, RGB or a wide type; as RGBA where it is transparent."""
-    if mask.mode in ("LA", "RGBA", "PA", "La", "RGBa") or "transparency" in mask.info:
-        rgba = mask.convert("RGBA")
-        if np.asarray(rgba.getchannel("A")).min() < 255:
-            return rgba
-        if mask.mode not in ("P", "L"):
-            return rgba.convert("RGB")
-    if mask.mode in ("P", "L", "RGB", "F") or mask.mode.startswith("I"):
-        return mask
-    return mask.convert("RGB")
+def _kind(image: Image.Image) -> str:
+    """Return as what the levels of an image are told apart: P (indices), L (grey), RGBA (colours) or wide."""
+    if _is_wide(image):
+        return "wide"
+    if _has_alpha(image) and np.asarray(image.convert("RGBA").getchannel("A")).min() < 255:
+        return "RGBA"
+    if image.mode in ("P", "L"):
+        return image.mode
+    return "RGBA" if _difference(image.convert("RGB")) else "L"
 
 
-def _colours(mask: Image.Image, size: int, name: str, lossy: bool) -> tuple[np.ndarray, Levels]:
-    rgba = mask.convert("RGBA")
-    found = rgba.getcolors(MAX_LEVELS)
-    if found is None:
-        cause = (
-            "JPEG changes the colours of a mask; save it as PNG"
-            if lossy
-            else "with alpha, which is not one value for each colour; save the mask without alpha"
-            if mask.mode == "RGBA"
-            else f"it has more than {MAX_LEVELS} colours"
+def _has_alpha(image: Image.Image) -> bool:
+    return image.mode in ("LA", "RGBA") or "transparency" in image.info
+
+
+def _codes(image: Image.Image, kind: str) -> np.ndarray:
+    if kind == "L" and image.mode != "L":
+        return np.asarray(image.convert("RGB").getchannel(0))
+    if kind != "RGBA":
+        return np.asarray(image)
+    return np.asarray(image.convert("RGBA")).astype(np.uint32) @ np.array([1 << 24, 1 << 16, 1 << 8, 1], np.uint32)
+
+
+def _count(image: Image.Image, kind: str, lossy: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return the codes in an image, sorted, and the number of pixels of each; BadFileError for too many."""
+    if kind == "RGBA":
+        found = image.convert("RGBA").getcolors(MAX_LEVELS)
+        if found is None:
+            raise BadFileError(f"is a colour picture, not a mask ({_why_many_colours(image, lossy)})")
+        # Pillow's types say that a colour may be a number, which it is in pictures of one channel only.
+        pairs = sorted((_packed(colour), count) for count, colour in found if isinstance(colour, tuple))
+        return np.array([code for code, _ in pairs], np.uint32), np.array([count for _, count in pairs])
+    values = _codes(image, kind)
+    if kind != "wide":
+        every = np.bincount(values.ravel(), minlength=MAX_LEVELS)
+        return np.flatnonzero(every), every[every > 0]
+    if values.dtype.kind == "f" and (values == np.rint(values)).all() and np.abs(values).max() < 2**31:
+        values = values.astype(np.int64)
+    codes, counts = np.unique(values, return_counts=True)
+    if len(codes) > MAX_LEVELS:
+        raise BadFileError(
+            f"holds {len(codes)} values from {codes[0]} to {codes[-1]}; if it is grey, say from which value on it is "
+            "pet by data.mask_threshold"
         )
-        raise BadFileError(f"is a colour picture, not a mask ({cause})")
-    # Pillow's types say that a colour may be a number, which it is in pictures of one channel only.
-    colours = sorted((_packed(colour), count) for count, colour in found if isinstance(colour, tuple))
-    pixels = np.asarray(rgba.resize((size, size), Image.Resampling.NEAREST)).astype(np.uint32)
-    packed = pixels @ np.array([1 << 24, 1 << 16, 1 << 8, 1], np.uint32)
-    position = np.searchsorted([code for code, _ in colours], packed).astype(np.uint8)
-    levels = tuple(_label([*code.to_bytes(4, "big")]) for code, _ in colours)
-    return position, Levels(name, levels, tuple(count for _, count in colours), None, lossy)
+    return codes, counts
+
+
+def _why_many_colours(image: Image.Image, lossy: bool) -> str:
+    if lossy:
+        return "JPEG changes the colours of a mask; save it as PNG"
+    if _has_alpha(image):
+        return "with alpha, which is not one value for each colour; save the mask without alpha"
+    return f"it has more than {MAX_LEVELS} colours"
 
 
 def _packed(colour: Sequence[int]) -> int:
@@ -110,64 +164,31 @@ def _label(colour: Sequence[int]) -> Level:
     return red if red == green == blue else f"#{_packed(colour[:3]):06x}"
 
 
-def _differences(mask: Image.Image) -> int:
+def _difference(image: Image.Image) -> int:
     """Return by how much the channels of an RGB picture differ at most."""
-    red, green, blue = mask.split()
+    red, green, blue = image.split()
     return max(int(np.asarray(ImageChops.difference(red, other)).max()) for other in (green, blue))
 
 
-def _grey(mask: Image.Image) -> np.ndarray:
-    """Return the grey values of a mask; BadFileError if it has colours, or alpha beside them."""
-    if mask.mode == "RGBA":
-        colour, alpha = mask.convert("RGB"), np.asarray(mask.getchannel("A"))
-        # Of one colour throughout, alpha is the mask.
-        if alpha.min() == alpha.max() > 0:
-            return _grey(colour)
-        if any(len(np.unique(np.asarray(channel))) > 1 for channel in colour.split()):
-            raise BadFileError("has a transparent part; save the mask without alpha")
-        return alpha
-    if mask.mode == "P":
-        mask = mask.convert("RGB")
-    if mask.mode == "RGB":
-        if _differences(mask) > GREY_TOLERANCE:
+def _alpha_is_the_mask(image: Image.Image) -> bool:
+    """Return whether alpha tells the parts of a grey mask apart; BadFileError if colours do so too."""
+    if not _has_alpha(image):
+        return False
+    alpha = np.asarray(image.convert("RGBA").getchannel("A"))
+    if alpha.min() == alpha.max() > 0:
+        return False
+    if any(np.ptp(np.asarray(channel)) for channel in image.convert("RGBA").convert("RGB").split()):
+        raise BadFileError("has a transparent part; save the mask without alpha")
+    return True
+
+
+def _grey(image: Image.Image, by_alpha: bool) -> np.ndarray:
+    """Return the grey values of a mask, or its alpha; BadFileError if it has colours."""
+    if by_alpha:
+        return np.asarray(image.convert("RGBA").getchannel("A"))
+    if image.mode in ("P", "LA", "RGB", "RGBA"):
+        image = image.convert("RGB")
+        if _difference(image) > GREY_TOLERANCE:
             raise BadFileError("is a colour picture, to which data.mask_threshold does not apply")
-        mask = mask.convert("L")
-    return np.asarray(mask)
-
-
-def _above(values: np.ndarray, threshold: float) -> tuple[np.ndarray, tuple[int, int]]:
-    _check_finite(values)
-    above = values >= threshold
-    count = int(np.count_nonzero(above))
-    return above.astype(np.uint8), (above.size - count, count)
-
-
-def _check_finite(values: np.ndarray) -> None:
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise BadFileError("holds values that are not finite")
-
-
-def _wide_levels(values: np.ndarray) -> tuple[np.ndarray, tuple[Level, ...], tuple[int, ...]]:
-    """Return the position of each pixel's value, and the values and their counts, of a 16-bit, 32-bit or float mask."""
-    _check_finite(values)
-    if values.dtype.kind == "f" and (values == np.rint(values)).all() and np.abs(values).max() < 2**31:
-        values = values.astype(np.int64)
-    low, high = values.min(), values.max()
-    if values.dtype.kind != "f" and int(high) - int(low) < 2**20:
-        # Sorting millions of pixels takes a second.
-        shifted = values.astype(np.int64) - int(low)
-        every = np.bincount(shifted.ravel())
-        [present] = np.nonzero(every)
-        found, counts = present + int(low), every[present]
-    else:
-        found, counts = np.unique(values, return_counts=True)
-    if len(found) > MAX_LEVELS:
-        raise BadFileError(
-            f"holds {len(found)} values from {low} to {high}; if it is grey, say from which value on it is pet "
-            "by data.mask_threshold"
-        )
-    return np.searchsorted(found, values).astype(np.uint8), tuple(found.tolist()), tuple(counts.tolist())
-
-
-def _resized(positions: np.ndarray, size: int) -> np.ndarray:
-    return np.asarray(Image.fromarray(positions).resize((size, size), Image.Resampling.NEAREST))
+        image = image.convert("L")
+    return np.asarray(image)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from pets_seg.data import levels as levels_module
 from pets_seg.data.levels import BadFileError, Levels, read_levels
 from pets_seg.data.mask_rule import MaskRule, check_mask_values, decide
 from pets_seg.errors import InputError
@@ -251,6 +252,35 @@ def test_a_threshold_divides_grey_masks(tmp_path: Path) -> None:
     red = coloured([255, 0, 0], [0, 0, 0])(PET)
     with pytest.raises(BadFileError, match=r"colour picture, to which data\.mask_threshold"):
         levels(red, tmp_path, threshold=128)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 60), st.integers(1, 60), st.integers(1, 20), st.sampled_from(["L", "P", "RGB", "RGBA", "I;16"]),
+    st.integers(0, 2**32 - 1),
+)  # fmt: skip
+def test_a_large_mask_is_read_through_a_grid_and_no_level_of_the_resized_is_missed(
+    width: int, height: int, size: int, mode: str, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    values = random.choice([0, 0, 0, 7, 9], (height, width)).astype(np.uint8)
+    # One that a grid may miss.
+    values[random.integers(height), random.integers(width)] = 200
+    if mode == "I;16":
+        mask = Image.fromarray(values.astype(np.uint16))
+    elif mode == "P":
+        mask = palette([[value, 255 - value, 0] for value in range(256)], values)
+    else:
+        mask = Image.fromarray(values).convert(mode)
+        if mode == "RGBA":
+            mask.putalpha(Image.fromarray(255 - values % 3))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(levels_module, "MAX_SAMPLED", 64)
+        where, found = read_levels(mask, size, None, "a.png", "PNG")
+    whole_where, whole = read_levels(mask, size, None, "a.png", "PNG")
+    assert np.array_equal(np.array(found.levels, object)[where], np.array(whole.levels, object)[whole_where])
+    assert {*found.levels} <= {*whole.levels}
+    assert sum(whole.counts) == width * height
 
 
 def test_more_levels_than_labels_are_refused(tmp_path: Path) -> None:

@@ -72,7 +72,9 @@ def run(cfg: DictConfig) -> float:
     print(f"split={figures['split']} images={len(split)}", *words)
     for note in [*chosen.notes, *contents.remarks(chosen.split)]:
         log.warning(note)
-    tell_of_masks(dataset.index, data, given)
+    # Of its own data the run has said it.
+    if other_data(keys):
+        tell_of_masks(dataset.index, data, given)
     print(f"written to {written}")
     return means["dice"]
 
