@@ -135,7 +135,7 @@ def test_evaluating_on_other_images_takes_size_and_rule_from_the_run(oxford: Pat
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("split=all images=740 dice=")
     [written] = (run / "evaluations").iterdir()
-    assert written.name.startswith("test-sample-")
+    assert written.name.startswith("all-sample-")
     data = json.loads((written / "evaluation.json").read_text())["data"]
     assert (data["name"], data["size"], data["boundary"]) == ("sample", 32, "background")
 

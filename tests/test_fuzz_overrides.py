@@ -10,9 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pets_seg.command import jobs
+from pets_seg.command.leakage import Evaluated
 from pets_seg.command.tasks import evaluate, preview, train
 from pets_seg.config.groups import GROUPS
 from pets_seg.config.options import known_settings
+from pets_seg.data import Index, Source
 
 Command = Callable[..., tuple[int, str]]
 # In seconds of the processor's time.
@@ -79,9 +81,13 @@ def command_line(in_process: Command, monkeypatch: pytest.MonkeyPatch) -> Comman
     """The command line, whose tasks do nothing after their checks."""
     for task in (train, evaluate, preview):
         monkeypatch.setattr(task, "run", lambda cfg: 1.0)
+    index = Index(Source({"train": [], "valid": [], "test": []}), [], {"said": ""})
+    for task in (train, evaluate, preview):
+        monkeypatch.setattr(task, "ensure_decoded", lambda *settings, **named: (Path(), index))
     for task in (train, evaluate):
-        monkeypatch.setattr(task, "check_masks", lambda data, splits=(): None)
-    monkeypatch.setattr(preview, "ensure_decoded", lambda data: None)
+        monkeypatch.setattr(task, "check_masks", lambda *settings: None)
+    monkeypatch.setattr(train, "check_start", lambda config, index: [])
+    monkeypatch.setattr(evaluate, "choose", lambda *settings, **named: Evaluated("test", None, []))
     monkeypatch.setattr("pets_seg.models.resnet34_unet.imagenet_weights", lambda: None)
     monkeypatch.setattr(jobs, "MOST_JOBS", 4)
     return in_process

@@ -18,7 +18,8 @@ from timing import Rows
 
 from pets_seg.config.checks import check
 from pets_seg.config.register import register
-from pets_seg.data.cache import Dataset, Split
+from pets_seg.data import SPLITS, Dataset, Index, Source
+from pets_seg.data.cache import Split
 from pets_seg.machine.device import resolved
 from pets_seg.run_folder.folder import RunFolder
 from pets_seg.training.loop import train
@@ -78,10 +79,12 @@ def measure(overrides: list[str], steps: int) -> dict[str, float]:
     images = torch.randint(256, (count, 3, size, size), dtype=torch.uint8)
     trimaps = torch.randint(1, 4, (count, size, size), dtype=torch.uint8)
     splits = [Split([str(i) for i in range(n)], torch.arange(n), images, trimaps) for n in (count, 2, 2)]
+    # The pixels are of no files.
+    index = Index(Source({name: [] for name in SPLITS}), [], {"said": ""})
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder))
         config, device = resolved(check(cfg))
-        summary = train(config, Dataset(*splits), run, device)
+        summary = train(config, Dataset(*splits, index), run, device)
         heads, *lines = [line.split(",") for line in (run.path / "metrics.csv").read_text().splitlines()]
     first, *later = (float(line[heads.index("images_per_second")]) for line in lines)
     pace = median(later)

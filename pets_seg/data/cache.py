@@ -40,13 +40,20 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The splits of a source at one size, `all` of them together, and what is known of the files."""
+    """The splits of a source at one size, and what is known of the files."""
 
     train: Split
     valid: Split
     test: Split
-    all: Split
     index: Index
+
+    @property
+    def all(self) -> Split:
+        """The images of all splits, sorted by stem."""
+        parts = (self.train, self.valid, self.test)
+        pairs = sorted((stem, row) for part in parts for stem, row in zip(part.stems, part.rows.tolist(), strict=True))
+        stems, rows = [stem for stem, _ in pairs], torch.tensor([row for _, row in pairs])
+        return Split(stems, rows, self.train.images, self.train.trimaps)
 
 
 def open_dataset(data: Mapping[str, Any], needed: Sequence[str] = SPLITS, warn: bool = True) -> Dataset:
@@ -64,8 +71,8 @@ def open_dataset(data: Mapping[str, Any], needed: Sequence[str] = SPLITS, warn: 
                 break
     for warning in index.warnings() if warn else ():
         log.warning(warning)
-    splits = {name: Split(index.stems(name), torch.tensor(index.rows(name)), *arrays) for name in (*SPLITS, "all")}
-    return Dataset(**splits, index=index)
+    train, valid, test = (Split(index.stems(name), torch.tensor(index.rows(name)), *arrays) for name in SPLITS)
+    return Dataset(train, valid, test, index)
 
 
 def ensure_decoded(

@@ -154,8 +154,10 @@ def test_a_project_that_moved_says_what_it_sought(projects: Path) -> None:
 
 def test_evaluations_on_folders_of_one_relative_name_do_not_replace_each_other(projects: Path) -> None:
     run = run_of(projects)
+    # Both projects have the same images.
+    other = ["data=folder", "data.root=pets", "split=test"]
     losses = [
-        loss(forked("task=evaluate", f"checkpoint={run}", "data=folder", "data.root=pets", cwd=projects / project))
+        loss(forked("task=evaluate", f"checkpoint={run}", *other, cwd=projects / project))
         for project in ("first", "second")
     ]
     assert losses[0] == pytest.approx(own_loss(run), abs=1e-4)

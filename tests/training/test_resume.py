@@ -20,7 +20,8 @@ CHAINS = {
 }
 # Where it kills itself: the name that is looked up, and at which call of it; before that call does anything.
 MOMENTS = [
-    ("pets_seg.data.cache.decode_pair", 7, "building the cache"),
+    ("pets_seg.data.build.decode_pair", 7, "building the cache"),
+    ("pets_seg.machine.files.os.replace data.csv", 1, "recording its data"),
     ("pets_seg.training.step.derive_seed", 4, "in the middle of an epoch"),
     ("pets_seg.machine.files.os.replace last.pt", 1, "writing last.pt"),
     ("pets_seg.training.loop.evaluate", 1, "validating"),
@@ -30,7 +31,7 @@ MOMENTS = [
     ("pets_seg.training.record.Batches", 1, "testing"),
     ("pets_seg.machine.files.os.replace per_image.csv", 1, "writing per_image.csv"),
     ("pets_seg.machine.files.os.replace summary.json", 1, "writing summary.json"),
-    ("pets_seg.machine.files.os.replace status.json", 2, "writing that it is finished"),
+    ("pets_seg.machine.files.os.replace status.json", 3, "writing that it is finished"),
 ]
 
 

@@ -40,7 +40,7 @@ def draw_result(run: Run, examples: Sequence[Example]) -> Figure:
         scores = f"test Dice {run.number('test_dice'):.4f}, IoU {run.number('test_iou'):.4f}"
         for split in IN_SUMMARY:
             if (held := recorded(run.summary, split)) and not held.has_pet:
-                scores += f"; no pet in the {IN_WORDS[split]} masks"
+                scores += f"; no pet in the {IN_WORDS[split]}masks"
         add_text(figure, 0.12, height - 0.38, scores, 8, va="center", color=MUTED)
         tall = (height - HEAD - 1.1) / 2
         _draw_curves(run, *(add_axes(figure, 0.5, bottom, LEFT - 0.85, tall) for bottom in (0.4, 0.95 + tall)))
