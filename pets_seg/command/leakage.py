@@ -71,19 +71,22 @@ def other_data(keys: Iterable[str]) -> bool:
     return any(key == "data" or (key.startswith("data.") and key not in kept) for key in keys)
 
 
-def choose(config: Mapping[str, Any], folder: RunFolder, index: Index, own: bool) -> Evaluated:
+def choose(config: Mapping[str, Any], folder: RunFolder, index: Index, boundary: str, own: bool) -> Evaluated:
     """Return what is scored of the data in `index`, which are the run's if `own`; InputError if nothing may be."""
     recorded = folder.read_status().get("data")
-    digest = recorded.get("digest") if isinstance(recorded, Mapping) else None
+    recorded = recorded if isinstance(recorded, Mapping) else {}
+    digest = recorded.get("digest")
     same = own if digest is None else index.digest == digest
-    split = config["split"] or ("test" if same else "all")
+    split = config["split"] or ("test" if same or own else "all")
     notes = []
     if own and not same:
         now = [file._asdict() for file in index.files]
         notes.append(
             f"the data of this run have changed since it was trained ({describe_other_data(folder.path, now)})"
         )
-    elif isinstance(recorded, Mapping) and same and recorded.get("pixels") != index.pixels:
+    elif digest and same and recorded.get("masks") != (read := index.masks(boundary)):
+        notes.append(f"masks are read otherwise than in training: then {recorded.get('masks')}, now {read}")
+    elif digest and same and recorded.get("pixels") != index.pixels:
         notes.append("the same files are decoded to other pixels than in training (another Pillow?)")
     count = len(index.stems(split))
     if not count:
@@ -96,7 +99,7 @@ def choose(config: Mapping[str, Any], folder: RunFolder, index: Index, own: bool
     if seen and not config["allow_trained"]:
         raise InputError(
             f"split={split}: the run was trained on {len(seen)} of these {count} images ({_named(seen)}), also under "
-            "other names; allow_trained=true scores them all the same"
+            f"other names; {''.join(f'{note}; ' for note in notes)}allow_trained=true scores them all the same"
         )
     return Evaluated(split, len(seen), notes)
 

@@ -16,9 +16,10 @@ from tqdm import tqdm
 
 from pets_seg.data.decode import Decoded, decode_pair, read_digest
 from pets_seg.data.levels import BadFileError, Levels
-from pets_seg.data.mask_rule import TRIMAP, MaskRule, decide, fixed_rule
+from pets_seg.data.mask_rule import decide
 from pets_seg.data.pairs import SPLITS, Pair, Source
 from pets_seg.data.picture_range import Extent, check_range
+from pets_seg.data.trimap import TRIMAP, MaskRule, fixed_rule
 from pets_seg.data.verify import ARRAYS, write_index
 from pets_seg.errors import InputError
 

@@ -16,8 +16,20 @@ from pets_seg.errors import printable, reason
 from pets_seg.machine.files import read_limited
 
 SIDEWAYS = {5, 6, 7, 8}
+# What undoes the turn that an orientation asks for.
+TURN_BACK = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
 # Pillow reads more, PostScript by running Ghostscript.
 FORMATS = ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", *(["AVIF"] if features.check("avif") else [])]
+LOSSY = {"JPEG", "MPO", "AVIF"}
+RAW = "a raw photograph or a TIFF of an unusual type, as of 64 bits a value"
 # From here on Pillow warns of a file that takes far more memory than disk; it refuses twice as many.
 MAX_PIXELS = 89_478_485
 # What the largest picture takes as floats, and more.
@@ -44,11 +56,14 @@ def decode_pair(
 
     The image is resized with antialiasing (bilinear), the mask to the nearest pixel; the aspect ratio is ignored.
     """
-    mask_digest, (where, mask, mask_size) = _read(pair.trimap, lambda file: _mask(file, size, threshold, pair.trimap))
-    image_digest, (image, extent) = _read(pair.image, lambda file: _image(file, mask_size, value_range))
+    name = printable(pair.trimap.name)
+    mask_digest, (where, mask, mask_size) = _read(
+        pair.trimap, lambda file, lossy: _mask(file, size, threshold, name, lossy)
+    )
+    image_digest, (image, extent) = _read(pair.image, lambda file, _: _image(file, mask_size, value_range))
     if not _same_shape(image.size, mask_size):
         sizes = "{} x {}, image {} x {}".format(*mask_size, *image.size)
-        raise BadFileError(f"{printable(pair.trimap.name)}: does not fit its image (mask {sizes})")
+        raise BadFileError(f"{name}: does not fit its image (mask {sizes})")
     # Resized after it is known to fit.
     pixels = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
     return Decoded(pixels, where, mask, extent.of(pixels), (image_digest, mask_digest))
@@ -66,13 +81,16 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:32]
 
 
-def _read(path: Path, convert: Callable[[Image.Image], Any]) -> tuple[str, Any]:
+def _read(path: Path, convert: Callable[[Image.Image, bool], Any]) -> tuple[str, Any]:
+    """Return the digest of a file and what `convert` makes of its picture and of whether its format is lossy."""
     try:
         content = read_limited(path, MAX_BYTES)
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
-            return _digest(content), convert(image)
+            # The chunk of a WebP with losses.
+            lossy = image.format in LOSSY or (image.format == "WEBP" and b"VP8 " in content)
+            return _digest(content), convert(image, lossy)
     except Image.DecompressionBombError:
         problem = f"has more than {MAX_PIXELS} pixels; make it smaller"
     except Image.UnidentifiedImageError:
@@ -87,7 +105,7 @@ def _read(path: Path, convert: Callable[[Image.Image], Any]) -> tuple[str, Any]:
 
 def _kind(content: bytes) -> str:
     """Return the name of a picture's kind that is not read, with the way out, or nothing."""
-    starts = {b"8BPS": "Photoshop", b"\x93NUMPY": "a NumPy array", b"%PDF": "PDF", b"II*\0": "TIFF or a raw photograph"}
+    starts = {b"8BPS": "Photoshop", b"\x93NUMPY": "a NumPy array", b"%PDF": "PDF", b"II*\0": RAW, b"MM\0*": RAW}
     kind = next((kind for start, kind in starts.items() if content.startswith(start)), None)
     if content[4:8] == b"ftyp":
         kind = "AVIF" if content[8:12] in (b"avif", b"avis") else "HEIC"
@@ -100,27 +118,43 @@ def _image(
     file: Image.Image, mask_size: tuple[int, int], value_range: Sequence[float] | None
 ) -> tuple[Image.Image, Extent]:
     """Return an RGB image, turned as its orientation tag says unless the mask was drawn on the unturned pixels."""
-    stored, orientation, image = file.size, _orientation(file), file
-    # Known until the pixels are loaded.
+    # Reading tags may load the pixels, after which it is not known any more.
     raw_mode = tiles[0][3] if (tiles := getattr(file, "tile", [])) else None
-    if orientation != 1:
-        turned = stored[::-1] if orientation in SIDEWAYS else stored
-        if _same_shape(turned, mask_size) or not _same_shape(stored, mask_size):
-            image = ImageOps.exif_transpose(file)
+    _refuse_inverted(file)
+    orientation = _orientation(file)
+    # Pillow turns TIFF files itself, and gives the size that they have then.
+    turned_by_pillow = file.format == "TIFF"
+    turned = file.size if turned_by_pillow or orientation not in SIDEWAYS else file.size[::-1]
+    stored = turned[::-1] if orientation in SIDEWAYS else turned
+    as_stored = orientation != 1 and _same_shape(stored, mask_size) and not _same_shape(turned, mask_size)
+    image = file
+    if turned_by_pillow and as_stored:
+        image = file.transpose(TURN_BACK[orientation])
+    elif orientation != 1 and not turned_by_pillow and not as_stored:
+        image = ImageOps.exif_transpose(file)
     return to_rgb(image, value_range, raw_mode)
 
 
 def _mask(
-    file: Image.Image, size: int, threshold: float | None, path: Path
+    file: Image.Image, size: int, threshold: float | None, name: str, lossy: bool
 ) -> tuple[np.ndarray, Levels, tuple[int, int]]:
-    form = file.format
+    _refuse_inverted(file)
+    if (pages := getattr(file, "n_frames", 1)) > 1:
+        raise BadFileError(f"has {pages} pages; save the one that is the mask")
     mask = ImageOps.exif_transpose(file) if _orientation(file) != 1 else file
-    where, levels = read_levels(mask, size, threshold, printable(path.name), form)
+    where, levels = read_levels(mask, size, threshold, name, lossy)
     return where, levels, mask.size
 
 
 def _orientation(file: Image.Image) -> int:
     return file.getexif().get(ExifTags.Base.Orientation, 1)
+
+
+def _refuse_inverted(file: Image.Image) -> None:
+    wide = file.mode == "F" or file.mode.startswith("I")
+    if wide and file.format == "TIFF" and file.getexif().get(ExifTags.Base.PhotometricInterpretation) == 0:
+        # Pillow inverts such files of 8 bits, and forgets it with more.
+        raise BadFileError("stores white as 0, which is not read with more than 8 bits; save it as PNG")
 
 
 def _same_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:

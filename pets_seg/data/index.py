@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from pets_seg.data.mask_rule import BOUNDARY, NOT_COUNTED, PET
 from pets_seg.data.pairs import SPLITS, Pair, Source
-from pets_seg.errors import printable
+from pets_seg.data.picture_range import WIDE
+from pets_seg.data.trimap import BOUNDARY, NOT_COUNTED, PET
+from pets_seg.errors import InputError, printable
 
 
 class FileDigests(NamedTuple):
@@ -76,6 +77,12 @@ class Index:
         counts = {split: len(self.rows(split)) for split in SPLITS}
         return {"digest": self.digest, "pixels": self.pixels, **counts, "masks": self.masks(boundary)}
 
+    def refuse_unused_range(self) -> None:
+        """Raise InputError if data.range is given and no picture is of a type to which it applies."""
+        kinds = {self._stored["rows"][row]["extent"]["kind"] for row in self.rows("all")}
+        if self.source.value_range and not kinds & {*WIDE}:
+            raise InputError("data.range: does nothing, for all pictures have 8 bits; leave it out")
+
     def masks(self, boundary: str) -> str:
         """Return how the masks are read and the share of pet that this gives, "" where the source itself says it."""
         if not self._stored["said"]:
@@ -98,8 +105,7 @@ class Index:
     def warnings(self) -> list[str]:
         """Return what is strange about the files, a line each."""
         lines = [f"left out: {self.describe_bad()}"] if self.bad else []
-        if self.source.unused:
-            lines.append(f"{self.source.unused} pairs under data.root are in none of the lists")
+        lines += self.source.notes
         constant = [stem for stem, row in self._usable["all"] if self._stored["rows"][row]["extent"]["constant"]]
         if constant:
             lines.append(f"{_pictures(constant)} one value throughout: {_named(constant)}")

@@ -15,7 +15,6 @@ MAX_LEVELS = 256
 MAX_SAMPLED = 1 << 20
 # Colour channels that differ by no more are those of a grey picture after JPEG.
 GREY_TOLERANCE = 24
-LOSSY = {"JPEG", "MPO"}
 
 
 class BadFileError(Exception):
@@ -24,17 +23,22 @@ class BadFileError(Exception):
 
 @dataclass(frozen=True)
 class Levels:
-    """What a mask file holds: each level with its number of pixels and, in a palette file, its index there."""
+    """What a mask file holds: each level with its number of pixels and, in a palette file, its index there.
+
+    `alpha` is whether its transparency was looked at, `highest` its greatest value where there was a threshold.
+    """
 
     file: str
     levels: tuple[Level, ...]
     counts: tuple[int, ...]
     indices: tuple[int, ...] | None = None
     lossy: bool = False
+    alpha: bool = False
+    highest: float = 0
 
 
 def read_levels(
-    mask: Image.Image, size: int, threshold: float | None, name: str, form: str | None
+    mask: Image.Image, size: int, threshold: float | None, name: str, lossy: bool
 ) -> tuple[np.ndarray, Levels]:
     """Return the levels of a mask and, resized to the nearest pixel, (size, size) uint8, the position of each pixel's.
 
@@ -52,12 +56,14 @@ def read_levels(
     elif mask.mode not in ("L", "LA", "P", "RGB", "RGBA"):
         mask = mask.convert("RGBA" if mask.mode in ("La", "PA", "RGBa") else "RGB")
     resized = mask.resize((size, size), Image.Resampling.NEAREST)
-    sample, lossy = _sample(mask), form in LOSSY
+    sample = _sample(mask)
     if threshold is not None:
         by_alpha = _alpha_is_the_mask(sample)
-        above, here = (_grey(image, by_alpha) >= threshold for image in (sample, resized))
-        count = int(np.count_nonzero(above))
-        return here.astype(np.uint8), Levels(name, (0, 1), (above.size - count, count), None, lossy)
+        seen, here = _grey(sample, by_alpha), _grey(resized, by_alpha) >= threshold
+        count = int(np.count_nonzero(seen >= threshold))
+        highest = float(max(seen.max(), threshold if here.any() else 0))
+        counts = seen.size - count, count
+        return here.astype(np.uint8), Levels(name, (0, 1), counts, None, lossy, by_alpha, highest)
     return _read(sample, resized, name, lossy) or _read_whole(mask, resized, name, lossy)
 
 
@@ -95,7 +101,7 @@ def _read(seen: Image.Image, resized: Image.Image, name: str, lossy: bool) -> tu
         levels = tuple(_label([*palette[index].tolist(), 255]) for index in indices)
     elif kind == "RGBA":
         levels = tuple(_label([*int(code).to_bytes(4, "big")]) for code in codes)
-    return position.astype(np.uint8), Levels(name, levels, tuple(counts.tolist()), indices, lossy)
+    return position.astype(np.uint8), Levels(name, levels, tuple(counts.tolist()), indices, lossy, _has_alpha(seen))
 
 
 def _kind(image: Image.Image) -> str:
@@ -174,12 +180,15 @@ def _alpha_is_the_mask(image: Image.Image) -> bool:
     """Return whether alpha tells the parts of a grey mask apart; BadFileError if colours do so too."""
     if not _has_alpha(image):
         return False
-    alpha = np.asarray(image.convert("RGBA").getchannel("A"))
+    pixels = np.asarray(image.convert("RGBA"))
+    colours, alpha = pixels[..., :3], pixels[..., 3]
     if alpha.min() == alpha.max() > 0:
         return False
-    if any(np.ptp(np.asarray(channel)) for channel in image.convert("RGBA").convert("RGB").split()):
-        raise BadFileError("has a transparent part; save the mask without alpha")
-    return True
+    visible = colours[alpha > 0]
+    # Of one colour where it can be seen, or premultiplied.
+    if not len(visible) or not np.ptp(visible, 0).any() or (colours == alpha[..., None]).all():
+        return True
+    raise BadFileError("has a transparent part; save the mask without alpha")
 
 
 def _grey(image: Image.Image, by_alpha: bool) -> np.ndarray:

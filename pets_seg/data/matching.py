@@ -2,7 +2,7 @@
 
 import os
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -25,10 +25,10 @@ class Found:
     files: Mapping[str, Sequence[Path]]
     others: Mapping[str, Path]
 
-    @staticmethod
-    def normal(name: str) -> str:
-        """Return a name in the Unicode form NFC: a Mac may have written it in another."""
-        return unicodedata.normalize("NFC", name)
+
+def normal(name: str) -> str:
+    """Return a name in the Unicode form NFC: a Mac may have written it in another."""
+    return unicodedata.normalize("NFC", name)
 
 
 def list_files(root: Path, name: str) -> Found:
@@ -80,7 +80,7 @@ def match(images: Found, masks: Found, mask_suffix: str) -> list[Pair]:
     }
     mask_of = _lookup(of_mask, images.files)
     pairs, used = [], set()
-    for stem, paths in images.files.items():
+    for stem, paths in _one_by_one(images.files, of_mask):
         key = mask_of(stem) or mask_of(f"{stem}{paths[0].suffix}")
         found = list(of_mask[key]) if key else []
         used.add(key)
@@ -103,9 +103,21 @@ def match(images: Found, masks: Found, mask_suffix: str) -> list[Pair]:
     return sorted(pairs, key=lambda pair: pair.stem)
 
 
+def _one_by_one(
+    images: Mapping[str, Sequence[Path]], masks: Mapping[str, object]
+) -> Iterator[tuple[str, Sequence[Path]]]:
+    """Return images by stem; those that share one by their whole names, if masks are named so."""
+    for stem, paths in images.items():
+        whole = [f"{stem}{path.suffix}" for path in paths]
+        if len(paths) > 1 and all(name in masks for name in whole):
+            yield from ((name, [path]) for name, path in zip(whole, paths, strict=True))
+        else:
+            yield stem, paths
+
+
 def _lookup(masks: Mapping[str, object], images: Mapping[str, object]) -> Callable[[str], str | None]:
     """Return a function that finds a mask as it is written, else where only the Unicode form or the case differs."""
-    folds: tuple[Callable[[str], str], ...] = (Found.normal, lambda stem: Found.normal(Found.normal(stem).casefold()))
+    folds: tuple[Callable[[str], str], ...] = (normal, lambda stem: normal(normal(stem).casefold()))
     alike = [(fold, _by_fold(masks, fold), _by_fold(images, fold)) for fold in folds]
 
     def find(stem: str) -> str | None:
@@ -152,8 +164,11 @@ def _nothing_matches(images: Found, masks: Found, mask_suffix: str) -> str:
     nearest = min(begin, key=len) if begin else alike[0]
     there = masks.files[nearest][0].relative_to(masks.folder)
     advice = ""
-    if nearest.startswith(stem) and nearest != stem:
-        advice = f"; give data.mask_suffix={nearest[len(stem) :]}"
+    suffix = nearest.removeprefix(stem)
+    # Only a suffix that most masks have helps.
+    fitting = sum(f"{name}{suffix}" in masks.files for name in images.files)
+    if nearest.startswith(stem) and suffix and 2 * fitting > len(images.files):
+        advice = f"; give data.mask_suffix={suffix}"
     return (
         f"data=folder: masks match by stem: {printable(paths[0].relative_to(images.folder))} needs "
         f"masks/{printable(stem + mask_suffix)}.*, there is {printable(there)}{advice}"

@@ -7,15 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pets_seg.config.schema import SEED
-from pets_seg.data.mask_rule import check_mask_values
-from pets_seg.data.matching import Found, list_files, match
-from pets_seg.data.pairs import SPLITS, Pair, Source, expand_user, unreadable
+from pets_seg.data.lists import SPLIT_OF, listed
+from pets_seg.data.mask_values import check_mask_values
+from pets_seg.data.matching import list_files, match
+from pets_seg.data.pairs import SPLITS, Pair, Source, expand_user
 from pets_seg.data.splits import by_hash, seed_that_fills
-from pets_seg.errors import InputError, nearest, printable
-from pets_seg.machine.files import read_limited
-
-# More is no list of names.
-MAX_LIST_BYTES = 100_000_000
+from pets_seg.errors import InputError, printable
 
 
 def folder(
@@ -41,28 +38,35 @@ def folder(
             f"data.range={printable(range)}: needs the values of black and white, e.g. data.range=[0,4095]"
         )
     place = expand_user("data.root", root).absolute()
-    unused, advice = 0, ""
-    if not os.path.isdir(place / "images") and os.path.isdir(place / "train" / "images"):
+    notes, advice = [], ""
+    of_folders = split_folders(place)
+    if of_folders and not os.path.isdir(place / "images"):
         _refuse_settings("data.root has train/ with images/ and masks/", split_seed, lists, group)
-        splits = {split: _of_split(place, split, mask_suffix) for split in SPLITS}
+        splits = {split: _of_split(split, place / of_folders[split], mask_suffix) for split in of_folders}
     else:
+        if of_folders:
+            notes.append(f"images/ and masks/ are used, and {', '.join(of_folders.values())} beside them are not")
         _refuse_wrong_root(place)
         pairs = match(list_files(place, "images"), list_files(place, "masks"), mask_suffix)
         if lists is not None:
             _refuse_settings("data.lists", split_seed, None, group)
-            splits = _listed(pairs, expand_user("data.lists", str(lists)).absolute())
-            unused = len(pairs) - sum(map(len, splits.values()))
+            splits = listed(pairs, expand_user("data.lists", str(lists)).absolute())
+            if unused := len(pairs) - sum(map(len, splits.values())):
+                notes.append(f"{unused} pairs under data.root are in none of the lists")
+        elif sub_folders := _of_sub_folders(pairs):
+            _refuse_settings("images/ has train/ and others that", split_seed, None, group)
+            splits = sub_folders
         else:
             key = _group_key(group)
             splits = by_hash(pairs, split_seed, key)
             seed = seed_that_fills([key(pair.stem) for pair in pairs])
             advice = "" if seed is None else f", or with data=folder split again by data.split_seed={seed}"
     return Source(
-        splits,
+        {split: splits.get(split, []) for split in SPLITS},
         named_values=mask_values,
         threshold=mask_threshold,
         value_range=range,
-        unused=unused,
+        notes=notes,
         advice=advice,
     )
 
@@ -83,15 +87,40 @@ def _refuse_wrong_root(place: Path) -> None:
             )
 
 
-def _of_split(place: Path, split: str, mask_suffix: str) -> list[Pair]:
-    name = split
-    if split == "valid" and not os.path.isdir(place / split):
-        name = next((other for other in ("val", "validation") if os.path.isdir(place / other)), split)
-    if not os.path.isdir(place / name):
-        return []
-    pairs = match(list_files(place / name, "images"), list_files(place / name, "masks"), mask_suffix)
+def split_folders(place: Path) -> dict[str, str]:
+    """Return by split the name of the folder under `place` that holds its images/; InputError if two do."""
+    try:
+        names = sorted(os.listdir(place))
+    except (OSError, ValueError):
+        return {}
+    folders: dict[str, str] = {}
+    for name in names:
+        split = SPLIT_OF.get(name.lower())
+        if split is None or not os.path.isdir(place / name / "images"):
+            continue
+        if split in folders:
+            raise InputError(
+                f"data=folder: {printable(place)} has {folders[split]}/ and {name}/ with images/; keep one of them"
+            )
+        folders[split] = name
+    return folders
+
+
+def _of_split(split: str, place: Path, mask_suffix: str) -> list[Pair]:
+    pairs = match(list_files(place, "images"), list_files(place, "masks"), mask_suffix)
     # The same name may stand in several of these folders.
     return [Pair(f"{split}/{pair.stem}", pair.image, pair.trimap, pair.problem) for pair in pairs]
+
+
+def _of_sub_folders(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
+    """Return the pairs by split if images/ and masks/ themselves are divided into train/, valid/ and test/."""
+    first = {pair.stem.partition("/")[0] if "/" in pair.stem else "" for pair in pairs}
+    if not {SPLIT_OF.get(name.lower()) for name in first} <= {*SPLITS} or len(first) < 2:
+        return {}
+    splits: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        splits.setdefault(SPLIT_OF[pair.stem.partition("/")[0].lower()], []).append(pair)
+    return splits
 
 
 def _group_key(group: str | None) -> Callable[[str], str]:
@@ -108,39 +137,11 @@ def _group_key(group: str | None) -> Callable[[str], str]:
             raise InputError(
                 f"data.group={printable(group)}: finds nothing in {printable(stem)}; every stem has a group"
             )
-        return found.group(1) if expression.groups else found.group()
+        part = found.group(1) if expression.groups else found.group()
+        if not part:
+            raise InputError(
+                f"data.group={printable(group)}: finds no text in {printable(stem)}; every stem has a group"
+            )
+        return part
 
     return key
-
-
-def _listed(pairs: Sequence[Pair], folder: Path) -> dict[str, list[Pair]]:
-    """Return the pairs that the lists in `folder` name, by their stems or the names of their images."""
-    known = {pair.stem: pair for pair in pairs}
-    by_name = {pair.image.name: pair for pair in pairs}
-    lists = {split: _read_names(folder / f"{split}.txt") for split in SPLITS}
-    if not any(names is not None for names in lists.values()):
-        wanted = ", ".join(f"{split}.txt" for split in SPLITS)
-        raise InputError(f"data.lists={printable(folder)}: holds none of {wanted}")
-    splits: dict[str, list[Pair]] = {}
-    split_of: dict[str, str] = {}
-    for split, names in lists.items():
-        splits[split] = []
-        for name in names or ():
-            pair = known.get(name) or by_name.get(name) or known.get(Found.normal(name))
-            where = f"data.lists: {split}.txt has {printable(name)}"
-            if pair is None:
-                raise InputError(f"{where}, of which there is no image under data.root{nearest(name, known)}")
-            if (other := split_of.setdefault(pair.stem, split)) != split or pair in splits[split]:
-                raise InputError(f"{where}, which {'it has already' if other == split else f'{other}.txt has too'}")
-            splits[split].append(pair)
-    return splits
-
-
-def _read_names(path: Path) -> list[str] | None:
-    try:
-        text = read_limited(path, MAX_LIST_BYTES).decode("utf-8-sig")
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise unreadable(path, error, "data.lists must hold text files with a name a line") from error
-    return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]

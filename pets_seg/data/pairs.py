@@ -30,7 +30,7 @@ class Source:
     `mask_values` maps values in mask files to 0 background, 1 pet, 255 not counted; with `trimaps` they are 1 pet,
     2 background, 3 boundary. With neither, what they mean is decided by what all masks hold, unless `named_values` (as
     data.mask_values) or `threshold` (as data.mask_threshold) say it. `value_range` has the values of black and white in
-    pictures of more than 8 bits. `unused` is the number of images that belong to no split, `advice` what else to do
+    pictures of more than 8 bits. `notes` is what has to be said of the files, a line each, `advice` what else to do
     where a split is empty.
     """
 
@@ -40,7 +40,7 @@ class Source:
     named_values: Mapping[str, Sequence[Any]] | None = None
     threshold: float | None = None
     value_range: Sequence[float] | None = None
-    unused: int = 0
+    notes: Sequence[str] = ()
     advice: str = ""
 
 

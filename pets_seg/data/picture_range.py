@@ -1,5 +1,6 @@
 """The values that pictures hold: turned into 8 bits by the range of their type, or by one that is given."""
 
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ FULL = {"16-bit": (0, 65535), "32-bit": (0, 65535), "float": (0, 255), "8-bit": 
 # Pictures that use a smaller share of the range of their type were made with another.
 LEAST_USED = {"16-bit": 1 / 2, "32-bit": 1 / 2, "float": 1 / 2, "8-bit": 1 / 16, "16-bit colour": 1 / 8}
 LEAST_OF_GIVEN = 1 / 16
+WIDE = ("16-bit", "32-bit", "float")
 
 
 @dataclass(frozen=True)
@@ -69,29 +71,38 @@ def check_range(extents: Iterable[Extent], value_range: Sequence[float] | None) 
     for extent in extents:
         by_kind.setdefault(extent.kind, []).append(extent)
     for kind, of_kind in by_kind.items():
-        low = min(extent.low for extent in of_kind if extent.low is not None)
-        high = max(extent.high for extent in of_kind if extent.high is not None)
+        lows, highs = (
+            [value for value in values if value is not None]
+            for values in zip(*((e.low, e.high) for e in of_kind), strict=True)
+        )
+        low, high = min(lows), max(highs)
+        # Of most pictures: a hot pixel in one of them must not hide that the others are dark.
+        used = statistics.median(highs) - statistics.median(lows)
         held = f"the {len(of_kind)} {kind} pictures hold values from {low:g} to {high:g}"
-        wide = kind in ("16-bit", "32-bit", "float")
-        if value_range and wide:
+        if kind == "16-bit colour" and value_range:
+            raise InputError(
+                f"{held}, of which the upper 8 bits are read; data.range does not apply: save them as 8-bit"
+            )
+        if value_range and kind in WIDE:
             first, last = value_range
-            if low < first or high > last or high - low < (last - first) * LEAST_OF_GIVEN:
+            if low < first or high > last or used < (last - first) * LEAST_OF_GIVEN:
                 raise InputError(
                     f"{held}, which does not fit data.range=[{first:g},{last:g}]; give the values of black and white"
                 )
             continue
         first, last = FULL[kind]
-        if low >= first and high <= last and high - low >= (last - first) * LEAST_USED[kind]:
+        if low >= first and high <= last and used >= (last - first) * LEAST_USED[kind]:
             continue
         # Pictures of one value each say nothing about the range; they are named in a warning.
-        if not wide and all(extent.constant for extent in of_kind):
+        if kind == "8-bit" and all(extent.constant for extent in of_kind):
             continue
+        most = "" if high - low < (last - first) * LEAST_USED[kind] else f", most of them a range of {used:g}"
         advice = (
             f"say which values are black and white, e.g. data.range=[{min(low, 0):g},{_white(high)}]"
-            if wide
+            if kind in WIDE
             else "save them so that they use 0 to 255"
         )
-        raise InputError(f"{held}, of {first} to {last}; {advice}")
+        raise InputError(f"{held}{most}, of {first} to {last}; {advice}")
 
 
 def _white(high: float) -> str:

@@ -210,6 +210,13 @@ def test_the_range_of_pictures_goes_with_the_checkpoint(tmp_path: Path) -> None:
     assert "16-bit pictures hold values from" in done.stderr
     done = forked(*command, "data.range=[0,4095]", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    # Other data of 8 bits are scored all the same; to train on them with it would do nothing.
+    plain = write(tmp_path / "plain", count=4, first=70)
+    code, shown, _ = evaluate(only_run(tmp_path), "data=folder", f"data.root={plain}")
+    assert code == 0, shown
+    done = forked(*SETTINGS, f"data.root={write(tmp_path / 'more')}", "data.range=[0,4095]", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "data.range: does nothing, for all pictures have 8 bits" in done.stderr
     code, shown, found = evaluate(only_run(tmp_path), "data=folder", f"data.root={root}", "data.cache_dir=null")
     assert code == 0, shown
     assert found["data"]["range"] == [0, 4095]

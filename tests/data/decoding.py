@@ -3,8 +3,9 @@
 import numpy as np
 
 from pets_seg.data.decode import decode_pair
-from pets_seg.data.mask_rule import TRIMAP, MaskRule, decide
+from pets_seg.data.mask_rule import decide
 from pets_seg.data.pairs import Pair
+from pets_seg.data.trimap import TRIMAP, MaskRule
 
 
 def decode(pair: Pair, size: int, rule: MaskRule | None = None) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,9 @@ from PIL import Image
 
 from pets_seg.data import levels as levels_module
 from pets_seg.data.levels import BadFileError, Levels, read_levels
-from pets_seg.data.mask_rule import MaskRule, check_mask_values, decide
+from pets_seg.data.mask_rule import decide
+from pets_seg.data.mask_values import check_mask_values
+from pets_seg.data.trimap import MaskRule
 from pets_seg.errors import InputError
 
 # A pet in the middle, and where a margin is uncertain.
@@ -28,7 +30,7 @@ def levels(image: Image.Image, folder: Path, form: str = "PNG", threshold: float
     path = folder / "mask"
     image.save(path, form, **options)
     with Image.open(path) as mask:
-        return read_levels(mask, SIZE, threshold, "mask.png", mask.format)
+        return read_levels(mask, SIZE, threshold, "mask.png", form == "JPEG")
 
 
 def trimap(where: np.ndarray, mask: Levels, rule: MaskRule) -> np.ndarray:
@@ -81,6 +83,7 @@ CLEAR: list[tuple[str, Picture, str]] = [
     ),
     ("lossless WebP", coloured([255] * 3, [0] * 3), "WEBP"),
     ("PPM", grey(255, 0), "PPM"),
+    ("palette, all black", lambda mask: palette([[0] * 3] * 2, mask), "PNG"),
 ]
 
 
@@ -117,7 +120,8 @@ def test_trimaps_and_uncertain_margins_are_read(tmp_path: Path) -> None:
 def plain(
     *values: Any, counts: Sequence[int] | None = None, lossy: bool = False, indices: tuple | None = None
 ) -> Levels:
-    return Levels("a.png", values, tuple(counts or [10] * len(values)), indices, lossy)
+    alpha = any(isinstance(value, str) and len(value) == 9 for value in values)
+    return Levels("a.png", values, tuple(counts or [10] * len(values)), indices, lossy, alpha)
 
 
 UNCLEAR = {
@@ -140,7 +144,18 @@ UNCLEAR = {
         "mask_values",
     ),
     "JPEG": ([plain(0, 1, 2, 254, 255, lossy=True)], "JPEG makes such values .* data.mask_threshold=128"),
-    "soft edges": ([plain(*range(30))], "soft edges.* data.mask_threshold=128"),
+    "soft edges": ([plain(*range(0, 256, 5))], "soft edges.* data.mask_threshold=128"),
+    "soft edges from 0 to 1": ([plain(0, 0.25, 0.5, 1)], "soft edges.* data.mask_threshold=0.5"),
+    "soft edges of 16 bits": ([plain(*range(0, 65536, 1000))], "soft edges.* data.mask_threshold=32500"),
+    "numbers of objects": ([plain(*range(30))], "numbers of animals, data.mask_threshold=1 makes all of them pet"),
+    "soft edges of a colour": ([plain(0, *(f"#{red:02x}0000" for red in range(20)))], "soft edges: save masks as PNG"),
+    "JPEG of 0 and 1": ([plain(0, 1, lossy=True)], "values up to 1 in a lossy format .* save masks as PNG"),
+    "JPEG that lost all": ([plain(0, lossy=True)], "values up to 0 in a lossy format"),
+    "255 in one file alone": ([plain(255)], r"\{pet:\[255\]\}"),
+    "128 between 0 and 255": ([plain(0, 128, 255)], r"\{pet:\[255\],ignore:\[128\]\}"),
+    "0/1 here and 0/255 there": ([plain(0, 1), plain(0, 255)], r"0, 255 in a.png, 0, 1 in a.png.*\{pet:\[1,255\]\}"),
+    "a palette of one colour": ([plain(0, "#ff0000", 0, indices=(0, 1, 2))], "mask_values"),
+    "alpha here and none there": ([plain("#00000000", 0), Levels("b.png", (0,), (9,))], "b.png has no alpha"),
     "black on clear white": ([plain("#ffffff00", 0)], "transparent part that says other than their colours"),
     "soft alpha": ([plain("#ffffff00", "#ffffff80", 255)], "3 degrees of transparency.*mask_threshold"),
 }
@@ -188,6 +203,14 @@ def test_the_rule_is_that_of_the_union_and_not_of_a_file(held: list[set[int]], r
          {0: 2, "#ff0000": 1, "#00ff00": 1, "#0000ff": 2}),
         ({"pet": [8, 12]}, [plain(0, 8), plain(0, 3, 12)], {0: 2, 3: 2, 8: 1, 12: 1}),
         ({"pet": [255.0]}, [plain(0, 255)], {0: 2, 255: 1}),
+        # Of alpha that is the same everywhere, and of a transparent ground.
+        ({"pet": [255]}, [plain("#00000080", "#ffffff80")], {"#00000080": 2, "#ffffff80": 1}),
+        ({"pet": ["red"]}, [plain("#ffffff00", "#ff000080", "#00ff0080")],
+         {"#ffffff00": 2, "#ff000080": 1, "#00ff0080": 2}),
+        # A palette and a grey mask of the same indices.
+        ({"pet": [1]}, [plain(0, "#800000", indices=(0, 1)), plain(0, 1)], {0: 2, 1: 1}),
+        ({"pet": [8], "background": [0], "ignore": [255]}, [plain(0, "#400000", "#e0e0c0", indices=(0, 8, 255))],
+         {0: 2, 8: 1, 255: 0}),
     ],
 )  # fmt: skip
 def test_values_that_are_given_decide(given_values: dict, masks: list[Levels], expected: dict) -> None:
@@ -201,14 +224,17 @@ def test_numbers_are_indices_of_a_palette_unless_it_is_grey() -> None:
     assert decide([painted], {"pet": [1]}, None).table(painted) == [2, 1]
     assert decide([painted], {"pet": ["red"]}, None).table(painted) == [1, 2]
     # 1 is the index of one level and the grey value of another.
-    with pytest.raises(InputError, match="name the colours"):
+    with pytest.raises(InputError, match="name colours alone"):
         decide([plain(0, 1, 255, indices=(0, 2, 1))], {"pet": [1]}, None)
 
 
 REFUSED = {
     "no mask holds 7; they hold 0, 255": ({"pet": [7]}, [plain(0, 255)]),
     "masks also hold 128": ({"pet": [255], "background": [0]}, [plain(0, 128, 255)]),
-    "JPEG changes values": ({"pet": [255]}, [plain(0, 1, 254, 255, lossy=True)]),
+    "a lossy format changes values; for a.png give data.mask_threshold": (
+        {"pet": [255]},
+        [plain(0, 1, 254, 255, lossy=True)],
+    ),
 }
 
 
@@ -276,11 +302,36 @@ def test_a_large_mask_is_read_through_a_grid_and_no_level_of_the_resized_is_miss
             mask.putalpha(Image.fromarray(255 - values % 3))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(levels_module, "MAX_SAMPLED", 64)
-        where, found = read_levels(mask, size, None, "a.png", "PNG")
-    whole_where, whole = read_levels(mask, size, None, "a.png", "PNG")
+        where, found = read_levels(mask, size, None, "a.png", False)
+    whole_where, whole = read_levels(mask, size, None, "a.png", False)
     assert np.array_equal(np.array(found.levels, object)[where], np.array(whole.levels, object)[whole_where])
     assert {*found.levels} <= {*whole.levels}
     assert sum(whole.counts) == width * height
+
+
+def test_a_threshold_that_fits_the_masks_alone(tmp_path: Path) -> None:
+    _, soft = levels(grey(1, 0, np.float32)(PET), tmp_path, "TIFF", threshold=128)
+    with pytest.raises(InputError, match=r"no mask holds so much; they hold 1 to 1 at most"):
+        decide([soft], None, 128)
+    _, full = levels(grey(255, 0)(PET), tmp_path, threshold=128)
+    with pytest.raises(InputError, match=r"mask.png holds 0 and 1, other masks 1 to 255 at most"):
+        decide([soft, full], None, 128)
+    _, low = levels(grey(255, 200)(PET), tmp_path, threshold=128)
+    with pytest.raises(InputError, match="every pixel of all masks is pet"):
+        decide([low], None, 128)
+    alpha = np.dstack([np.zeros((16, 16, 3)), np.where(PET, 255, 7)]).astype(np.uint8)
+    _, clear = levels(Image.fromarray(alpha), tmp_path, threshold=128)
+    with pytest.raises(InputError, match=r"apply to the alpha of mask.png and to the grey values of mask.png"):
+        decide([clear, full], None, 128)
+    for colour in (alpha[..., 3:].repeat(3, 2), np.where(alpha[..., 3:] > 0, 255, 9).repeat(3, 2)):
+        soft_alpha = np.dstack([colour, np.where(PET, 255, MARGIN * 100)]).astype(np.uint8)
+        soft_alpha[..., :3] = soft_alpha[..., 3:] if colour is not None and colour.min() == 7 else colour
+        where, mask = levels(Image.fromarray(soft_alpha), tmp_path, threshold=128)
+        assert np.array_equal(trimap(where, mask, decide([mask], None, 128)), np.where(PET, 1, 2))
+
+
+def test_no_masks_have_a_rule_that_says_nothing() -> None:
+    assert decide([], None, None) == MaskRule({}, "")
 
 
 def test_more_levels_than_labels_are_refused(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Pictures of any type and orientation: scaled by the range that they use, turned as they are seen, or refused."""
 
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 from conftest import picture
 from decoding import decode, understand
 from PIL import ExifTags, Image, ImageOps
+from test_unusual_files import chunk
 
 from pets_seg.data import ensure_decoded, open_dataset
 from pets_seg.data.decode import _same_shape
@@ -102,6 +105,63 @@ def test_pictures_of_one_value_are_named(tmp_path: Path) -> None:
     assert ensure_decoded(wanted)[1].warnings() == ["1 picture holds one value throughout: a07"]
 
 
+def test_one_hot_pixel_does_not_hide_dark_pictures(tmp_path: Path) -> None:
+    def save(grey: np.ndarray, path: Path) -> None:
+        wide = grey.astype(np.uint16) * 16
+        if path.name == "a03":
+            wide[0, 0] = 65535
+        Image.fromarray(wide).save(f"{path}.png")
+
+    with pytest.raises(InputError, match=r"16-bit pictures hold values from 0 to 65535, most of them a range of "):
+        open_dataset(write(tmp_path, save))
+
+
+def png_of_16_bit_colour(path: Path, values: np.ndarray) -> None:
+    """Write what Pillow does not: a PNG of three channels (H,W,3) of 16 bits."""
+    height, width, _ = values.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+@pytest.mark.parametrize("scale", [1, 16])
+def test_colour_of_16_bits_that_is_dark_is_refused(tmp_path: Path, scale: int) -> None:
+    def save(grey: np.ndarray, path: Path) -> None:
+        png_of_16_bit_colour(path.with_suffix(".png"), grey[..., None].repeat(3, 2).astype(np.uint16) * scale)
+
+    wanted = write(tmp_path, save)
+    with pytest.raises(
+        InputError, match=r"24 16-bit colour pictures hold values from 0 to .*save them so that they use"
+    ):
+        open_dataset(wanted)
+    with pytest.raises(InputError, match=r"data\.range does not apply: save them as 8-bit"):
+        open_dataset({**wanted, "range": [0, 4095]})
+
+
+def test_tiff_files_that_store_white_as_0_are_refused_where_pillow_forgets_it(tmp_path: Path) -> None:
+    image, mask = tmp_path / "pet.tif", tmp_path / "pet.png"
+    Image.new("L", (48, 48), 0).save(mask)
+    Image.fromarray(np.arange(48 * 48, dtype=np.uint16).reshape(48, 48)).save(image)
+    content = bytearray(image.read_bytes())
+    # The entry of tag 262, a short, in this order of bytes.
+    place = content.index(struct.pack("<HHI", 262, 3, 1))
+    content[place + 8 : place + 10] = struct.pack("<H", 0)
+    image.write_bytes(content)
+    with pytest.raises(BadFileError, match=r"^pet\.tif: stores white as 0"):
+        understand(Pair("pet", image, mask), 32)
+    with pytest.raises(BadFileError, match=r"^pet\.tif: stores white as 0"):
+        understand(Pair("pet", mask, image), 32)
+
+
+@pytest.mark.parametrize(("form", "options"), [("WEBP", {"quality": 80}), ("AVIF", {}), ("JPEG", {})])
+def test_masks_of_0_and_1_do_not_survive_a_lossy_format(tmp_path: Path, form: str, options: dict) -> None:
+    image, mask = tmp_path / "pet.png", tmp_path / "mask.png"
+    for save in (image, mask):
+        picture(0)[1].point(lambda value: value == 1).save(save, form if save == mask else "PNG", **options)
+    with pytest.raises(InputError, match=r"in a lossy format \(mask\.png\), which does not keep them apart"):
+        understand(Pair("pet", image, mask), 32)
+
+
 FORMS = {"JPEG": {"quality": 95}, "PNG": {}, "TIFF": {}, "WEBP": {"lossless": True}, "AVIF": {"quality": 95}}
 
 
@@ -143,6 +203,19 @@ def test_images_and_masks_are_turned_as_they_are_seen(tmp_path: Path, form: str,
         stored, tags = turned(trimap, orientation)
         stored.save(found.trimap, form, exif=tags, **FORMS[form])
         assert np.array_equal(decode(found, 48)[1], labels)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+def test_an_image_is_left_as_stored_if_its_mask_fits_that_alone(tmp_path: Path, form: str, orientation: int) -> None:
+    image, trimap = (part.resize((96, 48), Image.Resampling.NEAREST) for part in picture(3, 48))
+    found = Pair("pet", tmp_path / "image", tmp_path / "mask.png")
+    _, tags = turned(image, orientation)
+    image.save(found.image, form, exif=tags, **FORMS[form])
+    trimap.save(found.trimap)
+    seen, _ = decode(found, 48)
+    expected = np.asarray(image.resize((48, 48), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
+    assert np.abs(seen.astype(int) - expected).mean() < (1 if form in ("PNG", "TIFF", "WEBP") else 12)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     made_of = [about["model"], {} if "data" in keys else data]
     check_sources(folder.path, folder.read_status().get("sources"), source_digests(made_of))
     cache, index = ensure_decoded(data, needed=(), arrays_too=True)
-    chosen = choose(config, folder, index, own=not other_data(keys))
+    chosen = choose(config, folder, index, data["boundary"], own=not other_data(keys))
     check_masks(cache, index, data, [chosen.split])
 
 
@@ -53,7 +53,7 @@ def run(cfg: DictConfig) -> float:
         log.warning(f"the run was in fp16, which {device.type} cannot compute; evaluating in fp32")
         precision = "fp32"
     dataset, metrics = open_dataset(data, needed=()), build_metrics(config["metric"])
-    chosen = choose(config, folder, dataset.index, own=not other_data(keys))
+    chosen = choose(config, folder, dataset.index, data["boundary"], own=not other_data(keys))
     name, split = chosen.split, getattr(dataset, chosen.split)
     scores = score_checkpoint(folder.best, device, precision, {name: split}, metrics)[name]
 

@@ -66,6 +66,7 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     source_digests(made_of(config))
     metric_records(config["metric"])
     cache, index = ensure_decoded(config["data"], arrays_too=True)
+    index.refuse_unused_range()
     tell_of_masks(index, config["data"], overrides)
     check_masks(cache, index, config["data"], SPLITS)
     check_start(config, index)

@@ -1,0 +1,105 @@
+"""What the levels of masks mean where data.mask_values says it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from PIL import ImageColor
+
+from pets_seg.data.levels import Level, Levels
+from pets_seg.data.trimap import BACKGROUND, NOT_COUNTED, PET, MaskRule, count_pixels, joined, some, split_alpha
+from pets_seg.errors import InputError, printable
+
+KEY = "data.mask_values"
+MEANINGS = {"pet": PET, "background": BACKGROUND, "ignore": NOT_COUNTED}
+EXAMPLE = f"e.g. {KEY}='{{pet:[255],ignore:[128]}}'"
+CLEAR = "#00000000"
+
+
+def as_given(masks: Sequence[Levels], given: Mapping[str, Sequence[Any]]) -> MaskRule:
+    """Return the rule that `given` says; levels that it does not name are background, unless it names background.
+
+    Where masks are transparent in part, the colours of the opaque part are named, and the rest is background.
+    """
+    seen = count_pixels(masks)
+    colour_of = {level: split_alpha(level)[0] if split_alpha(level)[1] else CLEAR for level in seen}
+    masks = [replace(mask, levels=tuple(colour_of[level] for level in mask.levels)) for mask in masks]
+    named = {_level(value): MEANINGS[meaning] for meaning, values in given.items() for value in values}
+    by_index = _by_index(masks, named)
+    plain = [replace(mask, levels=mask.indices or mask.levels) if by_index else mask for mask in masks]
+    held = [level for level in count_pixels(plain) if level != CLEAR]
+    pet = [level for level, meaning in named.items() if meaning == PET]
+    if not any(level in held for level in pet):
+        raise InputError(f"{KEY}: no mask holds {joined(pet, 'or')}; they hold {some(held)}")
+    unnamed = [level for level in held if level not in named]
+    lossy = next((mask.file for mask in masks if mask.lossy), None)
+    if unnamed and ("background" in given or (lossy and len(unnamed) > 1)):
+        why = (
+            f"a lossy format changes values; for {lossy} give data.mask_threshold"
+            if lossy
+            else "say what they mean too"
+        )
+        raise InputError(f"{KEY}: masks also hold {some(unnamed)}; {why}")
+    rule = dict.fromkeys([*unnamed, CLEAR], BACKGROUND) | named
+    ground = [level for level, meaning in rule.items() if meaning == BACKGROUND and level in held]
+    ignored = [level for level, meaning in named.items() if meaning == NOT_COUNTED]
+    said = f"{joined(pet)} pet, {some(ground) or 'nothing'} background"
+    said += f", {joined(ignored)} not counted" if ignored else ""
+    if by_index:
+        return MaskRule(rule, said, by_index=True)
+    return MaskRule({level: rule[colour] for level, colour in colour_of.items()}, said)
+
+
+def _by_index(masks: Sequence[Levels], named: Mapping[Level, int]) -> bool:
+    """Return whether the numbers in `named` are indices of palettes; InputError where they can be both."""
+    painted = [mask for mask in masks if mask.indices and any(isinstance(level, str) for level in mask.levels)]
+    different = [mask for mask in masks if mask.indices and mask.indices != mask.levels]
+    numbers = [level for level in named if not isinstance(level, str)]
+    if not different or not numbers:
+        return False
+    grey = {level for mask in different for level in mask.levels}
+    indices = {index for mask in different for index in mask.indices or ()}
+    both = [
+        number
+        for number in numbers
+        for mask in different
+        if number in grey & indices
+        and [level == number for level in mask.levels] != [index == number for index in mask.indices or ()]
+    ]
+    if both or len(numbers) < len(named):
+        number = (both or numbers)[0]
+        raise InputError(
+            f"{KEY}: {number} could be a grey value of these masks and an index of their palette; name colours alone, "
+            f"e.g. {KEY}='{{pet:[\"#ffffff\"]}}'"
+        )
+    return bool(painted) or not grey & {*numbers}
+
+
+def _level(value: Any) -> Level:
+    if isinstance(value, str):
+        red, green, blue, *_ = ImageColor.getrgb(value)
+        return red if red == green == blue else f"#{red:02x}{green:02x}{blue:02x}"
+    return int(value) if value == int(value) else value
+
+
+def check_mask_values(given: Any) -> None:
+    """Raise InputError unless data.mask_values is {pet: [...]} with numbers or colours, or null."""
+    if given is None:
+        return
+    if not isinstance(given, Mapping) or not {*given} <= {*MEANINGS} or not given.get("pet"):
+        raise InputError(
+            f"{KEY}={printable(given)}: needs the values of pet, and may have background and ignore; {EXAMPLE}"
+        )
+    named: dict[Level, str] = {}
+    for meaning, values in given.items():
+        if not isinstance(values, list):
+            raise InputError(f"{KEY}: {meaning} must be a list; {EXAMPLE}")
+        for value in values:
+            try:
+                level = _level(value)
+            except (ValueError, TypeError, OverflowError):
+                raise InputError(
+                    f"{KEY}: {printable(value)} is not a number and not a colour such as '#ff0000' or red; {EXAMPLE}"
+                ) from None
+            if named.setdefault(level, meaning) != meaning:
+                raise InputError(f"{KEY}: {level} is given for {named[level]} and for {meaning}")
