@@ -6,17 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from pets_seg.config.checks import check_option
-from pets_seg.config.weights import DIGEST
+from pets_seg.config.weights import DIGEST, run_of
 from pets_seg.data import Index
 from pets_seg.errors import InputError, printable
 from pets_seg.evaluation.prediction import recorded_data
 from pets_seg.machine.files import absolute
 from pets_seg.run_folder.config_file import root_problem
 from pets_seg.run_folder.folder import RunFolder
+from pets_seg.run_folder.names import PER_IMAGE
 from pets_seg.run_folder.recorded_data import describe_other_data, trained_images
 
 # Those of the run assign images to splits also where the command gives the folder.
 SPLIT_SETTINGS = ("split_seed", "group")
+UNCHECKED = "did not record its training images (data.csv): that none of these is among them cannot be checked"
 # Settings of `data` with which the data stay the run's.
 KEPT = ("skip_bad", "cache_dir", "download")
 
@@ -76,32 +78,46 @@ def choose(config: Mapping[str, Any], folder: RunFolder, index: Index, boundary:
     recorded = folder.read_status().get("data")
     recorded = recorded if isinstance(recorded, Mapping) else {}
     digest = recorded.get("digest")
-    same = own if digest is None else index.digest == digest
-    split = config["split"] or ("test" if same or own else "all")
-    notes = []
-    if own and not same:
-        now = [file._asdict() for file in index.files]
-        notes.append(
-            f"the data of this run have changed since it was trained ({describe_other_data(folder.path, now)})"
-        )
-    elif digest and same and recorded.get("masks") != (read := index.masks(boundary)):
-        notes.append(f"masks are read otherwise than in training: then {recorded.get('masks')}, now {read}")
-    elif digest and same and recorded.get("pixels") != index.pixels:
-        notes.append("the same files are decoded to other pixels than in training (another Pillow?)")
+    same = own or (index.digest == digest if digest else _holds_scored(folder, index))
+    split = config["split"] or ("test" if same else "all")
+    notes = _changes(folder, index, recorded, boundary, own)
     count = len(index.stems(split))
     if not count:
         raise InputError(f"split={split}: holds no image; split=all scores every pair")
-    trained = trained_images(folder.path)
-    if trained is None:
-        notes.append("the run has no data.csv: that it was trained on none of these images cannot be checked")
-        return Evaluated(split, None, notes)
+    trained, complete = trained_images(folder.path)
     seen = [file.stem for file in index.files if file.image in trained and split in (file.split, "all")]
     if seen and not config["allow_trained"]:
         raise InputError(
             f"split={split}: the run was trained on {len(seen)} of these {count} images ({_named(seen)}), also under "
             f"other names; {''.join(f'{note}; ' for note in notes)}allow_trained=true scores them all the same"
         )
-    return Evaluated(split, len(seen), notes)
+    if not complete:
+        notes.append(f"the run, or the weights it started from, {UNCHECKED}")
+    return Evaluated(split, len(seen) if seen or complete else None, notes)
+
+
+def _holds_scored(folder: RunFolder, index: Index) -> bool:
+    """Return whether the test images of a run, which did not record its data, are in the test split by their names."""
+    try:
+        scored = {row["stem"] for row in folder.read_rows(PER_IMAGE) if row["split"] == "test"}
+    except (InputError, KeyError):
+        return False
+    return bool(scored) and scored <= {*index.stems("test")}
+
+
+def _changes(folder: RunFolder, index: Index, recorded: Mapping[str, Any], boundary: str, own: bool) -> list[str]:
+    """Return how the data differ from what a run recorded of them, where they should be the same."""
+    digest, now = recorded.get("digest"), index.record(boundary)
+    if not digest or (now["digest"] != digest and not own):
+        return []
+    if now["digest"] != digest:
+        change = describe_other_data(folder.path, [file._asdict() for file in index.files])
+        return [f"the data of this run have changed since it was trained ({change})"]
+    if recorded.get("pixels") == now["pixels"]:
+        return []
+    if recorded.get("masks") != now["masks"]:
+        return [f"masks are read otherwise than in training: then {recorded.get('masks')}, now {now['masks']}"]
+    return ["the same files are decoded to other pixels than in training (another Pillow?)"]
 
 
 def check_start(config: Mapping[str, Any], index: Index) -> list[str]:
@@ -111,18 +127,17 @@ def check_start(config: Mapping[str, Any], index: Index) -> list[str]:
     """
     if not config.get(DIGEST):
         return []
-    trained = trained_images(Path(config["checkpoint"]).parents[1])
-    if trained is None:
-        return ["checkpoint: is of no run with data.csv: that it was not trained on these images cannot be checked"]
+    trained, complete = trained_images(run_of(Path(config["checkpoint"])))
+    notes = [] if complete else [f"checkpoint: {UNCHECKED}"]
     seen = [file.stem for file in index.files if file.image in trained and file.split != "train"]
     if not seen:
-        return []
+        return notes
     said = f"checkpoint: was trained on {len(seen)} validation and test images of this run ({_named(seen)})"
     if not config["allow_trained"]:
         raise InputError(
             f"{said}; choose the splits that it was trained with, or allow_trained=true trains all the same"
         )
-    return [said]
+    return [said, *notes]
 
 
 def _named(stems: Sequence[str]) -> str:

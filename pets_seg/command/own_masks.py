@@ -1,12 +1,11 @@
 """One line on how the masks of a user's own are read, with the command that shows them."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pets_seg.command.arguments import flags, key_of, typed
 from pets_seg.data import Index
-from pets_seg.machine.terminal import python
+from pets_seg.machine.terminal import python, shell
 from pets_seg.machine.world import this_world
 
 # A sweep prepares many jobs on the same data.
@@ -22,7 +21,6 @@ def tell_of_masks(index: Index, data: Mapping[str, Any], words: Sequence[str], l
     # What a data option of one's own is found by.
     kept = [word for word in typed if word.startswith("hydra.searchpath=")]
     kept += [f"--config-dir={own}"] if (own := flags(typed).config_dir) else []
-    kept += [f"data={data['name']}"] if "data" not in map(key_of, words) else []
     kept += [word for word in words if key_of(word) == "data" or key_of(word).startswith("data.")]
-    command = f"{python()} -m pets_seg.run {shlex.join(['task=preview', *kept])}"
+    command = f"{python()} -m pets_seg.run {shell(['task=preview', *kept])}"
     print(f"masks: {line}" + (f"; look: {command}" if look else ""), flush=True)

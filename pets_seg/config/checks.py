@@ -21,7 +21,7 @@ from pets_seg.errors import InputError, nearest
 REFERENCE = re.compile(r"\$\{(?:loss)?\.+(\w+)\}")
 # Columns of metrics.csv and per_image.csv, and names in evaluation.json.
 TAKEN = {"dice", "iou", "loss", "ece", "objective", "pixels", "split", "stem", "images", "images_left_out", "has_pet"}
-TAKEN |= {"epoch", "checkpoint", "data"}
+TAKEN |= {"epoch", "checkpoint", "data", "data_digest", "notes", "trained_on"}
 WEIGHT = Annotated[float, Range(0)]
 
 

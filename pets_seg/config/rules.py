@@ -154,7 +154,7 @@ def _problem(value: Any, annotation: Any) -> str:
     """Return what is wrong with a value of the right kind, or nothing."""
     kind, inner, ranges = _bare(annotation)
     if kind is Literal and value not in inner:
-        words = [str(choice) for choice in inner]
+        words = [shown(choice) for choice in inner]
         return f"must be one of {', '.join(words)}{nearest(str(value), words)}"
     if kind in LISTS:
         if kind is tuple and ... not in inner and len(value) != len(inner or value):

@@ -39,6 +39,12 @@ def find_weights(checkpoint: str) -> Path:
     return path if path.suffix == ".safetensors" and os.path.isfile(path) else find_run(checkpoint) / BEST
 
 
+def run_of(weights: Path) -> Path | None:
+    """Return the run folder that a file of weights is the best epoch of, None if it is of none."""
+    folder = weights.parent.parent
+    return folder if weights == folder / BEST else None
+
+
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal digits; InputError if it cannot be read."""
     try:

@@ -74,9 +74,14 @@ class Request:
 
     def rule(self, masks: Sequence[Levels]) -> MaskRule:
         """Return what the levels of all masks mean; InputError where that is unclear."""
+        if (fixed := self.fixed_rule()) is not None:
+            return fixed
         try:
-            return self.fixed_rule() or decide(masks, self.source.named_values, self.source.threshold)
-        except InputError as error:
+            rule = decide(masks, self.source.named_values, self.source.threshold)
+            for mask in masks:
+                rule.table(mask)
+            return rule
+        except (InputError, BadFileError) as error:
             raise InputError(f"{self.what}: {error}") from None
 
 

@@ -135,7 +135,8 @@ def _build_once(folder: Path, request: Request, arrays_too: bool) -> dict[str, A
         # A killed process may have left it; this one holds the lock.
         shutil.rmtree(part, ignore_errors=True)
         try:
-            stored = read_index(folder, arrays_too)
+            # What is kept of the arrays must be sound, whoever asks.
+            stored = read_index(folder, arrays_too=True)
             if stored["stamps"] == request.stamps:
                 return stored
             refresh(folder, part, request, stored)

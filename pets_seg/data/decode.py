@@ -90,6 +90,7 @@ def _read(path: Path, convert: Callable[[Image.Image, bool], Any]) -> tuple[str,
                 raise Image.DecompressionBombError
             # The chunk of a WebP with losses.
             lossy = image.format in LOSSY or (image.format == "WEBP" and b"VP8 " in content)
+            lossy = lossy or (image.format == "TIFF" and image.info.get("compression") in ("jpeg", "tiff_jpeg", "webp"))
             return _digest(content), convert(image, lossy)
     except Image.DecompressionBombError:
         problem = f"has more than {MAX_PIXELS} pixels; make it smaller"
@@ -118,8 +119,7 @@ def _image(
     file: Image.Image, mask_size: tuple[int, int], value_range: Sequence[float] | None
 ) -> tuple[Image.Image, Extent]:
     """Return an RGB image, turned as its orientation tag says unless the mask was drawn on the unturned pixels."""
-    # Reading tags may load the pixels, after which it is not known any more.
-    raw_mode = tiles[0][3] if (tiles := getattr(file, "tile", [])) else None
+    deep = _is_deep(file)
     _refuse_inverted(file)
     orientation = _orientation(file)
     # Pillow turns TIFF files itself, and gives the size that they have then.
@@ -132,18 +132,28 @@ def _image(
         image = file.transpose(TURN_BACK[orientation])
     elif orientation != 1 and not turned_by_pillow and not as_stored:
         image = ImageOps.exif_transpose(file)
-    return to_rgb(image, value_range, raw_mode)
+    return to_rgb(image, value_range, deep)
 
 
 def _mask(
     file: Image.Image, size: int, threshold: float | None, name: str, lossy: bool
 ) -> tuple[np.ndarray, Levels, tuple[int, int]]:
+    if _is_deep(file):
+        raise BadFileError("is of 16-bit colour, of which the upper 8 bits are read; save it as 8-bit, or 16-bit grey")
     _refuse_inverted(file)
     if (pages := getattr(file, "n_frames", 1)) > 1:
         raise BadFileError(f"has {pages} pages; save the one that is the mask")
     mask = ImageOps.exif_transpose(file) if _orientation(file) != 1 else file
     where, levels = read_levels(mask, size, threshold, name, lossy)
     return where, levels, mask.size
+
+
+def _is_deep(file: Image.Image) -> bool:
+    """Return whether a picture has colours of 16 bits; to be asked before its tags are read, which may load it."""
+    raw_mode = str(tiles[0][3]) if (tiles := getattr(file, "tile", [])) else ""
+    wide = file.mode == "F" or file.mode.startswith("I")
+    # A BMP of 16 bits a pixel has BGR;16.
+    return ";16" in raw_mode and not wide and "BGR;" not in raw_mode
 
 
 def _orientation(file: Image.Image) -> int:
@@ -158,9 +168,11 @@ def _refuse_inverted(file: Image.Image) -> None:
 
 
 def _same_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Return whether `other` is `size` scaled by one factor, each side rounded in one of the usual ways."""
-    if size == other:
-        return True
+    """Return whether one is the other scaled by a factor, each side rounded in one of the usual ways."""
+    return size == other or _is_scaled(size, other) or _is_scaled(other, size)
+
+
+def _is_scaled(size: tuple[int, int], other: tuple[int, int]) -> bool:
     for low, high in ((-0.5, 0.5), (0, 1), (-1, 0)):
         bounds = [((new + low) / old, (new + high) / old) for old, new in zip(size, other, strict=True)]
         if max(low for low, _ in bounds) < min(high for _, high in bounds):

@@ -87,12 +87,15 @@ class Index:
         """Return how the masks are read and the share of pet that this gives, "" where the source itself says it."""
         if not self._stored["said"]:
             return ""
-        total = [0, 0, 0, 0]
+        total = [0.0, 0.0, 0.0, 0.0]
         for row in self.rows("all"):
-            total = [a + b for a, b in zip(total, self._stored["rows"][row]["pixels"], strict=True)]
+            pixels = self._stored["rows"][row]["pixels"]
+            # Large masks are counted through a grid, and all become squares of one size.
+            total = [a + b / sum(pixels) for a, b in zip(total, pixels, strict=True)]
         uncounted = total[NOT_COUNTED] + (total[BOUNDARY] if boundary == "ignore" else 0)
         pet = total[PET] + (total[BOUNDARY] if boundary == "foreground" else 0)
-        share = pet / max(1, sum(total) - uncounted)
+        counted = sum(total) - uncounted
+        share = pet / counted if counted > 1e-9 else 0
         return f"{self._stored['said']}, pet {percent(share)} % of pixels"
 
     def describe_bad(self) -> str:

@@ -49,7 +49,9 @@ def _names_of(pair: Pair) -> Iterable[str]:
 
 
 def _find(line: str, known: dict[str, list[Pair]], where: str) -> Pair:
-    for word in dict.fromkeys((line, line.split()[0])):
+    # What follows the first word may be a mask or a number; a whole line that is a file name has no other word.
+    words = (line,) if _stem(line) != line and " " in line and line.count(".") == 1 else (line, line.split()[0])
+    for word in dict.fromkeys(words):
         name = normal(word.replace("\\", "/")).removeprefix("./").removeprefix("images/")
         # As a path it may begin with folders above images/.
         below = name.rpartition("/images/")[2]

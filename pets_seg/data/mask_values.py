@@ -13,6 +13,7 @@ from pets_seg.errors import InputError, printable
 KEY = "data.mask_values"
 MEANINGS = {"pet": PET, "background": BACKGROUND, "ignore": NOT_COUNTED}
 EXAMPLE = f"e.g. {KEY}='{{pet:[255],ignore:[128]}}'"
+COLOURS = f"name colours alone, e.g. {KEY}='{{pet:[\"#ffffff\"]}}'"
 CLEAR = "#00000000"
 
 
@@ -26,6 +27,8 @@ def as_given(masks: Sequence[Levels], given: Mapping[str, Sequence[Any]]) -> Mas
     masks = [replace(mask, levels=tuple(colour_of[level] for level in mask.levels)) for mask in masks]
     named = {_level(value): MEANINGS[meaning] for meaning, values in given.items() for value in values}
     by_index = _by_index(masks, named)
+    if not by_index:
+        _refuse_faint(masks, named)
     plain = [replace(mask, levels=mask.indices or mask.levels) if by_index else mask for mask in masks]
     held = [level for level in count_pixels(plain) if level != CLEAR]
     pet = [level for level, meaning in named.items() if meaning == PET]
@@ -69,10 +72,32 @@ def _by_index(masks: Sequence[Levels], named: Mapping[Level, int]) -> bool:
     if both or len(numbers) < len(named):
         number = (both or numbers)[0]
         raise InputError(
-            f"{KEY}: {number} could be a grey value of these masks and an index of their palette; name colours alone, "
-            f"e.g. {KEY}='{{pet:[\"#ffffff\"]}}'"
+            f"{KEY}: {number} could be a grey value of these masks and an index of their palette; {COLOURS}"
         )
-    return bool(painted) or not grey & {*numbers}
+    if not painted and grey & {*numbers}:
+        return False
+    _check_indices(masks)
+    return True
+
+
+def _check_indices(masks: Sequence[Levels]) -> None:
+    """Raise InputError unless an index means the same colour in all masks, of which others hold numbers alone."""
+    colours: dict[int, tuple[Level, str]] = {}
+    for mask in masks:
+        if mask.indices is None and any(isinstance(level, str) for level in mask.levels):
+            raise InputError(f"{KEY}: {mask.file} has colours and no palette, other masks have palettes; {COLOURS}")
+        for index, level in zip(mask.indices or (), mask.levels, strict=False):
+            other, file = colours.setdefault(index, (level, mask.file))
+            if other != level:
+                raise InputError(f"{KEY}: index {index} is {other} in {file} and {level} in {mask.file}; {COLOURS}")
+
+
+def _refuse_faint(masks: Sequence[Levels], named: Mapping[Level, int]) -> None:
+    """Raise InputError where 1 is the pet of some masks, and background by the values that are named for others."""
+    pet = [level for level, meaning in named.items() if meaning == PET and not isinstance(level, str)]
+    faint = next((mask.file for mask in masks if {*mask.levels} == {0, 1}), None)
+    if faint and 1 not in named and any(level > 1 for level in pet):
+        raise InputError(f"{KEY}: {faint} holds 0 and 1 alone, and 1 is not named; e.g. {KEY}='{{pet:[1,{pet[0]}]}}'")
 
 
 def _level(value: Any) -> Level:

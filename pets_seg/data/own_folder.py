@@ -1,5 +1,6 @@
 """data=folder: the images and masks of a user's own folder, matched by name and assigned to splits."""
 
+import math
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -37,6 +38,8 @@ def folder(
         raise InputError(
             f"data.range={printable(range)}: needs the values of black and white, e.g. data.range=[0,4095]"
         )
+    if mask_threshold is not None and not math.isfinite(mask_threshold):
+        raise InputError(f"data.mask_threshold={mask_threshold}: must be a finite number, e.g. data.mask_threshold=128")
     place = expand_user("data.root", root).absolute()
     notes, advice = [], ""
     of_folders = split_folders(place)
@@ -58,8 +61,12 @@ def folder(
             splits = sub_folders
         else:
             key = _group_key(group)
-            splits = by_hash(pairs, split_seed, key)
-            seed = seed_that_fills([key(pair.stem) for pair in pairs])
+            usable = [pair for pair in pairs if not pair.problem]
+            splits = by_hash(usable, split_seed, key)
+            # They are named with the other unusable ones, whatever their group.
+            for split, bad in by_hash([pair for pair in pairs if pair.problem], split_seed, lambda stem: stem).items():
+                splits[split] = sorted(splits[split] + bad, key=lambda pair: pair.stem)
+            seed = seed_that_fills([key(pair.stem) for pair in usable])
             advice = "" if seed is None else f", or with data=folder split again by data.split_seed={seed}"
     return Source(
         {split: splits.get(split, []) for split in SPLITS},
@@ -114,9 +121,15 @@ def _of_split(split: str, place: Path, mask_suffix: str) -> list[Pair]:
 
 def _of_sub_folders(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
     """Return the pairs by split if images/ and masks/ themselves are divided into train/, valid/ and test/."""
-    first = {pair.stem.partition("/")[0] if "/" in pair.stem else "" for pair in pairs}
-    if not {SPLIT_OF.get(name.lower()) for name in first} <= {*SPLITS} or len(first) < 2:
+    first = {pair.stem.partition("/")[0] if "/" in pair.stem else "": pair.stem for pair in pairs}
+    of_splits = [name for name in first if name.lower() in SPLIT_OF]
+    if len({SPLIT_OF[name.lower()] for name in of_splits}) < 2:
         return {}
+    if others := [stem for name, stem in first.items() if name not in of_splits]:
+        raise InputError(
+            f"data=folder: images/ has {', '.join(of_splits)}, and beside them {printable(others[0])}, which is in no "
+            "split; move it into one of them, or give data.lists"
+        )
     splits: dict[str, list[Pair]] = {}
     for pair in pairs:
         splits.setdefault(SPLIT_OF[pair.stem.partition("/")[0].lower()], []).append(pair)

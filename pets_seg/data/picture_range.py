@@ -13,7 +13,7 @@ from pets_seg.errors import InputError
 # Types of pictures by Pillow's mode, with the range of their values that is taken for black to white.
 FULL = {"16-bit": (0, 65535), "32-bit": (0, 65535), "float": (0, 255), "8-bit": (0, 255), "16-bit colour": (0, 255)}
 # Pictures that use a smaller share of the range of their type were made with another.
-LEAST_USED = {"16-bit": 1 / 2, "32-bit": 1 / 2, "float": 1 / 2, "8-bit": 1 / 16, "16-bit colour": 1 / 8}
+LEAST_USED = {"16-bit": 1 / 2, "32-bit": 1 / 2, "float": 1 / 2, "8-bit": 1 / 16, "16-bit colour": 1 / 2}
 LEAST_OF_GIVEN = 1 / 16
 WIDE = ("16-bit", "32-bit", "float")
 
@@ -30,11 +30,15 @@ class Extent:
     def of(self, pixels: np.ndarray) -> "Extent":
         """Return the extent of a picture that is `pixels` after conversion to 8 bits; its own values where known."""
         low, high = int(pixels.min()), int(pixels.max())
-        constant = low == high if self.low is None else self.low == self.high
-        return replace(self, constant=constant) if self.low is not None else Extent(self.kind, low, high, constant)
+        constant = not np.ptp(pixels, (1, 2)).any() if self.low is None else self.low == self.high
+        return (
+            replace(self, constant=bool(constant))
+            if self.low is not None
+            else Extent(self.kind, low, high, bool(constant))
+        )
 
 
-def to_rgb(image: Image.Image, value_range: Sequence[float] | None, raw_mode: object) -> tuple[Image.Image, Extent]:
+def to_rgb(image: Image.Image, value_range: Sequence[float] | None, deep: bool) -> tuple[Image.Image, Extent]:
     """Return an image in RGB, and its type with the values that it holds where that is not 8-bit.
 
     A 16-bit, 32-bit or float image is scaled from `value_range`, or from the range of its type, and clipped.
@@ -54,7 +58,6 @@ def to_rgb(image: Image.Image, value_range: Sequence[float] | None, raw_mode: ob
             return image.convert("RGB"), extent
         return Image.fromarray((values.astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)).convert("RGB"), extent
     # Pillow keeps the upper 8 of 16 bits of a colour.
-    deep = ";16" in str(raw_mode)
     extent = Extent("16-bit colour" if deep else "8-bit")
     if "transparency" in image.info:
         image = image.convert("RGBA")

@@ -13,7 +13,6 @@ from pets_seg.config.schema import IGNORED
 from pets_seg.data.download import download_oxford_pet
 from pets_seg.data.own_folder import folder as folder
 from pets_seg.data.pairs import SPLITS, Pair, Source, expand_user, unreadable
-from pets_seg.data.splits import split_of as split_of
 from pets_seg.errors import InputError, printable
 from pets_seg.machine.files import open_regular
 from pets_seg.machine.home import user_cache

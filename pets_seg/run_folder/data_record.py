@@ -19,6 +19,8 @@ DIGEST = re.compile(r"[0-9a-f]{32}")
 COLUMNS = ("split", "stem", "image", "mask")
 # In data.csv, the split of images that the weights which the run started from were trained on.
 EARLIER = "earlier"
+# Of such an image: that the weights are of a run which did not record what it was trained on.
+UNKNOWN = ""
 # Of a row of data.csv: split and stem, and the digests of image and mask.
 Key = tuple[str, str]
 Files = tuple[str, str]

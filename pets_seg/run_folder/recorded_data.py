@@ -7,7 +7,7 @@ from typing import Any
 
 from pets_seg.errors import InputError
 from pets_seg.machine.terminal import from_here
-from pets_seg.run_folder.data_record import EARLIER, describe_change, read_data
+from pets_seg.run_folder.data_record import EARLIER, UNKNOWN, describe_change, read_data
 
 log = logging.getLogger("pets_seg")
 
@@ -41,12 +41,14 @@ def describe_other_data(run: Path, now: Iterable[Mapping[str, str]]) -> str:
         return str(error)
 
 
-def trained_images(run: Path) -> set[str] | None:
+def trained_images(run: Path | None) -> tuple[set[str], bool]:
     """Return the digests of the images that a run, or one whose weights it started from, was trained on.
 
-    None if the run did not record them.
+    Also returns whether these are all: older runs did not record them, and a file of weights may be of no run (None).
     """
     try:
-        return {row["image"] for row in read_data(run) if row["split"] in ("train", EARLIER)}
+        rows = read_data(run) if run else []
     except ValueError:
-        return None
+        return set(), False
+    images = {row["image"] for row in rows if row["split"] in ("train", EARLIER)}
+    return images - {UNKNOWN}, bool(run) and UNKNOWN not in images

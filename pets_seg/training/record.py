@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from pets_seg.config.weights import run_of
 from pets_seg.data import Batches
 from pets_seg.evaluation.calibration import reliability
 from pets_seg.evaluation.evaluate import Scores, evaluate
@@ -14,7 +15,7 @@ from pets_seg.evaluation.mask_contents import summary_of
 from pets_seg.evaluation.metrics import hard_mask
 from pets_seg.models.checkpoint import save_weights
 from pets_seg.models.cost import count_macs, count_parameters
-from pets_seg.run_folder.data_record import DATA_DIGEST, EARLIER
+from pets_seg.run_folder.data_record import DATA_DIGEST, EARLIER, UNKNOWN
 from pets_seg.run_folder.names import CALIBRATION, DATA, METRICS, PER_IMAGE
 from pets_seg.run_folder.recorded_data import trained_images
 from pets_seg.training.memory import peak_memory_mb
@@ -63,8 +64,9 @@ def record_data(run: Setup) -> None:
     run.folder.note(data=data)
     if data is not None:
         rows = [file._asdict() for file in run.dataset.index.files]
-        earlier = trained_images(run.checkpoint.path.parents[1]) if run.checkpoint else None
-        rows += [{"split": EARLIER, "stem": "", "image": image, "mask": ""} for image in sorted(earlier or ())]
+        earlier, complete = trained_images(run_of(run.checkpoint.path)) if run.checkpoint else (set(), True)
+        known = sorted(earlier) + ([] if complete else [UNKNOWN])
+        rows += [{"split": EARLIER, "stem": "", "image": image, "mask": ""} for image in known]
         run.folder.write_rows(DATA, rows)
 
 

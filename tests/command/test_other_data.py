@@ -1,5 +1,6 @@
 """A run knows its data: it is not taken for one of others, and not scored on what it was trained on unnoticed."""
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -115,7 +116,7 @@ def test_a_run_of_an_older_version_stays_valid_and_its_data_unknown(tmp_path: Pa
     done = forked("task=evaluate", f"checkpoint={trained}", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("split=test images=")
-    assert "has no data.csv: that it was trained on none of these images cannot be checked" in done.stdout + done.stderr
+    assert "did not record its training images (data.csv): that none of these" in done.stdout + done.stderr
 
 
 def test_another_decoding_alone_is_told(tmp_path: Path, root: Path, trained: Path) -> None:
@@ -198,6 +199,41 @@ def test_weights_that_know_the_test_images_are_no_start_unnoticed(tmp_path: Path
     code, shown, _ = evaluate(on, "split=test")
     assert code == 2
     assert "the run was trained on" in shown
+
+
+def test_what_unrecorded_weights_were_trained_on_stays_unknown(tmp_path: Path, root: Path, trained: Path) -> None:
+    (trained / "data.csv").unlink()
+    weights = tmp_path / "w.safetensors"
+    shutil.copy(trained / "checkpoints" / "best.safetensors", weights)
+    other = write(tmp_path / "other", first=50)
+    for name, start in (("run", trained), ("file", weights)):
+        done = forked(*SETTINGS, f"data.root={other}", f"checkpoint={start}", f"name={name}", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "did not record its training images" in done.stdout + done.stderr
+        code, shown, found = evaluate(only_run(tmp_path, name), "data=folder", f"data.root={root}")
+        assert code == 0, shown
+        assert found["trained_on"] is None
+        assert "cannot be checked" in shown
+
+
+def test_more_epochs_in_a_folder_that_is_given_relative(tmp_path: Path, root: Path) -> None:
+    command = [*SETTINGS, f"data.root={root.name}"]
+    assert forked(*command, cwd=tmp_path).returncode == 0
+    done = forked(*command, "train.epochs=2", cwd=tmp_path)
+    assert "is finished with train.epochs=1; this is another run" in done.stdout
+
+
+def test_a_project_that_was_moved_is_one_study(tmp_path: Path) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    write(before / "data")
+    command = ["-m", *SETTINGS, "data.root=data"]
+    assert forked(*command, "seed=0", cwd=before).returncode == 0
+    before.rename(after)
+    done = forked(*command, "seed=0,1", cwd=after)
+    assert done.returncode == 0, done.stderr
+    assert "model=unet  2 " in done.stdout
+    with open(after / "runs" / "default" / "runs.csv") as file:
+        assert [row["state"] for row in csv.DictReader(file)] == ["finished"] * 2
 
 
 def test_the_range_of_pictures_goes_with_the_checkpoint(tmp_path: Path) -> None:

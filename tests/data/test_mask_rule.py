@@ -229,6 +229,12 @@ def test_numbers_are_indices_of_a_palette_unless_it_is_grey() -> None:
 
 
 REFUSED = {
+    "index 1 is #ff0000 in a.png and #00ff00 in a.png": (
+        {"pet": [1]},
+        [plain(0, "#ff0000", "#00ff00", indices=(0, 1, 2)), plain(0, "#00ff00", "#ff0000", indices=(0, 1, 2))],
+    ),
+    "a.png has colours and no palette": ({"pet": [1]}, [plain(0, "#ff0000", indices=(0, 1)), plain(0, "#ff0000")]),
+    "holds 0 and 1 alone, and 1 is not named": ({"pet": [255]}, [plain(0, 255), plain(0, 1)]),
     "no mask holds 7; they hold 0, 255": ({"pet": [7]}, [plain(0, 255)]),
     "masks also hold 128": ({"pet": [255], "background": [0]}, [plain(0, 128, 255)]),
     "a lossy format changes values; for a.png give data.mask_threshold": (

@@ -213,6 +213,9 @@ def test_images_and_masks_that_are_divided_themselves_keep_their_splits(tmp_path
     }
     with pytest.raises(InputError, match=r"^data\.split_seed: does nothing where images/ has train/"):
         read(tmp_path, split_seed=2)
+    write(tmp_path, "images/x{:02d}.png", "masks/x{:02d}.png", 1)
+    with pytest.raises(InputError, match=r"images/ has .*, and beside them x00, which is in no split; move it"):
+        read(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -262,6 +265,9 @@ def test_a_group_stays_on_one_side(tmp_path: Path) -> None:
         side = {pair.stem: split for split, part in splits.items() for pair in part}
         assert len(side) == 2 * COUNT
         assert all(side[f"cat{index:02d}_x"] == side[f"cat{index:02d}_y"] for index in range(COUNT))
+    # A stray mask is one of the unusable pairs, whatever its group.
+    (tmp_path / "masks" / "stray.png").write_bytes(b"")
+    assert pairs(read(tmp_path, group="cat[0-9]+"))["stray"].problem
     with pytest.raises(InputError, match=r"data\.group=dog: finds nothing in cat00_x; every stem has a group"):
         read(tmp_path, group="dog")
     with pytest.raises(InputError, match=r"finds no text in cat00_x; every stem has a group"):
@@ -273,6 +279,12 @@ def test_a_group_stays_on_one_side(tmp_path: Path) -> None:
 def test_a_folder_that_is_only_scored_needs_no_split(tmp_path: Path) -> None:
     splits = read(write(tmp_path, count=5), needed=())
     assert len(pairs(splits)) == 5
+
+
+@pytest.mark.parametrize("threshold", [float("nan"), float("inf")])
+def test_a_threshold_is_a_number(tmp_path: Path, threshold: float) -> None:
+    with pytest.raises(InputError, match=r"^data\.mask_threshold=(nan|inf): must be a finite number"):
+        read(write(tmp_path), mask_threshold=threshold)
 
 
 def test_values_and_a_threshold_are_not_given_together(tmp_path: Path) -> None:

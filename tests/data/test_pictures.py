@@ -101,8 +101,11 @@ def test_dark_pictures_of_8_bits_are_refused(tmp_path: Path) -> None:
 
 
 def test_pictures_of_one_value_are_named(tmp_path: Path) -> None:
-    wanted = write(tmp_path, lambda grey, path: Image.fromarray(grey * (path.name != "a07")).save(f"{path}.png"))
-    assert ensure_decoded(wanted)[1].warnings() == ["1 picture holds one value throughout: a07"]
+    def save(grey: np.ndarray, path: Path) -> None:
+        plain = {"a07": Image.new("L", (48, 48), 9), "a08": Image.new("RGB", (48, 48), (200, 30, 10))}
+        plain.get(path.name, Image.fromarray(grey)).save(f"{path}.png")
+
+    assert ensure_decoded(write(tmp_path, save))[1].warnings() == ["2 pictures hold one value throughout: a07, a08"]
 
 
 def test_one_hot_pixel_does_not_hide_dark_pictures(tmp_path: Path) -> None:
@@ -136,6 +139,11 @@ def test_colour_of_16_bits_that_is_dark_is_refused(tmp_path: Path, scale: int) -
         open_dataset(wanted)
     with pytest.raises(InputError, match=r"data\.range does not apply: save them as 8-bit"):
         open_dataset({**wanted, "range": [0, 4095]})
+    image, mask = tmp_path / "pet.png", tmp_path / "mask.png"
+    Image.new("L", (48, 48), 0).save(image)
+    png_of_16_bit_colour(mask, np.ones((48, 48, 3), np.uint16))
+    with pytest.raises(BadFileError, match=r"^mask\.png: is of 16-bit colour"):
+        understand(Pair("pet", image, mask), 32)
 
 
 def test_tiff_files_that_store_white_as_0_are_refused_where_pillow_forgets_it(tmp_path: Path) -> None:
@@ -153,7 +161,9 @@ def test_tiff_files_that_store_white_as_0_are_refused_where_pillow_forgets_it(tm
         understand(Pair("pet", mask, image), 32)
 
 
-@pytest.mark.parametrize(("form", "options"), [("WEBP", {"quality": 80}), ("AVIF", {}), ("JPEG", {})])
+@pytest.mark.parametrize(
+    ("form", "options"), [("WEBP", {"quality": 80}), ("AVIF", {}), ("JPEG", {}), ("TIFF", {"compression": "jpeg"})]
+)
 def test_masks_of_0_and_1_do_not_survive_a_lossy_format(tmp_path: Path, form: str, options: dict) -> None:
     image, mask = tmp_path / "pet.png", tmp_path / "mask.png"
     for save in (image, mask):
@@ -227,8 +237,11 @@ def test_an_image_is_left_as_stored_if_its_mask_fits_that_alone(tmp_path: Path, 
         ((500, 375), (224, 168), True),
         ((1001, 667), (333, 222), True),
         ((64, 64), (128, 128), True),
+        ((500, 333), (4000, 2667), True),
+        ((640, 427), (6000, 4000), True),
         ((100, 100), (102, 100), False),
-        ((100, 100), (101, 100), False),
+        # 101 x 100 scaled by 0.99005, rounded up.
+        ((100, 100), (101, 100), True),
         ((500, 375), (500, 370), False),
         ((500, 375), (256, 256), False),
         ((96, 48), (48, 96), False),

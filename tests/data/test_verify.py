@@ -108,6 +108,25 @@ def test_before_a_sweep_a_damaged_index_is_made_anew_and_pixels_are_not_read(oxf
     assert (folder / "images.npy").read_bytes() != before
 
 
+@pytest.mark.parametrize("change", ["time", "content"])
+def test_damage_is_not_taken_over_where_files_have_changed(oxford: Path, tmp_path: Path, change: str) -> None:
+    wanted = data(oxford, tmp_path / "cache")
+    before = open_dataset(wanted).all
+    # The file is mapped, and so its damage is seen there too.
+    sound = before.images[before.rows].clone()
+    folder, _ = ensure_decoded(wanted)
+    flip(folder / "images.npy", 5000)
+    image = oxford / "oxford-iiit-pet" / "images" / "pet_3.jpg"
+    os.utime(image, ns=(1, 1))
+    if change == "content":
+        shutil.copy(image.with_name("pet_4.jpg"), image)
+    # Before a sweep, pixels are not read.
+    ensure_decoded(wanted)
+    opened = open_dataset(wanted).all
+    places = [place for place, stem in enumerate(before.stems) if change == "time" or stem != "pet_3"]
+    assert torch.equal(opened.images[opened.rows][places], sound[places])
+
+
 def test_a_file_is_verified_once_in_a_process_unless_it_changed(oxford: Path, tmp_path: Path, monkeypatch) -> None:
     wanted = data(oxford, tmp_path / "cache")
     folder, _ = ensure_decoded(wanted)

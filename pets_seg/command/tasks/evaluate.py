@@ -60,6 +60,7 @@ def run(cfg: DictConfig) -> float:
     means, contents = scores.means(), scores.contents()
     shown = {key: means[key] for key in ("dice", "iou", "loss", *metrics)}
     figures = {"split": name, "images": len(split), **shown, "ece": means["ece"]}
+    figures |= {"data_digest": dataset.index.digest, "notes": chosen.notes}
     figures |= {"images_left_out": contents.left_out, "has_pet": contents.has_pet, "trained_on": chosen.trained}
     figures |= {"checkpoint": folder.best.name, "epoch": about["epoch"], "data": data}
     rows = scores.rows(name, split.stems)
@@ -74,7 +75,7 @@ def run(cfg: DictConfig) -> float:
         log.warning(note)
     # Of its own data the run has said it.
     if other_data(keys):
-        tell_of_masks(dataset.index, data, given)
+        tell_of_masks(dataset.index, data, given, look="data" in keys)
     print(f"written to {written}")
     return means["dice"]
 

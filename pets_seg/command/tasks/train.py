@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,11 @@ from pets_seg.command.messages import exit_code, one_line
 from pets_seg.command.own_masks import tell_of_masks
 from pets_seg.command.replay import check_same_parts
 from pets_seg.command.schedule import Schedule
+from pets_seg.command.shorter import tell_of_shorter
 from pets_seg.config.checks import check
 from pets_seg.config.identity import made_of
 from pets_seg.config.parts import allow, check_sources, source_digests
-from pets_seg.config.weights import DIGEST, with_digest
+from pets_seg.config.weights import with_digest
 from pets_seg.data import SPLITS, ensure_decoded, open_dataset
 from pets_seg.errors import InputError, RunError
 from pets_seg.evaluation.mask_contents import check_masks
@@ -37,7 +38,6 @@ from pets_seg.run_folder.folder import RunFolder, describe_machine, git_commit
 from pets_seg.run_folder.lock import locked
 from pets_seg.run_folder.paths import recorded
 from pets_seg.run_folder.recorded_data import check_same_data
-from pets_seg.run_folder.shorter import find_shorter
 from pets_seg.tracking.tracker import Tracker, begin, check_tracker, finished_already
 from pets_seg.training.distributed import lost_rank, process_group
 from pets_seg.training.interruption import Interruption
@@ -179,7 +179,7 @@ def _train(
         settings = f"{config['model']['name']} on {name}, {config['train']['precision']}{processes}"
         log.info(f"{from_here(folder.path)}: {settings}")
         if not folder.last.exists():
-            _tell_of_shorter(folder.path, config)
+            tell_of_shorter(folder.path, config)
         cache, index = ensure_decoded(config["data"])
         for remark in [*check_start(config, index), *check_masks(cache, index, config["data"], SPLITS)]:
             log.warning(remark)
@@ -200,25 +200,6 @@ def _train(
     tracker.finish(summary)
     folder.write_status("finished", metrics=metric_records(config["metric"]))
     return summary, tracker.where()
-
-
-def _tell_of_shorter(folder: Path, config: Mapping[str, Any]) -> None:
-    """Say that a finished run of the same settings with fewer epochs is not continued by this one, and how it can be.
-
-    Who raises `train.epochs` may expect that training goes on.
-    """
-    if not (shorter := find_shorter(folder, config)):
-        return
-    run, epochs = shorter
-    # Who sweeps over epochs wants each run for itself.
-    if Schedule.current and run.name in {job.folder.name for job in Schedule.current.work}:
-        return
-    pretrained = config["model"].get("pretrained")
-    start = "the same weights" if config.get(DIGEST) else "ImageNet weights" if pretrained else "random weights"
-    log.info(
-        f"{from_here(run)} is finished with train.epochs={epochs}; this is another run, which starts from {start} "
-        f"again: checkpoint={from_here(run)} starts from the best weights of that one"
-    )
 
 
 def _explained(error: BaseException, config: dict[str, Any], world: World) -> BaseException:

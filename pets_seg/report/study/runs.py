@@ -18,7 +18,8 @@ from pets_seg.config.identity import ADDED_LATER, identity
 from pets_seg.config.weights import DIGEST
 from pets_seg.errors import InputError, escaped
 from pets_seg.report.study.constant import constant_class
-from pets_seg.run_folder.config_file import given_paths, load_plain, with_absolute_root
+from pets_seg.report.study.copies import drop_copies, write_places_as_given
+from pets_seg.run_folder.config_file import load_plain, with_absolute_root
 from pets_seg.run_folder.data_record import DataRecord, data_record
 from pets_seg.run_folder.names import CONFIG, STATUS, SUMMARY
 from pets_seg.run_folder.reading import flat, read_csv, read_json, tabular
@@ -119,8 +120,7 @@ def read_runs(folders: Sequence[Path]) -> tuple[list[Run], list[LeftOut]]:
     Of copies of a run the first finished one is taken; runs of one name that record other data are no copies. Raises
     InputError if a folder is not there.
     """
-    found: dict[tuple[str, Any], list[Run]] = {}
-    left_out = []
+    found, left_out = [], []
     for path in dict.fromkeys(path for folder in folders for path in run_folders(folder)):
         try:
             run = read_run(path)
@@ -129,30 +129,13 @@ def read_runs(folders: Sequence[Path]) -> tuple[list[Run], list[LeftOut]]:
             why = str(error) if isinstance(error, ValueError) else f"cannot be read ({type(error).__name__}: {error})"
             left_out.append(_left_out(path, why))
             continue
-        # In two projects the same command names different data, and makes runs of the same name.
-        namesakes, digest = found.setdefault((run.name, run.settings.get("data.root")), []), run.data.digest
-        first = next((one for one in namesakes if digest is None or one.data.digest in (None, digest)), None)
-        if first is None:
-            namesakes.append(run)
-        elif path.resolve() != first.folder.resolve():
-            kept, other = (run, first) if run.finished and not first.finished else (first, run)
-            left_out.append(_left_out(other.folder, f"is the same run as {kept.folder}"))
-            namesakes[namesakes.index(first)] = kept
-    runs = [run for namesakes in found.values() for run in namesakes]
-    _write_roots_as_given(runs)
+        found.append(run)
+    runs, copies = drop_copies(found)
+    left_out += [_left_out(copy.folder, f"is the same run as {kept.folder}") for copy, kept in copies]
+    write_places_as_given(runs)
     left_out += _leave_out_other_metrics(runs)
     damaged = [_left_out(run.folder, damage) for run in runs for damage in run.damage]
     return runs, left_out + damaged
-
-
-def _write_roots_as_given(runs: Sequence[Run]) -> None:
-    """Let settings of runs have data.root as their commands gave it, if that tells the folders of all runs apart."""
-    roots = {run.folder: run.settings.get("data.root") for run in runs}
-    given = {run.folder: given_paths(run.config).get("data.root", roots[run.folder]) for run in runs}
-    if len(set(roots.values())) == len(set(given.values())) == len({(given[run], roots[run]) for run in roots}):
-        for run in runs:
-            if "data.root" in run.settings:
-                run.settings["data.root"] = given[run.folder]
 
 
 def _leave_out_other_metrics(runs: Sequence[Run]) -> list[LeftOut]:
