@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -82,9 +83,9 @@ def command_line(in_process: Command, monkeypatch: pytest.MonkeyPatch) -> Comman
     for task in (train, evaluate, preview):
         monkeypatch.setattr(task, "run", lambda cfg: 1.0)
     index = Index(Source({"train": [], "valid": [], "test": []}), [], {"said": ""})
-    for task in (train, evaluate, preview):
-        monkeypatch.setattr(task, "ensure_decoded", lambda *settings, **named: (Path(), index))
+    monkeypatch.setattr(preview, "ensure_decoded", lambda *settings, **named: (Path(), index))
     for task in (train, evaluate):
+        monkeypatch.setattr(task, "open_dataset", lambda *settings, **named: SimpleNamespace(index=index))
         monkeypatch.setattr(task, "check_masks", lambda *settings: None)
     monkeypatch.setattr(train, "check_start", lambda config, index: [])
     monkeypatch.setattr(evaluate, "choose", lambda *settings, **named: Evaluated("test", None, []))

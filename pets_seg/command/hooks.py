@@ -36,6 +36,7 @@ class Hooks(Callback):
 
     def __init__(self) -> None:
         self.runs: list[str] = []
+        self.not_done: list[str] = []
         self.all_well = True
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
@@ -102,7 +103,10 @@ class Hooks(Callback):
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Remember whether a job failed: `pets_seg.run` then returns None. In a sweep, bring its tables up to date."""
         # Hydra prints a line of its own when the value of a failed job is asked for.
-        self.all_well &= job_return.status == JobStatus.COMPLETED and job_return.return_value is not None
+        done = job_return.status == JobStatus.COMPLETED and job_return.return_value is not None
+        self.all_well &= done
+        if not done and config.hydra.mode == RunMode.MULTIRUN:
+            self.not_done.append(config.hydra.sweep.subdir)
         if config.task.name == "train" and config.hydra.mode == RunMode.MULTIRUN:
             from pets_seg.command.tasks.report import read_sweep
             from pets_seg.report.tables import write_tables
@@ -121,7 +125,7 @@ class Hooks(Callback):
             from pets_seg.command.tasks.report import end_sweep
 
             with boundary(code=1):
-                self.all_well &= end_sweep(config, self.runs)
+                self.all_well &= end_sweep(config, self.runs, self.not_done)
         given = _given(config)
         # A file's own commands go on from its study as it stands there.
         fits = all(word.startswith("experiment=") for word in given) or any(w.startswith("closing=") for w in given)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pets_seg.errors import InputError, reason
-from pets_seg.machine.files import open_regular
+from pets_seg.machine.files import absolute, open_regular
 
 # Below a run folder, the weights of its best epoch.
 BEST = "checkpoints/best.safetensors"
@@ -21,7 +21,7 @@ def find_run(checkpoint: str) -> Path:
 
     The path is absolute. Raises InputError if there is none.
     """
-    path = Path(os.path.expanduser(checkpoint)).absolute()
+    path = absolute(checkpoint)
     if not os.path.exists(path):
         raise InputError(f"checkpoint={checkpoint}: {path} is not there; give a run folder or a file in it")
     for folder in (path, *path.parents[:2]):
@@ -35,7 +35,7 @@ def find_weights(checkpoint: str) -> Path:
 
     They are those of the best epoch of a run (`find_run`), or a file of weights itself, which need not be in a run.
     """
-    path = Path(os.path.expanduser(checkpoint)).absolute()
+    path = absolute(checkpoint)
     return path if path.suffix == ".safetensors" and os.path.isfile(path) else find_run(checkpoint) / BEST
 
 

@@ -188,10 +188,9 @@ def _finish(
     folder: Path, request: Request, arrays: Sequence[np.ndarray], rows: Mapping[int, _Row], new: Iterable[int]
 ) -> None:
     """Turn the positions in the `new` rows into trimaps by the rule for all rows, and write the index."""
-    usable = [row for row in rows.values() if row.mask]
-    rule = request.rule([row.mask for row in usable if row.mask])
+    rule = request.rule([row.mask for row in rows.values() if row.mask])
     try:
-        check_range((row.extent for row in usable if row.extent), request.source.value_range)
+        check_range((row.extent for row in rows.values() if row.extent), request.source.value_range)
     except InputError as error:
         raise InputError(f"{request.what}: {error}") from None
     images, trimaps = arrays

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, features
 
-from pets_seg.data.levels import BadFileError, Levels, read_levels
+from pets_seg.data.levels import BadFileError, Levels, is_wide, read_levels
 from pets_seg.data.pairs import Pair
 from pets_seg.data.picture_range import Extent, to_rgb
 from pets_seg.errors import printable, reason
@@ -65,8 +65,9 @@ def decode_pair(
         sizes = "{} x {}, image {} x {}".format(*mask_size, *image.size)
         raise BadFileError(f"{name}: does not fit its image (mask {sizes})")
     # Resized after it is known to fit.
-    pixels = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
-    return Decoded(pixels, where, mask, extent.of(pixels), (image_digest, mask_digest))
+    image = image.resize((size, size), Image.Resampling.BILINEAR)
+    pixels = np.asarray(image).transpose(2, 0, 1)
+    return Decoded(pixels, where, mask, extent.of(image), (image_digest, mask_digest))
 
 
 def read_digest(path: Path) -> str:
@@ -151,9 +152,8 @@ def _mask(
 def _is_deep(file: Image.Image) -> bool:
     """Return whether a picture has colours of 16 bits; to be asked before its tags are read, which may load it."""
     raw_mode = str(tiles[0][3]) if (tiles := getattr(file, "tile", [])) else ""
-    wide = file.mode == "F" or file.mode.startswith("I")
     # A BMP of 16 bits a pixel has BGR;16.
-    return ";16" in raw_mode and not wide and "BGR;" not in raw_mode
+    return ";16" in raw_mode and not is_wide(file) and "BGR;" not in raw_mode
 
 
 def _orientation(file: Image.Image) -> int:
@@ -161,8 +161,7 @@ def _orientation(file: Image.Image) -> int:
 
 
 def _refuse_inverted(file: Image.Image) -> None:
-    wide = file.mode == "F" or file.mode.startswith("I")
-    if wide and file.format == "TIFF" and file.getexif().get(ExifTags.Base.PhotometricInterpretation) == 0:
+    if is_wide(file) and file.format == "TIFF" and file.getexif().get(ExifTags.Base.PhotometricInterpretation) == 0:
         # Pillow inverts such files of 8 bits, and forgets it with more.
         raise BadFileError("stores white as 0, which is not read with more than 8 bits; save it as PNG")
 

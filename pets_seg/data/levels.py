@@ -12,7 +12,7 @@ Level = int | float | str
 # More are no labels: soft edges, or what JPEG makes of them.
 MAX_LEVELS = 256
 # In pixels; a larger mask is looked at through a grid, since counting takes as long as decoding.
-MAX_SAMPLED = 1 << 20
+MAX_SAMPLED = 1 << 18
 # Colour channels that differ by no more are those of a grey picture after JPEG.
 GREY_TOLERANCE = 24
 
@@ -47,7 +47,7 @@ def read_levels(
     """
     if mask.mode == "1":
         mask = mask.convert("L")
-    elif _is_wide(mask):
+    elif is_wide(mask):
         values = np.asarray(mask)
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise BadFileError("holds values that are not finite")
@@ -73,8 +73,9 @@ def _read_whole(mask: Image.Image, resized: Image.Image, name: str, lossy: bool)
     return found
 
 
-def _is_wide(mask: Image.Image) -> bool:
-    return mask.mode == "F" or mask.mode.startswith("I")
+def is_wide(image: Image.Image) -> bool:
+    """Return whether a picture has one channel of more than 8 bits."""
+    return image.mode == "F" or image.mode.startswith("I")
 
 
 def _sample(mask: Image.Image) -> Image.Image:
@@ -106,7 +107,7 @@ def _read(seen: Image.Image, resized: Image.Image, name: str, lossy: bool) -> tu
 
 def _kind(image: Image.Image) -> str:
     """Return as what the levels of an image are told apart: P (indices), L (grey), RGBA (colours) or wide."""
-    if _is_wide(image):
+    if is_wide(image):
         return "wide"
     if _has_alpha(image) and np.asarray(image.convert("RGBA").getchannel("A")).min() < 255:
         return "RGBA"
@@ -120,11 +121,13 @@ def _has_alpha(image: Image.Image) -> bool:
 
 
 def _codes(image: Image.Image, kind: str) -> np.ndarray:
-    if kind == "L" and image.mode != "L":
-        return np.asarray(image.convert("RGB").getchannel(0))
     if kind != "RGBA":
-        return np.asarray(image)
+        return np.asarray(_one_channel(image, kind))
     return np.asarray(image.convert("RGBA")).astype(np.uint32) @ np.array([1 << 24, 1 << 16, 1 << 8, 1], np.uint32)
+
+
+def _one_channel(image: Image.Image, kind: str) -> Image.Image:
+    return image.convert("RGB").getchannel(0) if kind == "L" and image.mode != "L" else image
 
 
 def _count(image: Image.Image, kind: str, lossy: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -136,10 +139,10 @@ def _count(image: Image.Image, kind: str, lossy: bool) -> tuple[np.ndarray, np.n
         # Pillow's types say that a colour may be a number, which it is in pictures of one channel only.
         pairs = sorted((_packed(colour), count) for count, colour in found if isinstance(colour, tuple))
         return np.array([code for code, _ in pairs], np.uint32), np.array([count for _, count in pairs])
-    values = _codes(image, kind)
     if kind != "wide":
-        every = np.bincount(values.ravel(), minlength=MAX_LEVELS)
+        every = np.array(_one_channel(image, kind).histogram()[:MAX_LEVELS])
         return np.flatnonzero(every), every[every > 0]
+    values = _codes(image, kind)
     if values.dtype.kind == "f" and (values == np.rint(values)).all() and np.abs(values).max() < 2**31:
         values = values.astype(np.int64)
     codes, counts = np.unique(values, return_counts=True)

@@ -81,7 +81,9 @@ def match(images: Found, masks: Found, mask_suffix: str) -> list[Pair]:
     mask_of = _lookup(of_mask, images.files)
     pairs, used = [], set()
     for stem, paths in _one_by_one(images.files, of_mask):
-        key = mask_of(stem) or mask_of(f"{stem}{paths[0].suffix}")
+        whole = f"{stem}{paths[0].suffix}"
+        # A mask of this name is that of another image, if there is one.
+        key = mask_of(stem) or (None if whole in images.files else mask_of(whole))
         found = list(of_mask[key]) if key else []
         used.add(key)
         problem = _problem(stem, list(paths), found, masks, "mask in masks/")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-from pets_seg.data.levels import BadFileError
+from pets_seg.data.levels import BadFileError, is_wide
 from pets_seg.errors import InputError
 
 # Types of pictures by Pillow's mode, with the range of their values that is taken for black to white.
@@ -27,15 +27,13 @@ class Extent:
     high: float | None = None
     constant: bool = False
 
-    def of(self, pixels: np.ndarray) -> "Extent":
-        """Return the extent of a picture that is `pixels` after conversion to 8 bits; its own values where known."""
-        low, high = int(pixels.min()), int(pixels.max())
-        constant = not np.ptp(pixels, (1, 2)).any() if self.low is None else self.low == self.high
-        return (
-            replace(self, constant=bool(constant))
-            if self.low is not None
-            else Extent(self.kind, low, high, bool(constant))
-        )
+    def of(self, image: Image.Image) -> "Extent":
+        """Return the extent of a picture that is `image` in RGB; its own values where they are known."""
+        if self.low is not None:
+            return replace(self, constant=self.low == self.high)
+        # Several times as fast as NumPy, for pixels whose channels alternate.
+        lows, highs = zip(*(channel.getextrema() for channel in image.split()), strict=True)
+        return Extent(self.kind, min(lows), max(highs), lows == highs)
 
 
 def to_rgb(image: Image.Image, value_range: Sequence[float] | None, deep: bool) -> tuple[Image.Image, Extent]:
@@ -44,7 +42,7 @@ def to_rgb(image: Image.Image, value_range: Sequence[float] | None, deep: bool) 
     A 16-bit, 32-bit or float image is scaled from `value_range`, or from the range of its type, and clipped.
     """
     mode = image.mode
-    if mode == "F" or mode.startswith("I"):
+    if is_wide(image):
         values = np.asarray(image)
         if not np.isfinite(values).all():
             raise BadFileError("holds values that are not finite")

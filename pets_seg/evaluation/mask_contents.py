@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pets_seg.config.schema import IGNORED
-from pets_seg.data import Index
+from pets_seg.data import Dataset
 from pets_seg.data.batches import mask_of_trimap
-from pets_seg.data.verify import ARRAYS
 from pets_seg.errors import InputError
 
 # By the name of a split: what a sentence calls it.
@@ -72,15 +70,15 @@ def recorded(summary: Mapping[str, Any], split: str) -> MaskContents | None:
     return MaskContents(images, left_out, has_pet)
 
 
-def check_masks(folder: Path, index: Index, data: Mapping[str, Any], splits: Sequence[str]) -> list[str]:
-    """Return the remarks on `splits` of the pixel cache `folder` for the settings `data`.
+def check_masks(dataset: Dataset, data: Mapping[str, Any], splits: Sequence[str]) -> list[str]:
+    """Return the remarks on `splits` of the images of the settings `data`.
 
     Raises InputError for a split none of whose images has a counted pixel.
     """
-    trimaps = np.load(folder / ARRAYS[1], mmap_mode="r")
+    trimaps = dataset.train.trimaps.numpy()
     remarks = []
     for split in splits:
-        contents = look(trimaps, index.rows(split), data["boundary"])
+        contents = look(trimaps, dataset.index.rows(split), data["boundary"])
         if contents.left_out == contents.images:
             boundary = "; data.boundary=ignore counts no pixel of the boundary" if data["boundary"] == "ignore" else ""
             raise InputError(

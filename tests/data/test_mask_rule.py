@@ -13,7 +13,6 @@ from PIL import Image
 from pets_seg.data import levels as levels_module
 from pets_seg.data.levels import BadFileError, Levels, read_levels
 from pets_seg.data.mask_rule import decide
-from pets_seg.data.mask_values import check_mask_values
 from pets_seg.data.trimap import MaskRule
 from pets_seg.errors import InputError
 
@@ -192,100 +191,6 @@ def test_the_rule_is_that_of_the_union_and_not_of_a_file(held: list[set[int]], r
         assert rule
 
 
-@pytest.mark.parametrize(
-    ("given_values", "masks", "expected"),
-    [
-        ({"pet": [1]}, [plain(1, 2)], {1: 1, 2: 2}),
-        ({"pet": [2]}, [plain(1, 2)], {1: 2, 2: 1}),
-        ({"pet": [0]}, [plain(0, 255)], {0: 1, 255: 2}),
-        ({"pet": [255], "ignore": [128]}, [plain(0, 128, 255)], {0: 2, 128: 0, 255: 1}),
-        ({"pet": ["#FF0000", "lime"]}, [plain(0, "#ff0000", "#00ff00", "#0000ff")],
-         {0: 2, "#ff0000": 1, "#00ff00": 1, "#0000ff": 2}),
-        ({"pet": [8, 12]}, [plain(0, 8), plain(0, 3, 12)], {0: 2, 3: 2, 8: 1, 12: 1}),
-        ({"pet": [255.0]}, [plain(0, 255)], {0: 2, 255: 1}),
-        # Of alpha that is the same everywhere, and of a transparent ground.
-        ({"pet": [255]}, [plain("#00000080", "#ffffff80")], {"#00000080": 2, "#ffffff80": 1}),
-        ({"pet": ["red"]}, [plain("#ffffff00", "#ff000080", "#00ff0080")],
-         {"#ffffff00": 2, "#ff000080": 1, "#00ff0080": 2}),
-        # A palette and a grey mask of the same indices.
-        ({"pet": [1]}, [plain(0, "#800000", indices=(0, 1)), plain(0, 1)], {0: 2, 1: 1}),
-        ({"pet": [8], "background": [0], "ignore": [255]}, [plain(0, "#400000", "#e0e0c0", indices=(0, 8, 255))],
-         {0: 2, 8: 1, 255: 0}),
-    ],
-)  # fmt: skip
-def test_values_that_are_given_decide(given_values: dict, masks: list[Levels], expected: dict) -> None:
-    check_mask_values(given_values)
-    rule = decide(masks, given_values, None)
-    assert {level: value for level, value in rule.trimap_of.items() if level in expected} == expected
-
-
-def test_numbers_are_indices_of_a_palette_unless_it_is_grey() -> None:
-    painted = plain("#ff0000", "#00ff00", indices=(0, 1))
-    assert decide([painted], {"pet": [1]}, None).table(painted) == [2, 1]
-    assert decide([painted], {"pet": ["red"]}, None).table(painted) == [1, 2]
-    # 1 is the index of one level and the grey value of another.
-    with pytest.raises(InputError, match="name colours alone"):
-        decide([plain(0, 1, 255, indices=(0, 2, 1))], {"pet": [1]}, None)
-
-
-REFUSED = {
-    "index 1 is #ff0000 in a.png and #00ff00 in a.png": (
-        {"pet": [1]},
-        [plain(0, "#ff0000", "#00ff00", indices=(0, 1, 2)), plain(0, "#00ff00", "#ff0000", indices=(0, 1, 2))],
-    ),
-    "a.png has colours and no palette": ({"pet": [1]}, [plain(0, "#ff0000", indices=(0, 1)), plain(0, "#ff0000")]),
-    "holds 0 and 1 alone, and 1 is not named": ({"pet": [255]}, [plain(0, 255), plain(0, 1)]),
-    "no mask holds 7; they hold 0, 255": ({"pet": [7]}, [plain(0, 255)]),
-    "masks also hold 128": ({"pet": [255], "background": [0]}, [plain(0, 128, 255)]),
-    "a lossy format changes values; for a.png give data.mask_threshold": (
-        {"pet": [255]},
-        [plain(0, 1, 254, 255, lossy=True)],
-    ),
-}
-
-
-@pytest.mark.parametrize("said", REFUSED)
-def test_values_that_the_masks_do_not_hold_are_refused(said: str) -> None:
-    values, masks = REFUSED[said]
-    with pytest.raises(InputError, match=said):
-        decide(masks, values, None)
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        3,
-        [1],
-        {},
-        {"pet": []},
-        {"pet": 1},
-        {"cat": [1]},
-        {"pet": ["nocolour"]},
-        {"pet": [None]},
-        {"pet": [1], "ignore": [1]},
-    ],
-)
-def test_settings_that_say_nothing_are_refused(value: Any) -> None:
-    with pytest.raises(InputError, match=r"data\.mask_values"):
-        check_mask_values(value)
-
-
-def test_a_threshold_divides_grey_masks(tmp_path: Path) -> None:
-    soft = np.where(PET, 250, 3).astype(np.uint8)
-    pictures = [(Image.fromarray(soft), "JPEG"), (Image.fromarray(soft).convert("RGB"), "JPEG")]
-    pictures += [(Image.fromarray(soft.astype(np.uint16)), "PNG"), (Image.fromarray(soft.astype(np.float32)), "TIFF")]
-    for image, form in pictures:
-        where, mask = levels(image, tmp_path, form, threshold=128)
-        assert np.array_equal(trimap(where, mask, decide([mask], None, 128)), np.where(PET, 1, 2))
-        assert dict(zip((2, 1), mask.counts, strict=True)) == {1: PET.sum(), 2: (~PET).sum()}
-    alpha = np.dstack([np.full((16, 16, 3), 9), np.where(PET, 128, 127)]).astype(np.uint8)
-    where, mask = levels(Image.fromarray(alpha), tmp_path, threshold=128)
-    assert np.array_equal(where, PET)
-    red = coloured([255, 0, 0], [0, 0, 0])(PET)
-    with pytest.raises(BadFileError, match=r"colour picture, to which data\.mask_threshold"):
-        levels(red, tmp_path, threshold=128)
-
-
 @settings(max_examples=60, deadline=None)
 @given(
     st.integers(1, 60), st.integers(1, 60), st.integers(1, 20), st.sampled_from(["L", "P", "RGB", "RGBA", "I;16"]),
@@ -313,27 +218,6 @@ def test_a_large_mask_is_read_through_a_grid_and_no_level_of_the_resized_is_miss
     assert np.array_equal(np.array(found.levels, object)[where], np.array(whole.levels, object)[whole_where])
     assert {*found.levels} <= {*whole.levels}
     assert sum(whole.counts) == width * height
-
-
-def test_a_threshold_that_fits_the_masks_alone(tmp_path: Path) -> None:
-    _, soft = levels(grey(1, 0, np.float32)(PET), tmp_path, "TIFF", threshold=128)
-    with pytest.raises(InputError, match=r"no mask holds so much; they hold 1 to 1 at most"):
-        decide([soft], None, 128)
-    _, full = levels(grey(255, 0)(PET), tmp_path, threshold=128)
-    with pytest.raises(InputError, match=r"mask.png holds 0 and 1, other masks 1 to 255 at most"):
-        decide([soft, full], None, 128)
-    _, low = levels(grey(255, 200)(PET), tmp_path, threshold=128)
-    with pytest.raises(InputError, match="every pixel of all masks is pet"):
-        decide([low], None, 128)
-    alpha = np.dstack([np.zeros((16, 16, 3)), np.where(PET, 255, 7)]).astype(np.uint8)
-    _, clear = levels(Image.fromarray(alpha), tmp_path, threshold=128)
-    with pytest.raises(InputError, match=r"apply to the alpha of mask.png and to the grey values of mask.png"):
-        decide([clear, full], None, 128)
-    for colour in (alpha[..., 3:].repeat(3, 2), np.where(alpha[..., 3:] > 0, 255, 9).repeat(3, 2)):
-        soft_alpha = np.dstack([colour, np.where(PET, 255, MARGIN * 100)]).astype(np.uint8)
-        soft_alpha[..., :3] = soft_alpha[..., 3:] if colour is not None and colour.min() == 7 else colour
-        where, mask = levels(Image.fromarray(soft_alpha), tmp_path, threshold=128)
-        assert np.array_equal(trimap(where, mask, decide([mask], None, 128)), np.where(PET, 1, 2))
 
 
 def test_no_masks_have_a_rule_that_says_nothing() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pets_seg.data import SPLITS, ensure_decoded
+from pets_seg.data import SPLITS, open_dataset
 from pets_seg.errors import InputError
 from pets_seg.evaluation.mask_contents import MaskContents, check_masks, look, recorded, summary_of
 
@@ -74,7 +74,7 @@ def test_a_split_without_a_counted_pixel_is_refused(tmp_path: Path) -> None:
 
     def checked(boundary: str, splits: Sequence[str]) -> list[str]:
         settings = data(tmp_path, boundary)
-        return check_masks(*ensure_decoded(settings), settings, splits)
+        return check_masks(open_dataset(settings), settings, splits)
 
     assert checked("foreground", SPLITS) == []
     [remark] = checked("background", SPLITS)

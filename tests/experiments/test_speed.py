@@ -37,6 +37,7 @@ def load(monkeypatch: pytest.MonkeyPatch) -> object:
 SMALL = {
     "augmentation": {"ELASTIC_SIZE": 64, "STEP_SIZE": 32},
     "evaluation": {"IMAGES": 9, "CASES": {"small": (UNet, {"width": 2}, 32)}},
+    "checks": {"PAIRS": 2, "NATIVE": (64, 48), "SIZE": 32, "FOLDER": 10},
     "input": {"FILES": 6, "SIZE": 32, "BATCH": 3},
     "startup": {"JOBS": 2, "ROUNDS": 1, "NETWORK": ["model.width=2", "data.size=32"]},
     "epoch": {"CASES": {"small": ["model=unet", "model.width=2", "data.size=32", "train.batch_size=200"]}},

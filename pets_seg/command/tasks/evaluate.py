@@ -15,7 +15,7 @@ from pets_seg.config.checks import check
 from pets_seg.config.parts import allow, check_sources, source_digests
 from pets_seg.config.plain import plain
 from pets_seg.config.weights import find_run
-from pets_seg.data import ensure_decoded, open_dataset
+from pets_seg.data import open_dataset
 from pets_seg.errors import InputError
 from pets_seg.evaluation.mask_contents import check_masks
 from pets_seg.evaluation.metrics import build_metrics
@@ -37,9 +37,9 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
         raise InputError(f"model={given['name']}: the network of the run is {about['model']['name']}; leave model out")
     made_of = [about["model"], {} if "data" in keys else data]
     check_sources(folder.path, folder.read_status().get("sources"), source_digests(made_of))
-    cache, index = ensure_decoded(data, needed=(), arrays_too=True)
-    chosen = choose(config, folder, index, data["boundary"], own=not other_data(keys))
-    check_masks(cache, index, data, [chosen.split])
+    dataset = open_dataset(data, needed=(), warn=False)
+    chosen = choose(config, folder, dataset.index, data["boundary"], own=not other_data(keys))
+    check_masks(dataset, data, [chosen.split])
 
 
 def run(cfg: DictConfig) -> float:

@@ -65,11 +65,11 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     # Read and cached now, so that a later change of the files does not matter.
     source_digests(made_of(config))
     metric_records(config["metric"])
-    cache, index = ensure_decoded(config["data"], arrays_too=True)
-    index.refuse_unused_range()
-    tell_of_masks(index, config["data"], overrides)
-    check_masks(cache, index, config["data"], SPLITS)
-    check_start(config, index)
+    dataset = open_dataset(config["data"], warn=False)
+    dataset.index.refuse_unused_range()
+    tell_of_masks(dataset.index, config["data"], overrides)
+    check_masks(dataset, config["data"], SPLITS)
+    check_start(config, dataset.index)
 
 
 def run(cfg: DictConfig) -> float:
@@ -180,11 +180,10 @@ def _train(
         log.info(f"{from_here(folder.path)}: {settings}")
         if not folder.last.exists():
             tell_of_shorter(folder.path, config)
-        cache, index = ensure_decoded(config["data"])
-        for remark in [*check_start(config, index), *check_masks(cache, index, config["data"], SPLITS)]:
+        dataset = open_dataset(config["data"])
+        for remark in [*check_start(config, dataset.index), *check_masks(dataset, config["data"], SPLITS)]:
             log.warning(remark)
-        tracker = begin(kept, folder.path)
-        sweep, dataset = Schedule.current, open_dataset(config["data"])
+        tracker, sweep = begin(kept, folder.path), Schedule.current
         in_sweep: dict[str, Any] = {"after_epoch": sweep.after_epoch, "announced": sweep.announced} if sweep else {}
         summary = train(config, dataset, folder, device, tracker, interruption.poll, world, **in_sweep)
     except BaseException as error:
