@@ -1,9 +1,8 @@
-"""Runs whose data changed are kept apart, and a report says why; those whose data are not known stay valid."""
+"""Runs whose data changed are kept apart, and a report says why."""
 
-import csv
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,59 +10,21 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sweeps import SMALL, write_sweep
+from other_data import APART, DIGESTS, RESTART, A, B, members, record, write
 
 from pets_seg.command.tasks import report
 from pets_seg.report.data_remarks import data_remarks
 from pets_seg.report.limits import remarks
-from pets_seg.report.origin import origin
 from pets_seg.report.plotting.factors import draw_factors
 from pets_seg.report.plotting.looks import short_labels
 from pets_seg.report.sentences import answer
 from pets_seg.report.study.examples import choose_groups
 from pets_seg.report.study.groups import UNKNOWN, find_baselines, group_runs
 from pets_seg.report.study.runs import Run
-from pets_seg.report.study.study import Study, read_study, spread
+from pets_seg.report.study.study import read_study, spread
 from pets_seg.report.tables import comparison_frame, runs_frame
 
 Command = Callable[..., tuple[int, str]]
-Rows = list[tuple[str, str, str, str]]
-A, B, C = "3fa2c1" + "a" * 26, "9b01d4" + "b" * 26, "c0ffee" + "c" * 26
-DIGESTS = {"A": A, "B": B, "C": C}
-PIXELS = "f" * 32
-BEFORE = [("train", f"p{index}", f"i{index}", f"m{index}") for index in range(5)]
-AFTER = [("train", f"p{index}", f"i{index}", f"n{index}" if index < 2 else f"m{index}") for index in range(9)]
-FILES: dict[str, Rows] = {A: BEFORE, B: AFTER, C: AFTER[1:]}
-RESTART = "To compare them, train all of them on the data as they are now with existing=restart."
-APART = "Runs of the same settings are of different data and are kept apart: "
-
-
-def record(run: Path, digest: str, pixels: str = PIXELS, files: bool = True) -> None:
-    """Let a run record its data, as training does; runs of A were started before those of B, these before C."""
-    status = json.loads((run / "status.json").read_text())
-    status["data"] = {"digest": digest, "pixels": pixels, "train": 5, "valid": 10, "test": 40, "masks": ""}
-    status["started"] = f"2026-11-2{[A, B, C].index(digest) if digest in (A, B, C) else 9}T00:00:00+00:00"
-    (run / "status.json").write_text(json.dumps(status))
-    if status["state"] == "finished":
-        summary = json.loads((run / "summary.json").read_text())
-        (run / "summary.json").write_text(json.dumps(summary | {"data_digest": digest}))
-    if files:
-        with open(run / "data.csv", "w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([("split", "stem", "image", "mask"), *FILES[digest]])
-
-
-def write(folder: Path, letters: Mapping[str, str], groups: Sequence[Mapping[str, Any]] = ()) -> list[Path]:
-    """Write a sweep whose groups have a letter for the data of each run, by seed: "-" for data that are not known."""
-    named = dict(zip(letters, groups or [{}] * len(letters), strict=True))
-    runs = write_sweep(folder, named, seeds=len(next(iter(letters.values()))), **SMALL)
-    for run, letter in zip(runs, "".join(letters.values()), strict=True):
-        if letter in DIGESTS:
-            record(run, DIGESTS[letter])
-    return runs
-
-
-def members(study: Study) -> dict[str, list[int]]:
-    return {group.name: [run.seed for run in group.finished] for group in study.groups}
 
 
 def test_runs_of_the_same_settings_and_other_data_are_never_averaged(tmp_path: Path) -> None:
@@ -152,67 +113,6 @@ def test_a_change_under_several_sizes_is_one_sentence_and_other_sizes_are_not_co
     [sentence, *_] = data_remarks(study)
     assert sentence.startswith(f"{APART}data 3fa2c1 (2 runs), then data 9b01d4 (2 runs), in which ")
     assert sum(APART in line for line in data_remarks(study)) == 1
-
-
-def test_unknown_data_stay_in_their_group_and_are_counted(tmp_path: Path) -> None:
-    write(tmp_path / "s", {"none": "A-A", "crop": "AA-"})
-    study = read_study([tmp_path / "s"])
-    assert members(study) == {"aug=none": [0, 1, 2], "aug=crop": [0, 1, 2]}
-    assert set(comparison_frame(study)["seeds"]) == {3}
-    assert remarks(study) == [
-        "2 of 6 runs were made before data were recorded; that their images are the same is not known."
-    ]
-
-
-def test_unknown_data_are_a_group_of_their_own_beside_two_that_are_known(tmp_path: Path) -> None:
-    write(tmp_path / "s", {"none": "AB-"})
-    study = read_study([tmp_path / "s"])
-    assert sorted(members(study).items()) == [
-        ("model=unet (data 3fa2c1)", [0]),
-        ("model=unet (data 9b01d4)", [1]),
-        ("model=unet (data unknown)", [2]),
-    ]
-    assert remarks(study)[-1] == (
-        "1 of 3 runs was made before data were recorded; that its images are the same is not known."
-    )
-
-
-def test_old_sweeps_are_compared_as_ever_and_the_page_says_that_their_data_are_not_known(tmp_path: Path) -> None:
-    write(tmp_path / "s", {"none": "--", "crop": "--"})
-    study = read_study([tmp_path / "s"])
-    assert (members(study), remarks(study)) == ({"aug=none": [0, 1], "aug=crop": [0, 1]}, [])
-    assert dict(origin(study, []))["Data"] == "not known (4 runs, made before data were recorded)"
-    assert "data_digest" not in runs_frame(study)
-
-
-def test_the_page_gives_the_digests_and_what_runs_say_of_their_data(tmp_path: Path) -> None:
-    [run, *_] = write(tmp_path / "s", {"none": "AB"})
-    status = json.loads((run / "status.json").read_text())
-    status["data"]["masks"] = "0 and 255, pet 31 % of pixels"
-    (run / "status.json").write_text(json.dumps(status))
-    assert dict(origin(read_study([tmp_path / "s"]), []))["Data"] == (
-        f"{A} (one run: 5 train, 10 valid, 40 test; masks: 0 and 255, pet 31 % of pixels); "
-        f"{B} (one run: 5 train, 10 valid, 40 test)"
-    )
-
-
-def test_other_pixels_of_the_same_files_are_told_and_keep_nothing_apart(tmp_path: Path) -> None:
-    runs = write(tmp_path / "s", {"none": "AAA", "crop": "AAA"})
-    record(runs[5], A, pixels="e" * 32)
-    study = read_study([tmp_path / "s"])
-    assert members(study) == {"aug=none": [0, 1, 2], "aug=crop": [0, 1, 2]}
-    assert remarks(study) == [
-        "1 of 6 runs decoded the same files to other pixels than the rest, as another version of Pillow may do; this "
-        "does not keep them apart."
-    ]
-
-
-def test_pixels_of_another_size_are_others_by_design(tmp_path: Path) -> None:
-    groups = [{"config": {"data.size": size}} for size in (32, 64)]
-    runs = write(tmp_path / "s", {"one": "AA", "two": "AA"}, groups=groups)
-    for run in runs[2:]:
-        record(run, A, pixels="e" * 32)
-    assert remarks(read_study([tmp_path / "s"])) == []
 
 
 def test_several_changes_are_told_in_their_order(tmp_path: Path) -> None:
