@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from matplotlib import patheffects
 from matplotlib.figure import Figure
 from omegaconf import DictConfig
 
@@ -17,9 +16,11 @@ from pets_seg.augment import Augment, check_operations
 from pets_seg.command.own_masks import tell_of_masks
 from pets_seg.config.checks import check
 from pets_seg.config.identity import identity
+from pets_seg.config.schema import IGNORED
 from pets_seg.data import Batches, ensure_decoded, open_dataset
 from pets_seg.machine.files import write_whole
 from pets_seg.machine.seeding import derive_seed
+from pets_seg.report.plotting.masks import TRUTH, UNCOUNTED, draw_outline
 
 IMAGES = 4
 DRAWS = 5
@@ -117,15 +118,15 @@ def draw_figure(
     write(height - 0.1, title, va="top", fontsize=12, fontweight="bold")
     write(height - 0.36, text, va="top", fontsize=7.5, color="0.25", linespacing=1.35)
     note = " Only images that were drawn are shown; in training p is their share." if lines else ""
-    write(0.08, f"Outline: mask of the pet.{note}", fontsize=6.5, color="0.4")
+    dotted = any((mask == IGNORED).any() for _, mask in chain(*rows))
+    outline = "Outline: mask of the pet" + (", dotted: what is not counted." if dotted else ".")
+    write(0.08, f"{outline}{note}", fontsize=6.5, color="0.4")
     figure.subplots_adjust(0.03 / width, foot / height, 1 - 0.03 / width, 1 - head / height, wspace=0.04, hspace=0.04)
     grid = figure.subplots(len(rows), columns, squeeze=False)
     for axes, (image, mask) in zip(grid.flat, chain(*rows), strict=True):
         axes.imshow(image.permute(1, 2, 0).numpy(), interpolation="lanczos")
-        pet = (mask == 1).float().numpy()
-        if 0 < pet.sum() < pet.size:
-            outline = axes.contour(pet, levels=[0.5], colors=["#ffd21f"], linewidths=1.0)
-            outline.set_path_effects([patheffects.withStroke(linewidth=2.0, foreground="#00000099")])
+        for value, style in ((IGNORED, UNCOUNTED), (1, TRUTH)):
+            draw_outline(axes, mask.numpy() == value, style)
         axes.set_axis_off()
     for column, axes in enumerate(grid[0]):
         axes.set_title(f"draw {column}" if column else "original", fontsize=8, pad=3)
