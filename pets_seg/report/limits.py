@@ -33,7 +33,7 @@ def remarks(study: Study) -> list[str]:
         most = max(len(run.images.get("test", ())) for run in item.group.finished)
         if item.metric == "test_dice" and item.estimate.seeds and images < most:
             common = f"{images} of {most} test images in common"
-            without = "no test images in common, so that the means of runs are compared"
+            without = "fewer than two test images in common, so that the means of runs are compared"
             sentences.append(f"{item.group.name} and {item.baseline.name} have {common if images else without}.")
     simplest = min(study.groups, key=simplicity) if study.groups else None
     if simplest and not simplest.finished and study.baselines:
