@@ -51,7 +51,11 @@ class Hooks(Callback):
                 raise InputError(f"hydra.run.dir={folder}: must end in the run's name, e.g. my/${{run_name:}}")
             # The other ranks would meet the lock of rank 0, which asks for all of them.
             if trains and world.first:
+                from pets_seg.command.tasks.train import check_recorded
+
                 check_free(folder)
+                # Before Hydra writes this command into the run folder. A job of a sweep ends alone, the others go on.
+                check_recorded(plain(OmegaConf.masked_copy(config, ["data", "existing"])), folder)
             # Before the run folder is made: the others may never come.
             if world.size > 1:
                 from pets_seg.training.meeting import meet

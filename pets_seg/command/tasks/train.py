@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,17 @@ def run(cfg: DictConfig) -> float:
     return dice
 
 
+def check_recorded(config: Mapping[str, Any], path: Path) -> None:
+    """Raise InputError if the run in a folder was trained on other data than there are now, unless it starts again."""
+    folder = RunFolder(path)
+    status = folder.read_status()
+    if config["existing"] == "restart" or not (status.get("state") == "finished" or folder.last.exists()):
+        return
+    _, index = ensure_decoded(config["data"])
+    files = [file._asdict() for file in index.files]
+    check_same_data(path, status.get("data"), index.record(config["data"]["boundary"]), files)
+
+
 def checked(cfg: DictConfig) -> tuple[dict[str, Any], torch.device]:
     """Return a configuration as plain values, with its precision and its checkpoint resolved, and its device."""
     config, device = resolved(with_digest(check(cfg)))
@@ -152,12 +163,8 @@ def _finished(config: dict[str, Any], device: torch.device, folder: RunFolder) -
     commit = status["git"].get("commit") if isinstance(status.get("git"), dict) else None
     if commit and (now := git_commit()) and commit != now["commit"]:
         log.warning(f"this run was begun with commit {str(commit)[:10]}, the code is now at {now['commit'][:10]}")
-    finished = status.get("state") == "finished" and summary.keys() >= SHOWN
-    if finished or folder.last.exists():
-        _, index = ensure_decoded(config["data"])
-        files = [file._asdict() for file in index.files]
-        check_same_data(folder.path, status.get("data"), index.record(config["data"]["boundary"]), files)
-    if not finished:
+    check_recorded(config, folder.path)
+    if status.get("state") != "finished" or not summary.keys() >= SHOWN:
         return None
     # For a run that is continued, last.pt has them.
     check_sources(folder.path, status.get("sources"), source_digests(made_of(config)))
