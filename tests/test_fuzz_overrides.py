@@ -16,6 +16,7 @@ from pets_seg.command.tasks import evaluate, preview, train
 from pets_seg.config.groups import GROUPS
 from pets_seg.config.options import known_settings
 from pets_seg.data import Index, Source
+from pets_seg.data.request import Request
 
 Command = Callable[..., tuple[int, str]]
 # In seconds of the processor's time.
@@ -82,7 +83,7 @@ def command_line(in_process: Command, monkeypatch: pytest.MonkeyPatch) -> Comman
     """The command line, whose tasks do nothing after their checks."""
     for task in (train, evaluate, preview):
         monkeypatch.setattr(task, "run", lambda cfg: 1.0)
-    index = Index(Source({"train": [], "valid": [], "test": []}), [], {"said": ""})
+    index = Index(Request.of("", Source({"train": [], "valid": [], "test": []}), 32), [])
     monkeypatch.setattr(preview, "ensure_decoded", lambda *settings, **named: (Path(), index))
     for task in (train, evaluate):
         monkeypatch.setattr(task, "open_dataset", lambda *settings, **named: SimpleNamespace(index=index))

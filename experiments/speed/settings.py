@@ -20,6 +20,7 @@ from pets_seg.config.checks import check
 from pets_seg.config.register import register
 from pets_seg.data import SPLITS, Dataset, Index, Source
 from pets_seg.data.cache import Split
+from pets_seg.data.request import Request
 from pets_seg.machine.device import resolved
 from pets_seg.run_folder.folder import RunFolder
 from pets_seg.training.loop import train
@@ -77,10 +78,11 @@ def measure(overrides: list[str], steps: int) -> dict[str, float]:
         cfg = compose("config", overrides=[*fixed, *overrides])
     count, size = steps * cfg.train.batch_size, cfg.data.size
     images = torch.randint(256, (count, 3, size, size), dtype=torch.uint8)
-    trimaps = torch.randint(1, 4, (count, size, size), dtype=torch.uint8)
-    splits = [Split([str(i) for i in range(n)], torch.arange(n), images, trimaps) for n in (count, 2, 2)]
+    levels = torch.randint(3, (count, size, size), dtype=torch.uint8)
+    trimap_of = torch.arange(1, 257).expand(count, -1).to(torch.uint8)
+    splits = [Split([str(i) for i in range(n)], torch.arange(n), images, levels, trimap_of) for n in (count, 2, 2)]
     # The pixels are of no files.
-    index = Index(Source({name: [] for name in SPLITS}), [], {"said": ""})
+    index = Index(Request.of("", Source({name: [] for name in SPLITS}), size), [])
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder))
         config, device = resolved(check(cfg))

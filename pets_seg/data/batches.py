@@ -3,7 +3,7 @@
 import torch
 
 from pets_seg.config.schema import IGNORED
-from pets_seg.data.cache import Split
+from pets_seg.data.cache import Split, look_up
 from pets_seg.machine.seeding import derive_seed
 
 BOUNDARY = {"background": 0, "foreground": 1, "ignore": IGNORED}
@@ -13,9 +13,9 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-def mask_of_trimap(boundary: str, device: torch.device | None = None) -> torch.Tensor:
+def mask_of_trimap(boundary: str) -> torch.Tensor:
     """Return the table (4,) uint8 from trimap values to mask values; trimap 0 is not counted, 3 is the boundary."""
-    return torch.tensor([IGNORED, 1, 0, BOUNDARY[boundary]], dtype=torch.uint8, device=device)
+    return torch.tensor([IGNORED, 1, 0, BOUNDARY[boundary]], dtype=torch.uint8)
 
 
 class Normalise:
@@ -44,12 +44,14 @@ class Batches:
     def __init__(self, split: Split, device: torch.device, boundary: str) -> None:
         self.device = device
         self.rows = split.rows
-        self.images, self.trimaps = split.images, split.trimaps
-        self.mask_of = mask_of_trimap(boundary, device)
+        self.images, self.levels = split.images, split.levels
+        # The mask value of each level of each row.
+        self.mask_of = mask_of_trimap(boundary)[split.trimap_of.int()]
         self.resident = device.type != "cpu" and _fits(split, device)
         if self.resident:
-            self.images = self.images.index_select(0, self.rows).to(device)
-            self.trimaps = self.trimaps.index_select(0, self.rows).to(device)
+            self.images, self.levels, self.mask_of = (
+                array.index_select(0, self.rows).to(device) for array in (self.images, self.levels, self.mask_of)
+            )
             self.rows = torch.arange(len(split), device=device)
 
     def __len__(self) -> int:
@@ -58,8 +60,9 @@ class Batches:
     def take(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return image (B,3,S,S) float in [0, 1] and mask (B,S,S) uint8 with 0, 1 and 255, on the device."""
         rows = self.rows[indices.to(self.rows.device, non_blocking=True)]
-        image, trimap = (self._to_device(array.index_select(0, rows)) for array in (self.images, self.trimaps))
-        mask = self.mask_of.index_select(0, trimap.flatten().int()).view(trimap.shape)
+        arrays = (self.images, self.levels, self.mask_of)
+        image, levels, mask_of = (self._to_device(array.index_select(0, rows)) for array in arrays)
+        mask = look_up(mask_of, levels)
         return image.float().div_(255), mask
 
     def _to_device(self, array: torch.Tensor) -> torch.Tensor:
@@ -71,7 +74,7 @@ class Batches:
 
 
 def _fits(split: Split, device: torch.device) -> bool:
-    # A pixel is three bytes of the image and one of the trimap.
+    # A pixel is three bytes of the image and one of the mask.
     needed = len(split) * 4 * split.images.shape[-1] ** 2
     return device.type != "cuda" or needed < RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]
 

@@ -1,12 +1,18 @@
 """What a pixel cache knows of the files of a source: their splits, digests and masks."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from pets_seg.data.pairs import SPLITS, Pair, Source
-from pets_seg.data.picture_range import WIDE
+import numpy as np
+
+from pets_seg.data.entries import Row
+from pets_seg.data.levels import MAX_LEVELS, BadFileError
+from pets_seg.data.mask_rule import rule_of
+from pets_seg.data.pairs import SPLITS
+from pets_seg.data.picture_range import WIDE, check_range
+from pets_seg.data.request import Request
 from pets_seg.data.trimap import BOUNDARY, NOT_COUNTED, PET
 from pets_seg.errors import InputError, printable
 
@@ -21,29 +27,47 @@ class FileDigests(NamedTuple):
 
 
 class Index:
-    """The usable pairs of a source, by split, with what the cache says of each."""
+    """The usable pairs of a source, by split, with what the cache says of each, and what their masks mean.
 
-    def __init__(self, source: Source, pairs: Sequence[Pair], stored: Mapping[str, Any]) -> None:
-        self.source = source
-        self._stored = stored
-        rows = {(pair.image, pair.trimap): number for number, pair in enumerate(pairs)}
+    Raises InputError for masks that can be read in more than one way, and pictures that do not use their range.
+    """
+
+    def __init__(self, request: Request, rows: Sequence[Row]) -> None:
+        self.source = request.source
+        self._rows = rows
+        try:
+            self._rule = rule_of(self.source, [row.mask for row in rows if row.mask])
+            check_range((row.extent for row in rows if row.extent), self.source.value_range)
+        except InputError as error:
+            raise InputError(f"{request.what}: {error}") from None
+        # The trimap value of each level of a mask, and why a pair cannot be used.
+        self._tables: list[list[int]] = [[] for _ in rows]
+        problems = [row.problem for row in rows]
+        for number, row in enumerate(rows):
+            try:
+                self._tables[number] = self._rule.table(row.mask) if row.mask else []
+            except BadFileError as error:
+                problems[number] = str(error)
+        row_of = {(pair.image, pair.trimap): number for number, pair in enumerate(request.pairs)}
         # (stem, row in the arrays) of every usable pair, and (stem, reason) of every other.
         self._usable: dict[str, list[tuple[str, int]]] = {}
         self.bad: list[tuple[str, str]] = []
         for split in SPLITS:
             self._usable[split] = []
-            for pair in source.splits[split]:
-                row = -1 if pair.problem else rows[pair.image, pair.trimap]
-                problem = pair.problem or stored["rows"][row]["problem"]
-                if problem:
+            for pair in self.source.splits[split]:
+                number = -1 if pair.problem else row_of[pair.image, pair.trimap]
+                if problem := pair.problem or problems[number]:
                     self.bad.append((pair.stem, problem))
                 else:
-                    self._usable[split].append((pair.stem, row))
+                    self._usable[split].append((pair.stem, number))
         self._usable["all"] = sorted(pair for split in SPLITS for pair in self._usable[split])
 
-    def is_of(self, stored: Mapping[str, Any]) -> bool:
-        """Return whether this is what the cache holds."""
-        return self._stored["arrays"] == stored["arrays"] and self._stored["rows"] == stored["rows"]
+    def trimap_of(self) -> np.ndarray:
+        """Return for each row the trimap values of the levels of its mask, (N, 256) uint8."""
+        tables = np.zeros((len(self._tables), MAX_LEVELS), np.uint8)
+        for table, values in zip(tables, self._tables, strict=True):
+            table[: len(values)] = values
+        return tables
 
     def stems(self, split: str) -> list[str]:
         """Return the stems of the usable pairs of train, valid, test or all."""
@@ -57,9 +81,7 @@ class Index:
     def files(self) -> list[FileDigests]:
         """Return the digests of the files of all usable pairs, by split."""
         return [
-            FileDigests(split, stem, *self._stored["rows"][row]["digests"])
-            for split in SPLITS
-            for stem, row in self._usable[split]
+            FileDigests(split, stem, *self._rows[row].digests) for split in SPLITS for stem, row in self._usable[split]
         ]
 
     @cached_property
@@ -70,7 +92,9 @@ class Index:
     @cached_property
     def pixels(self) -> str:
         """Return the digest of the decoded pixels, which also depends on the library that decodes them."""
-        return _digest(str(self._stored["rows"][row]["checksum"]) for split in SPLITS for row in self.rows(split))
+        return _digest(
+            f"{self._rows[row].checksum} {self._tables[row]}" for split in SPLITS for row in self.rows(split)
+        )
 
     def record(self, boundary: str) -> dict[str, Any]:
         """Return what status.json and last.pt say of the data: digests, numbers of images, how masks are read."""
@@ -79,24 +103,24 @@ class Index:
 
     def refuse_unused_range(self) -> None:
         """Raise InputError if data.range is given and no picture is of a type to which it applies."""
-        kinds = {self._stored["rows"][row]["extent"]["kind"] for row in self.rows("all")}
-        if self.source.value_range and not kinds & {*WIDE}:
+        extents = (self._rows[row].extent for row in self.rows("all"))
+        if self.source.value_range and not any(extent and extent.kind in WIDE for extent in extents):
             raise InputError("data.range: does nothing, for all pictures have 8 bits; leave it out")
 
     def masks(self, boundary: str) -> str:
         """Return how the masks are read and the share of pet that this gives, "" where the source itself says it."""
-        if not self._stored["said"]:
+        if not self._rule.said:
             return ""
-        total = [0.0, 0.0, 0.0, 0.0]
+        total = np.zeros(4)
         for row in self.rows("all"):
-            pixels = self._stored["rows"][row]["pixels"]
-            # Large masks are counted through a grid, and all become squares of one size.
-            total = [a + b / sum(pixels) for a, b in zip(total, pixels, strict=True)]
+            if mask := self._rows[row].mask:
+                # Large masks are counted through a grid, and all become squares of one size.
+                total += np.bincount(self._tables[row], mask.counts, minlength=4) / sum(mask.counts)
         uncounted = total[NOT_COUNTED] + (total[BOUNDARY] if boundary == "ignore" else 0)
         pet = total[PET] + (total[BOUNDARY] if boundary == "foreground" else 0)
-        counted = sum(total) - uncounted
+        counted = total.sum() - uncounted
         share = pet / counted if counted > 1e-9 else 0
-        return f"{self._stored['said']}, pet {percent(share)} % of pixels"
+        return f"{self._rule.said}, pet {percent(share)} % of pixels"
 
     def describe_bad(self) -> str:
         """Return one line that names the first ten bad pairs and counts the others."""
@@ -109,7 +133,8 @@ class Index:
         """Return what is strange about the files, a line each."""
         lines = [f"left out: {self.describe_bad()}"] if self.bad else []
         lines += self.source.notes
-        constant = [stem for stem, row in self._usable["all"] if self._stored["rows"][row]["extent"]["constant"]]
+        extents = ((stem, self._rows[row].extent) for stem, row in self._usable["all"])
+        constant = [stem for stem, extent in extents if extent and extent.constant]
         if constant:
             lines.append(f"{_pictures(constant)} one value throughout: {_named(constant)}")
         trained = {file.image: file.stem for file in self.files if file.split == "train"}

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageChops
@@ -25,7 +26,8 @@ class BadFileError(Exception):
 class Levels:
     """What a mask file holds: each level with its number of pixels and, in a palette file, its index there.
 
-    `alpha` is whether its transparency was looked at, `highest` its greatest value where there was a threshold.
+    `alpha` is whether its transparency was looked at. A mask of too many values has two: the highest below `threshold`
+    and the highest of all.
     """
 
     file: str
@@ -34,7 +36,7 @@ class Levels:
     indices: tuple[int, ...] | None = None
     lossy: bool = False
     alpha: bool = False
-    highest: float = 0
+    threshold: float | None = None
 
 
 def read_levels(
@@ -43,7 +45,7 @@ def read_levels(
     """Return the levels of a mask and, resized to the nearest pixel, (size, size) uint8, the position of each pixel's.
 
     A mask of more than MAX_SAMPLED pixels is looked at through a grid; its levels are all of the resized mask's and of
-    the grid's. With a threshold there are two: 0 below it, and 1. Raises BadFileError for more than MAX_LEVELS.
+    the grid's. Raises BadFileError for more than MAX_LEVELS, unless they are values that `threshold` divides.
     """
     if mask.mode == "1":
         mask = mask.convert("L")
@@ -56,21 +58,12 @@ def read_levels(
     elif mask.mode not in ("L", "LA", "P", "RGB", "RGBA"):
         mask = mask.convert("RGBA" if mask.mode in ("La", "PA", "RGBa") else "RGB")
     resized = mask.resize((size, size), Image.Resampling.NEAREST)
-    sample = _sample(mask)
-    if threshold is not None:
-        by_alpha = _alpha_is_the_mask(sample)
-        seen, here = _grey(sample, by_alpha), _grey(resized, by_alpha) >= threshold
-        count = int(np.count_nonzero(seen >= threshold))
-        highest = float(max(seen.max(), threshold if here.any() else 0))
-        counts = seen.size - count, count
-        return here.astype(np.uint8), Levels(name, (0, 1), counts, None, lossy, by_alpha, highest)
-    return _read(sample, resized, name, lossy) or _read_whole(mask, resized, name, lossy)
-
-
-def _read_whole(mask: Image.Image, resized: Image.Image, name: str, lossy: bool) -> tuple[np.ndarray, Levels]:
-    found = _read(mask, resized, name, lossy)
-    assert found, "a resized mask holds nothing that the mask does not"
-    return found
+    for seen in (_sample(mask), mask):
+        read = _read_wide(seen, resized, threshold) if is_wide(mask) else _read(seen, resized, lossy)
+        if read is not None:
+            position, found = read
+            return position.astype(np.uint8), replace(found, file=name, lossy=lossy)
+    raise AssertionError("a resized mask holds nothing that the mask does not")
 
 
 def is_wide(image: Image.Image) -> bool:
@@ -84,15 +77,17 @@ def _sample(mask: Image.Image) -> Image.Image:
     return mask if step == 1 else mask.resize(size, Image.Resampling.NEAREST)
 
 
-def _read(seen: Image.Image, resized: Image.Image, name: str, lossy: bool) -> tuple[np.ndarray, Levels] | None:
+def _read(seen: Image.Image, resized: Image.Image, lossy: bool) -> tuple[np.ndarray, Levels] | None:
     """Return positions in `resized` among the levels of `seen`, and these; None if `resized` holds others."""
-    kind = _kind(seen)
+    kind, alpha = _kind(seen), _has_alpha(seen)
+    if kind == "RGBA" and _colours(seen) is None:
+        seen, resized = _simpler(seen, resized, lossy)
+        kind = _kind(seen)
     if kind != "RGBA" and _kind(resized) != kind:
         return None
-    codes, counts = _count(seen, kind, lossy)
-    here = _codes(resized, kind)
-    position = np.searchsorted(codes, here).clip(max=len(codes) - 1)
-    if (codes[position] != here).any():
+    codes, counts = _count(seen, kind)
+    position = _positions(codes, _codes(resized, kind))
+    if position is None:
         return None
     indices, levels = None, tuple(codes.tolist())
     if kind == "P":
@@ -102,14 +97,42 @@ def _read(seen: Image.Image, resized: Image.Image, name: str, lossy: bool) -> tu
         levels = tuple(_label([*palette[index].tolist(), 255]) for index in indices)
     elif kind == "RGBA":
         levels = tuple(_label([*int(code).to_bytes(4, "big")]) for code in codes)
-    return position.astype(np.uint8), Levels(name, levels, tuple(counts.tolist()), indices, lossy, _has_alpha(seen))
+    return position, Levels("", levels, tuple(counts.tolist()), indices, alpha=alpha)
+
+
+def _read_wide(
+    seen_image: Image.Image, resized: Image.Image, threshold: float | None
+) -> tuple[np.ndarray, Levels] | None:
+    """Return the same for values of more than 8 bits."""
+    seen, here = _values(seen_image), _values(resized)
+    codes, counts = np.unique(seen, return_counts=True)
+    divided = len(codes) > MAX_LEVELS
+    if divided:
+        if threshold is None:
+            raise BadFileError(
+                f"holds {len(codes)} values from {codes[0]} to {codes[-1]}; if it is grey, say from which value on it "
+                "is pet by data.mask_threshold"
+            )
+        every = np.concatenate([codes, here.ravel()])
+        low, high = np.max(every, initial=every.min(), where=every < threshold), every.max()
+        seen, here = (np.where(values < threshold, low, high) for values in (seen, here))
+        codes, counts = np.unique(seen, return_counts=True)
+    position = _positions(codes, here)
+    if position is None:
+        return None
+    levels = Levels("", tuple(codes.tolist()), tuple(counts.tolist()), threshold=threshold if divided else None)
+    return position, levels
+
+
+def _positions(codes: np.ndarray, here: np.ndarray) -> np.ndarray | None:
+    """Return where in the sorted `codes` each of `here` stands; None if one is not there."""
+    position = np.searchsorted(codes, here).clip(max=len(codes) - 1)
+    return None if (codes[position] != here).any() else position
 
 
 def _kind(image: Image.Image) -> str:
-    """Return as what the levels of an image are told apart: P (indices), L (grey), RGBA (colours) or wide."""
-    if is_wide(image):
-        return "wide"
-    if _has_alpha(image) and np.asarray(image.convert("RGBA").getchannel("A")).min() < 255:
+    """Return as what the levels of an image are told apart: P (indices), L (grey) or RGBA (colours)."""
+    if _is_transparent(image):
         return "RGBA"
     if image.mode in ("P", "L"):
         return image.mode
@@ -118,6 +141,10 @@ def _kind(image: Image.Image) -> str:
 
 def _has_alpha(image: Image.Image) -> bool:
     return image.mode in ("LA", "RGBA") or "transparency" in image.info
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    return _has_alpha(image) and image.convert("RGBA").getchannel("A").getextrema() != (255, 255)
 
 
 def _codes(image: Image.Image, kind: str) -> np.ndarray:
@@ -130,36 +157,50 @@ def _one_channel(image: Image.Image, kind: str) -> Image.Image:
     return image.convert("RGB").getchannel(0) if kind == "L" and image.mode != "L" else image
 
 
-def _count(image: Image.Image, kind: str, lossy: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return the codes in an image, sorted, and the number of pixels of each; BadFileError for too many."""
-    if kind == "RGBA":
-        found = image.convert("RGBA").getcolors(MAX_LEVELS)
-        if found is None:
-            raise BadFileError(f"is a colour picture, not a mask ({_why_many_colours(image, lossy)})")
-        # Pillow's types say that a colour may be a number, which it is in pictures of one channel only.
-        pairs = sorted((_packed(colour), count) for count, colour in found if isinstance(colour, tuple))
-        return np.array([code for code, _ in pairs], np.uint32), np.array([count for _, count in pairs])
-    if kind != "wide":
-        every = np.array(_one_channel(image, kind).histogram()[:MAX_LEVELS])
-        return np.flatnonzero(every), every[every > 0]
-    values = _codes(image, kind)
+def _values(image: Image.Image) -> np.ndarray:
+    values = np.asarray(image)
     if values.dtype.kind == "f" and (values == np.rint(values)).all() and np.abs(values).max() < 2**31:
-        values = values.astype(np.int64)
-    codes, counts = np.unique(values, return_counts=True)
-    if len(codes) > MAX_LEVELS:
+        return values.astype(np.int64)
+    return values
+
+
+def _count(image: Image.Image, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the codes in an image, sorted, and the number of pixels of each."""
+    if kind == "RGBA":
+        # Pillow's types say that a colour may be a number, which it is in pictures of one channel only.
+        pairs = sorted((_packed(colour), count) for count, colour in _colours(image) or [] if isinstance(colour, tuple))
+        return np.array([code for code, _ in pairs], np.uint32), np.array([count for _, count in pairs])
+    every = np.array(_one_channel(image, kind).histogram()[:MAX_LEVELS])
+    return np.flatnonzero(every), every[every > 0]
+
+
+def _colours(image: Image.Image) -> list[tuple[int, Any]] | None:
+    """Return the colours of an image, each after its number of pixels; None for more than MAX_LEVELS."""
+    return image.convert("RGBA").getcolors(MAX_LEVELS)
+
+
+def _simpler(seen: Image.Image, resized: Image.Image, lossy: bool) -> tuple[Image.Image, Image.Image]:
+    """Return two views of a mask of many colours without those that mean nothing; BadFileError if many are left.
+
+    These are colours that cannot be seen, and the noise that JPEG adds to grey.
+    """
+    if _is_transparent(seen):
+        clear = Image.new("RGBA", (1, 1))
+        parts = [
+            Image.composite(part, clear.resize(part.size), part.getchannel("A").point(lambda alpha: 255 * (alpha > 0)))
+            for part in (seen.convert("RGBA"), resized.convert("RGBA"))
+        ]
+        if _colours(parts[0]) is not None:
+            return parts[0], parts[1]
         raise BadFileError(
-            f"holds {len(codes)} values from {codes[0]} to {codes[-1]}; if it is grey, say from which value on it is "
-            "pet by data.mask_threshold"
+            "is a colour picture, not a mask (with alpha, which is not one value for each colour; save the mask "
+            "without alpha)"
         )
-    return codes, counts
-
-
-def _why_many_colours(image: Image.Image, lossy: bool) -> str:
-    if lossy:
-        return "JPEG changes the colours of a mask; save it as PNG"
-    if _has_alpha(image):
-        return "with alpha, which is not one value for each colour; save the mask without alpha"
-    return f"it has more than {MAX_LEVELS} colours"
+    plain = [part.convert("RGB") for part in (seen, resized)]
+    if max(map(_difference, plain)) <= GREY_TOLERANCE:
+        return plain[0].convert("L"), plain[1].convert("L")
+    why = "JPEG changes the colours of a mask; save it as PNG" if lossy else f"it has more than {MAX_LEVELS} colours"
+    raise BadFileError(f"is a colour picture, not a mask ({why})")
 
 
 def _packed(colour: Sequence[int]) -> int:
@@ -177,30 +218,3 @@ def _difference(image: Image.Image) -> int:
     """Return by how much the channels of an RGB picture differ at most."""
     red, green, blue = image.split()
     return max(int(np.asarray(ImageChops.difference(red, other)).max()) for other in (green, blue))
-
-
-def _alpha_is_the_mask(image: Image.Image) -> bool:
-    """Return whether alpha tells the parts of a grey mask apart; BadFileError if colours do so too."""
-    if not _has_alpha(image):
-        return False
-    pixels = np.asarray(image.convert("RGBA"))
-    colours, alpha = pixels[..., :3], pixels[..., 3]
-    if alpha.min() == alpha.max() > 0:
-        return False
-    visible = colours[alpha > 0]
-    # Of one colour where it can be seen, or premultiplied.
-    if not len(visible) or not np.ptp(visible, 0).any() or (colours == alpha[..., None]).all():
-        return True
-    raise BadFileError("has a transparent part; save the mask without alpha")
-
-
-def _grey(image: Image.Image, by_alpha: bool) -> np.ndarray:
-    """Return the grey values of a mask, or its alpha; BadFileError if it has colours."""
-    if by_alpha:
-        return np.asarray(image.convert("RGBA").getchannel("A"))
-    if image.mode in ("P", "LA", "RGB", "RGBA"):
-        image = image.convert("RGB")
-        if _difference(image) > GREY_TOLERANCE:
-            raise BadFileError("is a colour picture, to which data.mask_threshold does not apply")
-        image = image.convert("L")
-    return np.asarray(image)

@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pets_seg.config.schema import IGNORED
 from pets_seg.data.levels import Level, Levels
-from pets_seg.data.trimap import ordered, some
+from pets_seg.data.mask_threshold import near_grey
+from pets_seg.data.trimap import count_pixels, ordered, some
 
 # More levels are no classes, but soft edges or numbers of objects.
 MOST_CLASSES = 16
@@ -14,6 +16,11 @@ MOST_CLASSES = 16
 def unclear(masks: Sequence[Levels], seen: Counter[Level]) -> str:
     """Return why the rule for `masks` is unclear, with a setting that makes sense for what they hold."""
     lossy = next((mask.file for mask in masks if mask.lossy and len(mask.levels) > 2), None)
+    grey = {level: near_grey(level) for level in seen}
+    if (lossy or len(seen) > MOST_CLASSES) and None not in grey.values():
+        # A grey mask that was saved in colour: JPEG makes its channels differ a little.
+        masks = [replace(mask, levels=tuple(grey[level] or 0 for level in mask.levels)) for mask in masks]
+        seen = count_pixels(masks)
     numbers = [level for level in seen if not isinstance(level, str)]
     held = f"masks hold {some(seen)}"
     if len(numbers) < len(seen) and (lossy or len(seen) > MOST_CLASSES):

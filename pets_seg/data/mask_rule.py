@@ -8,7 +8,9 @@ from typing import Any
 from pets_seg.config.schema import IGNORED
 from pets_seg.data.levels import Level, Levels
 from pets_seg.data.mask_hints import unclear
+from pets_seg.data.mask_threshold import by_threshold
 from pets_seg.data.mask_values import as_given
+from pets_seg.data.pairs import Source
 from pets_seg.data.trimap import (
     BACKGROUND,
     NOT_COUNTED,
@@ -16,6 +18,7 @@ from pets_seg.data.trimap import (
     TRIMAP,
     MaskRule,
     count_pixels,
+    fixed_rule,
     joined,
     split_alpha,
 )
@@ -29,6 +32,18 @@ MOST_UNCERTAIN = 4
 LEAST_OF_LOSSY = 32
 
 
+def rule_of(source: Source, masks: Sequence[Levels]) -> MaskRule:
+    """Return what the levels of `masks`, all that a source has, mean: what it says itself, or what they hold decides.
+
+    Raises InputError as `decide` does.
+    """
+    if source.trimaps:
+        return MaskRule(TRIMAP, "", by_index=True)
+    if source.mask_values is not None:
+        return fixed_rule(source.mask_values)
+    return decide(masks, source.named_values, source.threshold)
+
+
 def decide(masks: Sequence[Levels], given: Mapping[str, Sequence[Any]] | None, threshold: float | None) -> MaskRule:
     """Return the rule for all `masks`; InputError if what they hold can be read in more than one way.
 
@@ -37,7 +52,7 @@ def decide(masks: Sequence[Levels], given: Mapping[str, Sequence[Any]] | None, t
     if not masks:
         return MaskRule({}, "")
     if threshold is not None:
-        return _by_threshold(masks, threshold)
+        return by_threshold(masks, threshold)
     seen = count_pixels(masks)
     alphas = {split_alpha(level)[1] for level in seen}
     if len(alphas) == 1 and alphas != {255}:
@@ -52,29 +67,6 @@ def decide(masks: Sequence[Levels], given: Mapping[str, Sequence[Any]] | None, t
     if found is None:
         raise InputError(unclear(masks, seen))
     return found
-
-
-def _by_threshold(masks: Sequence[Levels], threshold: float) -> MaskRule:
-    by_alpha = {mask.alpha: mask.file for mask in masks}
-    if len(by_alpha) > 1:
-        raise InputError(
-            f"data.mask_threshold: would apply to the alpha of {by_alpha[True]} and to the grey values of "
-            f"{by_alpha[False]}; save the masks without alpha"
-        )
-    highest = [mask.highest for mask in masks]
-    held = f"{min(highest):g} to {max(highest):g} at most"
-    if max(highest) < threshold:
-        raise InputError(f"data.mask_threshold={threshold:g}: no mask holds so much; they hold {held}")
-    # Lossy masks without a pet hold a little noise.
-    low = [mask.file for mask in masks if mask.highest == 1 < threshold and not mask.lossy]
-    if low:
-        raise InputError(
-            f"data.mask_threshold={threshold:g}: {low[0]} holds 0 and 1, other masks {held}, so that its 1 would be "
-            "background; save all masks alike"
-        )
-    if not any(mask.counts[0] for mask in masks):
-        raise InputError(f"data.mask_threshold={threshold:g}: every pixel of all masks is pet; give a higher value")
-    return MaskRule({0: BACKGROUND, 1: PET}, f"{threshold:g} or more is pet")
 
 
 def _refuse_lossy(masks: Sequence[Levels], seen: Counter[Level]) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 from pets_seg.errors import InputError, reason
 from pets_seg.machine.files import open_regular
 
-ARRAYS = ("images.npy", "trimaps.npy")
+ARRAYS = ("images.npy", "levels.npy")
+INDEX = "index.json"
 # Path, checksum, size, time and inode of files that this process has verified: the jobs of a sweep share a cache.
 _sound: set[tuple[Path, int, int, int, int]] = set()
 
@@ -24,7 +25,7 @@ class DamagedError(InputError):
 def write_index(folder: Path, index: dict[str, Any]) -> None:
     """Write `index` to index.json, whole or not at all, with the checksums of the arrays in `folder` and its own."""
     index = {**index, "arrays": {name: _checksum(folder / name) for name in ARRAYS}}
-    part = folder / ".index.json.part"
+    part = folder / f".{INDEX}.part"
     with open(part, "w") as file:
         file.write(json.dumps({**index, "checksum": _checksum_of(index)}))
         file.flush()
@@ -32,12 +33,12 @@ def write_index(folder: Path, index: dict[str, Any]) -> None:
     for name in ARRAYS:
         with open(folder / name, "rb") as array:
             os.fsync(array.fileno())
-    os.replace(part, folder / "index.json")
+    os.replace(part, folder / INDEX)
 
 
 def read_index(folder: Path, arrays_too: bool = False) -> dict[str, Any]:
     """Return index.json. Raises DamagedError if it, or with `arrays_too` an array, is not what was written."""
-    name = "index.json"
+    name = INDEX
     try:
         index = json.loads((folder / name).read_bytes())
         if index.pop("checksum") != _checksum_of(index):

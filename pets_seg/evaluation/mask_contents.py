@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
+import torch
 
 from pets_seg.config.schema import IGNORED
 from pets_seg.data import Dataset
 from pets_seg.data.batches import mask_of_trimap
+from pets_seg.data.cache import Split
 from pets_seg.errors import InputError
 
 # By the name of a split: what a sentence calls it.
@@ -75,10 +76,9 @@ def check_masks(dataset: Dataset, data: Mapping[str, Any], splits: Sequence[str]
 
     Raises InputError for a split none of whose images has a counted pixel.
     """
-    trimaps = dataset.train.trimaps.numpy()
     remarks = []
     for split in splits:
-        contents = look(trimaps, dataset.index.rows(split), data["boundary"])
+        contents = look(getattr(dataset, split), data["boundary"])
         if contents.left_out == contents.images:
             boundary = "; data.boundary=ignore counts no pixel of the boundary" if data["boundary"] == "ignore" else ""
             raise InputError(
@@ -89,14 +89,19 @@ def check_masks(dataset: Dataset, data: Mapping[str, Any], splits: Sequence[str]
     return remarks
 
 
-def look(trimaps: np.ndarray, rows: Sequence[int], boundary: str) -> MaskContents:
-    """Return what the masks hold that `boundary` makes of these rows of `trimaps` (N,S,S) uint8."""
-    meaning = mask_of_trimap(boundary).numpy()
-    counted = meaning != IGNORED
-    step = max(1, trimaps.shape[-1] // GRID)
-    grid = trimaps[:, ::step, ::step][rows]
-    unsure = np.flatnonzero(~counted[grid].any((1, 2)))
-    left_out = sum(not counted[trimaps[rows[int(index)]]].any() for index in unsure)
-    pet = meaning == 1
-    has_pet = bool(pet[grid].any()) or any(pet[trimaps[row]].any() for row in rows)
-    return MaskContents(len(rows), left_out, has_pet)
+def look(split: Split, boundary: str) -> MaskContents:
+    """Return what the masks hold that `boundary` makes of the trimaps of a split."""
+    meaning = mask_of_trimap(boundary)
+    counted, pet = meaning != IGNORED, meaning == 1
+    step = max(1, split.levels.shape[-1] // GRID)
+    grid = split.trimaps(split.rows, step).int()
+    # One by one, since the trimaps of all may need more memory than there is.
+    unsure = split.rows[~counted[grid].flatten(1).any(1)]
+    left_out = sum(not _holds(split, row, counted) for row in unsure)
+    has_pet = bool(pet[grid].any()) or any(_holds(split, row, pet) for row in split.rows)
+    return MaskContents(len(split), left_out, has_pet)
+
+
+def _holds(split: Split, row: torch.Tensor, wanted: torch.Tensor) -> bool:
+    """Return whether a row has a trimap value that is `wanted`, (4,) bool."""
+    return bool(wanted[split.trimaps(row[None]).int()].any())

@@ -59,7 +59,7 @@ def predict_test(run: Path, stems: Sequence[str]) -> tuple[np.ndarray, np.ndarra
         raise InputError(f"the data set has no {missing[0]} among its test images")
     rows = [row_of[stem] for stem in stems]
     images = test.images[rows].numpy()
-    masks = mask_of_trimap(about["boundary"]).numpy()[test.trimaps[rows].numpy()]
+    masks = mask_of_trimap(about["boundary"]).numpy()[test.trimaps(torch.tensor(rows)).numpy()]
     device = torch.device("cpu")
     network = load_network(weights, device).eval()
     normalise = Normalise(about["normalisation"], device, memory_format(device, network))

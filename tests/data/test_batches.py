@@ -47,7 +47,7 @@ def test_boundary_rules(tmp_path: Path, boundary: str, value: int) -> None:
     }
     split = open_dataset(data).test
     image, mask = Batches(split, torch.device("cpu"), boundary).take(torch.tensor([2, 0]))
-    trimap = split.trimaps[split.rows[[2, 0]]]
+    trimap = split.trimaps(split.rows[[2, 0]])
     assert image.dtype == torch.float32
     assert 0 <= image.min() < image.max() <= 1
     assert torch.equal((image * 255).round().to(torch.uint8), split.images[split.rows[[2, 0]]])

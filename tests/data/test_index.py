@@ -50,7 +50,7 @@ def read_files(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def opened(wanted: dict[str, Any]) -> tuple[Index, torch.Tensor, torch.Tensor]:
     dataset = open_dataset(wanted)
-    return dataset.index, dataset.all.images[dataset.all.rows].clone(), dataset.all.trimaps[dataset.all.rows].clone()
+    return dataset.index, dataset.all.images[dataset.all.rows].clone(), dataset.all.trimaps(dataset.all.rows)
 
 
 def test_digests_are_those_of_the_bytes_and_of_the_lists(wanted: dict[str, Any]) -> None:

@@ -147,7 +147,14 @@ UNCLEAR = {
     "soft edges from 0 to 1": ([plain(0, 0.25, 0.5, 1)], "soft edges.* data.mask_threshold=0.5"),
     "soft edges of 16 bits": ([plain(*range(0, 65536, 1000))], "soft edges.* data.mask_threshold=32500"),
     "numbers of objects": ([plain(*range(30))], "numbers of animals, data.mask_threshold=1 makes all of them pet"),
-    "soft edges of a colour": ([plain(0, *(f"#{red:02x}0000" for red in range(20)))], "soft edges: save masks as PNG"),
+    "soft edges of a colour": (
+        [plain(0, *(f"#{red:02x}0000" for red in range(9, 250, 10)))],
+        "soft edges: save masks as PNG",
+    ),
+    "grey with the noise of JPEG": (
+        [plain(*(f"#{grey:02x}{grey + 3:02x}{grey:02x}" for grey in range(0, 250, 10)), lossy=True)],
+        "masks hold 2, .*JPEG makes such values .* data.mask_threshold=121",
+    ),
     "JPEG of 0 and 1": ([plain(0, 1, lossy=True)], "values up to 1 in a lossy format .* save masks as PNG"),
     "JPEG that lost all": ([plain(0, lossy=True)], "values up to 0 in a lossy format"),
     "255 in one file alone": ([plain(255)], r"\{pet:\[255\]\}"),

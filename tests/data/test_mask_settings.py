@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from test_mask_rule import MARGIN, PET, coloured, grey, levels, plain, trimap
 
-from pets_seg.data.levels import BadFileError, Levels
+from pets_seg.data.levels import Levels
 from pets_seg.data.mask_rule import decide
 from pets_seg.data.mask_values import check_mask_values
 from pets_seg.errors import InputError
@@ -98,14 +98,17 @@ def test_a_threshold_divides_grey_masks(tmp_path: Path) -> None:
     pictures += [(Image.fromarray(soft.astype(np.uint16)), "PNG"), (Image.fromarray(soft.astype(np.float32)), "TIFF")]
     for image, form in pictures:
         where, mask = levels(image, tmp_path, form, threshold=128)
-        assert np.array_equal(trimap(where, mask, decide([mask], None, 128)), np.where(PET, 1, 2))
-        assert dict(zip((2, 1), mask.counts, strict=True)) == {1: PET.sum(), 2: (~PET).sum()}
+        rule = decide([mask], None, 128)
+        assert np.array_equal(trimap(where, mask, rule), np.where(PET, 1, 2))
+        counted = np.bincount(rule.table(mask), mask.counts)
+        assert counted.tolist() == [0, PET.sum(), (~PET).sum()]
     alpha = np.dstack([np.full((16, 16, 3), 9), np.where(PET, 128, 127)]).astype(np.uint8)
     where, mask = levels(Image.fromarray(alpha), tmp_path, threshold=128)
     assert np.array_equal(where, PET)
     red = coloured([255, 0, 0], [0, 0, 0])(PET)
-    with pytest.raises(BadFileError, match=r"colour picture, to which data\.mask_threshold"):
-        levels(red, tmp_path, threshold=128)
+    _, mask = levels(red, tmp_path, threshold=128)
+    with pytest.raises(InputError, match=r"mask.png: is a colour picture, to which data\.mask_threshold"):
+        decide([mask], None, 128)
 
 
 def test_a_threshold_that_fits_the_masks_alone(tmp_path: Path) -> None:

@@ -60,7 +60,8 @@ def same(one: Dataset, other: Dataset) -> bool:
         getattr(one, name).stems == getattr(other, name).stems
         and torch.equal(getattr(one, name).rows, getattr(other, name).rows)
         and torch.equal(getattr(one, name).images, getattr(other, name).images)
-        and torch.equal(getattr(one, name).trimaps, getattr(other, name).trimaps)
+        and torch.equal(getattr(one, name).levels, getattr(other, name).levels)
+        and torch.equal(getattr(one, name).trimap_of, getattr(other, name).trimap_of)
         for name in ("train", "valid", "test")
     )
 
@@ -136,14 +137,14 @@ def test_a_file_is_verified_once_in_a_process_unless_it_changed(oxford: Path, tm
     for _ in range(3):
         open_dataset(wanted)
     assert read == list(ARRAYS)
-    os.utime(folder / "trimaps.npy", ns=(1, 1))
+    os.utime(folder / "levels.npy", ns=(1, 1))
     open_dataset(wanted)
-    assert read == [*ARRAYS, "trimaps.npy"]
+    assert read == [*ARRAYS, "levels.npy"]
     # The same size and time, but another file.
     shutil.copy2(folder / "images.npy", folder / "copy")
     os.replace(folder / "copy", folder / "images.npy")
     open_dataset(wanted)
-    assert read == [*ARRAYS, "trimaps.npy", "images.npy"]
+    assert read == [*ARRAYS, "levels.npy", "images.npy"]
 
 
 def test_who_has_the_old_files_mapped_keeps_them(oxford: Path, tmp_path: Path) -> None:
@@ -151,7 +152,7 @@ def test_who_has_the_old_files_mapped_keeps_them(oxford: Path, tmp_path: Path) -
     mapped = open_dataset(wanted).train
     before = mapped.images.clone()
     folder, _ = ensure_decoded(wanted)
-    (folder / "trimaps.npy").unlink()
+    (folder / "levels.npy").unlink()
     inode = (folder / "images.npy").stat().st_ino
     open_dataset(wanted)
     assert (folder / "images.npy").stat().st_ino != inode
@@ -193,14 +194,14 @@ def test_a_damaged_cache_that_cannot_be_written_is_refused(oxford: Path, tmp_pat
     for path in (folder, tmp_path / "cache", *(tmp_path / "cache").glob("*.lock")):
         path.chmod(0o555)
     assert refusal(lambda: open_dataset(wanted)).startswith("no error")
-    flip(folder / "trimaps.npy", 5000)
-    damaged = (folder / "trimaps.npy").read_bytes()
+    flip(folder / "levels.npy", 5000)
+    damaged = (folder / "levels.npy").read_bytes()
     said = refusal(lambda: open_dataset(wanted))
     assert said == (
-        f"the pixel cache {folder} is damaged (trimaps.npy: checksum differs) and cannot be written "
+        f"the pixel cache {folder} is damaged (levels.npy: checksum differs) and cannot be written "
         "(Permission denied); set data.cache_dir to a writable folder"
     )
-    assert (folder / "trimaps.npy").read_bytes() == damaged
+    assert (folder / "levels.npy").read_bytes() == damaged
 
 
 def test_where_no_file_can_be_so_large_it_says_how_much_is_needed(oxford: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -80,9 +81,9 @@ def test_the_first_layer_sees_normalised_images(split: Split, tmp_path: Path) ->
 
 def without_counted_pixels(split: Split, rows: list[int]) -> Split:
     """Return the split with images in which trimap 3 is everywhere."""
-    trimaps = split.trimaps.clone()
-    trimaps[split.rows[rows]] = 3
-    return Split(split.stems, split.rows, split.images, trimaps)
+    trimap_of = split.trimap_of.clone()
+    trimap_of[split.rows[rows]] = 3
+    return replace(split, trimap_of=trimap_of)
 
 
 @pytest.mark.parametrize("largest", [1, 4, 64])
@@ -93,9 +94,7 @@ def test_an_image_without_a_counted_pixel_is_left_out_of_every_mean(
     figures = {"by_image": lambda logits, mask: logits.mean((1, 2, 3)), "by_pixel": lambda logits, mask: logits[:, 0]}
     out, kept = [0, 5, 6], [row for row in range(len(split)) if row not in (0, 5, 6)]
     found = scores(without_counted_pixels(split, out), "ignore", figures)
-    others = scores(
-        Split([split.stems[n] for n in kept], split.rows[kept], split.images, split.trimaps), "ignore", figures
-    )
+    others = scores(replace(split, stems=[split.stems[n] for n in kept], rows=split.rows[kept]), "ignore", figures)
     assert found.means() == pytest.approx(others.means(), abs=1e-6)
     for name in figures:
         assert found.mean(name) == pytest.approx(others.mean(name), abs=1e-6)
