@@ -79,7 +79,7 @@ def measure(overrides: list[str], steps: int) -> dict[str, float]:
     count, size = steps * cfg.train.batch_size, cfg.data.size
     images = torch.randint(256, (count, 3, size, size), dtype=torch.uint8)
     levels = torch.randint(3, (count, size, size), dtype=torch.uint8)
-    trimap_of = torch.arange(1, 257).expand(count, -1).to(torch.uint8)
+    trimap_of = torch.tensor([1, 2, 3], dtype=torch.uint8).repeat(count, 1)
     splits = [Split([str(i) for i in range(n)], torch.arange(n), images, levels, trimap_of) for n in (count, 2, 2)]
     # The pixels are of no files.
     index = Index(Request.of("", Source({name: [] for name in SPLITS}), size), [])
