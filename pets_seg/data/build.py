@@ -25,7 +25,9 @@ def build(folder: Path, part: Path, request: Request, own: Entry | None) -> None
     another, `folder` gets the new stamps and `part` is not made.
     """
     count, size = len(request.pairs), request.size
-    kept = {number: row for number in range(count) if own and (row := _kept(own, request, number)) is not None}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        same = pool.map(lambda number: _kept(own, request, number), range(count) if own else ())
+        kept = {number: row for number, row in enumerate(same) if row is not None}
     if own and len(kept) == count:
         write_entry(folder, request, [own.rows[kept[number]] for number in range(count)])
         return
@@ -45,8 +47,10 @@ def build(folder: Path, part: Path, request: Request, own: Entry | None) -> None
     write_entry(part, request, [rows[number] for number in range(count)])
 
 
-def _kept(own: Entry, request: Request, number: int) -> int | None:
+def _kept(own: Entry | None, request: Request, number: int) -> int | None:
     """Return the row of a pair whose files hold what they held."""
+    if own is None:
+        return None
     if (same := _unchanged(own, request, number)) is not None:
         return same
     row = own.find(request, number)
@@ -65,8 +69,8 @@ def _unchanged(entry: Entry, request: Request, number: int) -> int | None:
 def _copied(entry: Entry, found: dict[int, int], arrays: Sequence[np.ndarray]) -> dict[int, Row]:
     """Copy the rows of another cache into the arrays; return those whose pixels are sound, by their new number."""
     copied = {}
-    # Its files may be damaged, or replaced by another process since its index was read.
-    with suppress(OSError, ValueError, IndexError):
+    # Its files may be damaged in any way, or replaced by another process since its index was read.
+    with suppress(Exception):
         theirs = [np.load(entry.folder / name, mmap_mode="r") for name in ARRAYS] if found else []
         for number, row in found.items():
             if entry.rows[row].mask is not None:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,10 @@ def write_entry(folder: Path, request: Request, rows: Sequence[Row]) -> None:
         "range": request.source.value_range,
         "pairs": [[str(pair.image), str(pair.trimap)] for pair in request.pairs],
         "stamps": request.stamps,
-        "rows": [asdict(row) for row in rows],
+        "rows": [
+            {**vars(row), "mask": row.mask and vars(row.mask), "extent": row.extent and vars(row.extent)}
+            for row in rows
+        ],
     }
     write_index(folder, index)
 

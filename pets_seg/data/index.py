@@ -35,19 +35,20 @@ class Index:
     def __init__(self, request: Request, rows: Sequence[Row]) -> None:
         self.source = request.source
         self._rows = rows
-        try:
-            self._rule = rule_of(self.source, [row.mask for row in rows if row.mask])
-            check_range((row.extent for row in rows if row.extent), self.source.value_range)
-        except InputError as error:
-            raise InputError(f"{request.what}: {error}") from None
         # The trimap value of each level of a mask, and why a pair cannot be used.
         self._tables: list[list[int]] = [[] for _ in rows]
         problems = [row.problem for row in rows]
-        for number, row in enumerate(rows):
-            try:
-                self._tables[number] = self._rule.table(row.mask) if row.mask else []
-            except BadFileError as error:
-                problems[number] = str(error)
+        try:
+            self._rule = rule_of(self.source, [row.mask for row in rows if row.mask])
+            for number, row in enumerate(rows):
+                try:
+                    self._tables[number] = self._rule.table(row.mask) if row.mask else []
+                except BadFileError as error:
+                    problems[number] = str(error)
+            usable = (row.extent for row, problem in zip(rows, problems, strict=True) if not problem)
+            check_range((extent for extent in usable if extent), self.source.value_range)
+        except InputError as error:
+            raise InputError(f"{request.what}: {error}") from None
         row_of = {(pair.image, pair.trimap): number for number, pair in enumerate(request.pairs)}
         # (stem, row in the arrays) of every usable pair, and (stem, reason) of every other.
         self._usable: dict[str, list[tuple[str, int]]] = {}

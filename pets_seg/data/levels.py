@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,9 @@ class BadFileError(Exception):
 class Levels:
     """What a mask file holds: each level with its number of pixels and, in a palette file, its index there.
 
-    `alpha` is whether its transparency was looked at. A mask of too many values has two: the highest below `threshold`
-    and the highest of all.
+    `depth` is its type, `alpha` whether its transparency was looked at, `noisy` whether it was a grey mask in so many
+    colours that its levels are their grey values. A mask of too many values of more than 8 bits has at most two levels:
+    the highest of those below `threshold`, and the highest of all.
     """
 
     file: str
@@ -36,6 +38,8 @@ class Levels:
     indices: tuple[int, ...] | None = None
     lossy: bool = False
     alpha: bool = False
+    depth: str = "8-bit"
+    noisy: bool = False
     threshold: float | None = None
 
 
@@ -62,13 +66,20 @@ def read_levels(
         read = _read_wide(seen, resized, threshold) if is_wide(mask) else _read(seen, resized, lossy)
         if read is not None:
             position, found = read
-            return position.astype(np.uint8), replace(found, file=name, lossy=lossy)
+            return position.astype(np.uint8), replace(found, file=name, lossy=lossy, depth=depth(mask))
     raise AssertionError("a resized mask holds nothing that the mask does not")
 
 
 def is_wide(image: Image.Image) -> bool:
     """Return whether a picture has one channel of more than 8 bits."""
     return image.mode == "F" or image.mode.startswith("I")
+
+
+def depth(image: Image.Image) -> str:
+    """Return the type of a picture's values."""
+    if not is_wide(image):
+        return "8-bit"
+    return "float" if image.mode == "F" else "16-bit" if image.mode.startswith("I;16") else "32-bit"
 
 
 def _sample(mask: Image.Image) -> Image.Image:
@@ -80,7 +91,7 @@ def _sample(mask: Image.Image) -> Image.Image:
 def _read(seen: Image.Image, resized: Image.Image, lossy: bool) -> tuple[np.ndarray, Levels] | None:
     """Return positions in `resized` among the levels of `seen`, and these; None if `resized` holds others."""
     kind, alpha = _kind(seen), _has_alpha(seen)
-    if kind == "RGBA" and _colours(seen) is None:
+    if many := kind == "RGBA" and _colours(seen) is None:
         seen, resized = _simpler(seen, resized, lossy)
         kind = _kind(seen)
     if kind != "RGBA" and _kind(resized) != kind:
@@ -97,7 +108,7 @@ def _read(seen: Image.Image, resized: Image.Image, lossy: bool) -> tuple[np.ndar
         levels = tuple(_label([*palette[index].tolist(), 255]) for index in indices)
     elif kind == "RGBA":
         levels = tuple(_label([*int(code).to_bytes(4, "big")]) for code in codes)
-    return position, Levels("", levels, tuple(counts.tolist()), indices, alpha=alpha)
+    return position, Levels("", levels, tuple(counts.tolist()), indices, alpha=alpha, noisy=many and kind == "L")
 
 
 def _read_wide(
@@ -120,8 +131,9 @@ def _read_wide(
     position = _positions(codes, here)
     if position is None:
         return None
-    levels = Levels("", tuple(codes.tolist()), tuple(counts.tolist()), threshold=threshold if divided else None)
-    return position, levels
+    # 0.7 in 32 bits is less than 0.7 in 64, with which a threshold is given.
+    levels = tuple(float(str(code)) if codes.dtype.kind == "f" else int(code) for code in codes)
+    return position, Levels("", levels, tuple(counts.tolist()), threshold=threshold if divided else None)
 
 
 def _positions(codes: np.ndarray, here: np.ndarray) -> np.ndarray | None:
@@ -184,11 +196,14 @@ def _simpler(seen: Image.Image, resized: Image.Image, lossy: bool) -> tuple[Imag
 
     These are colours that cannot be seen, and the noise that JPEG adds to grey.
     """
-    if _is_transparent(seen):
+    parts = [part.convert("RGBA") for part in (seen, resized)]
+    alphas = {part.getchannel("A").getextrema() for part in parts}
+    # Alpha that is the same everywhere says nothing, unless nothing can be seen.
+    if len({*chain(*alphas)}) > 1 or alphas == {(0, 0)}:
         clear = Image.new("RGBA", (1, 1))
         parts = [
             Image.composite(part, clear.resize(part.size), part.getchannel("A").point(lambda alpha: 255 * (alpha > 0)))
-            for part in (seen.convert("RGBA"), resized.convert("RGBA"))
+            for part in parts
         ]
         if _colours(parts[0]) is not None:
             return parts[0], parts[1]

@@ -8,7 +8,7 @@ from typing import Any
 from pets_seg.config.schema import IGNORED
 from pets_seg.data.levels import Level, Levels
 from pets_seg.data.mask_hints import unclear
-from pets_seg.data.mask_threshold import by_threshold
+from pets_seg.data.mask_threshold import LEAST_OF_LOSSY, by_threshold
 from pets_seg.data.mask_values import as_given
 from pets_seg.data.pairs import Source
 from pets_seg.data.trimap import (
@@ -24,12 +24,16 @@ from pets_seg.data.trimap import (
 )
 from pets_seg.errors import InputError
 
+NOISY = (
+    "is grey with the noise of a lossy format in its colours; save masks as PNG without it, or say from which value on "
+    "it is pet, e.g. data.mask_threshold=128"
+)
 # White, by the type of the file.
 WHITE = {255, 65535}
 # Uncertain margins are thinner than what they surround; more is a mask of 0 and 255 with a stray 1.
 MOST_UNCERTAIN = 4
-# Lossy formats keep no difference between levels that are closer.
-LEAST_OF_LOSSY = 32
+# A mask of 0 and 255 may hold so many times the margin of masks with a pet; more is a pet.
+MOST_ALONE = 2
 
 
 def rule_of(source: Source, masks: Sequence[Levels]) -> MaskRule:
@@ -53,6 +57,9 @@ def decide(masks: Sequence[Levels], given: Mapping[str, Sequence[Any]] | None, t
         return MaskRule({}, "")
     if threshold is not None:
         return by_threshold(masks, threshold)
+    if noisy := [mask for mask in masks if mask.noisy]:
+        rule = decide([mask for mask in masks if not mask.noisy], given, threshold)
+        return replace(rule, refused=dict.fromkeys(noisy, NOISY))
     seen = count_pixels(masks)
     alphas = {split_alpha(level)[1] for level in seen}
     if len(alphas) == 1 and alphas != {255}:
@@ -62,19 +69,21 @@ def decide(masks: Sequence[Levels], given: Mapping[str, Sequence[Any]] | None, t
         return replace(rule, trimap_of={level: rule.trimap_of[split_alpha(level)[0]] for level in seen})
     if given is not None:
         return as_given(masks, given)
-    _refuse_lossy(masks, seen)
+    _refuse_lossy(masks)
     found = _by_alpha(masks, seen) if len(alphas) > 1 else _by_look(masks, seen) or _by_index(masks)
     if found is None:
         raise InputError(unclear(masks, seen))
     return found
 
 
-def _refuse_lossy(masks: Sequence[Levels], seen: Counter[Level]) -> None:
-    lossy = next((mask.file for mask in masks if mask.lossy), None)
-    if lossy and all(not isinstance(level, str) and level < LEAST_OF_LOSSY for level in seen):
+def _refuse_lossy(masks: Sequence[Levels]) -> None:
+    """Raise InputError where all masks in a lossy format hold low values alone, be it beside masks in others."""
+    lossy = [mask for mask in masks if mask.lossy]
+    levels = {level for mask in lossy for level in mask.levels}
+    if lossy and all(not isinstance(level, str) and level < LEAST_OF_LOSSY for level in levels):
         raise InputError(
-            f"masks hold values up to {max(seen)} in a lossy format ({lossy}), which does not keep them apart; "
-            "save masks as PNG"
+            f"masks hold values up to {max(levels)} in a lossy format ({lossy[0].file}), which does not keep them "
+            "apart; save masks as PNG"
         )
 
 
@@ -89,13 +98,23 @@ def _by_look(masks: Sequence[Levels], seen: Counter[Level]) -> MaskRule | None:
         return MaskRule(TRIMAP, "1 pet, 2 background, 3 boundary")
     if any(not isinstance(level, str) and level < 0 for level in levels) or 0 not in levels:
         return None
-    if len(others) <= 1 or others == WHITE:
+    if len(others) <= 1 or (others == WHITE and not any({*mask.levels} >= WHITE for mask in masks)):
         return MaskRule({0: BACKGROUND, **dict.fromkeys(others, PET)}, joined({0, *others}))
     if others == {1, IGNORED}:
-        together = any({1, IGNORED} <= {*mask.levels} for mask in masks)
-        if together and seen[IGNORED] <= MOST_UNCERTAIN * seen[1]:
+        beside, alone = _uncertain(masks)
+        if beside and alone <= MOST_ALONE * beside and seen[IGNORED] <= MOST_UNCERTAIN * seen[1]:
             return MaskRule({0: BACKGROUND, 1: PET, IGNORED: NOT_COUNTED}, "0 and 1, 255 not counted")
     return None
+
+
+def _uncertain(masks: Sequence[Levels]) -> tuple[float, float]:
+    """Return the greatest share of 255 in a mask that also holds 1, and in one that does not."""
+    shares = [0.0, 0.0]
+    for mask in masks:
+        of_level = dict(zip(mask.levels, mask.counts, strict=True))
+        place = int(1 not in of_level)
+        shares[place] = max(shares[place], of_level.get(IGNORED, 0) / sum(mask.counts))
+    return shares[0], shares[1]
 
 
 def _by_index(masks: Sequence[Levels]) -> MaskRule | None:

@@ -6,7 +6,8 @@ from typing import Any
 
 from PIL import ImageColor
 
-from pets_seg.data.levels import Level, Levels
+from pets_seg.data.levels import GREY_TOLERANCE, Level, Levels
+from pets_seg.data.mask_threshold import near_grey
 from pets_seg.data.trimap import BACKGROUND, NOT_COUNTED, PET, MaskRule, count_pixels, joined, some, split_alpha
 from pets_seg.errors import InputError, printable
 
@@ -15,6 +16,8 @@ MEANINGS = {"pet": PET, "background": BACKGROUND, "ignore": NOT_COUNTED}
 EXAMPLE = f"e.g. {KEY}='{{pet:[255],ignore:[128]}}'"
 COLOURS = f"name colours alone, e.g. {KEY}='{{pet:[\"#ffffff\"]}}'"
 CLEAR = "#00000000"
+# More levels beside 254 and 255 are soft edges.
+MOST_UNNAMED = 16
 
 
 def as_given(masks: Sequence[Levels], given: Mapping[str, Sequence[Any]]) -> MaskRule:
@@ -26,15 +29,20 @@ def as_given(masks: Sequence[Levels], given: Mapping[str, Sequence[Any]]) -> Mas
     colour_of = {level: split_alpha(level)[0] if split_alpha(level)[1] else CLEAR for level in seen}
     masks = [replace(mask, levels=tuple(colour_of[level] for level in mask.levels)) for mask in masks]
     named = {_level(value): MEANINGS[meaning] for meaning, values in given.items() for value in values}
-    by_index = _by_index(masks, named)
-    if not by_index:
-        _refuse_faint(masks, named)
+    numbers = [float(value) for values in given.values() for value in values if not isinstance(value, str)]
+    by_index = _by_index(masks, named, numbers)
     plain = [replace(mask, levels=mask.indices or mask.levels) if by_index else mask for mask in masks]
+    _refuse_other_white(plain, named)
     held = [level for level in count_pixels(plain) if level != CLEAR]
     pet = [level for level, meaning in named.items() if meaning == PET]
     if not any(level in held for level in pet):
         raise InputError(f"{KEY}: no mask holds {joined(pet, 'or')}; they hold {some(held)}")
     unnamed = [level for level in held if level not in named]
+    faded = [level for level in unnamed if isinstance(level, str) and (near_grey(level) or 0) > 255 - GREY_TOLERANCE]
+    if 255 in pet and (faded or (254 in unnamed and len(unnamed) > MOST_UNNAMED)):
+        raise InputError(
+            f"{KEY}: masks also hold {some(unnamed)}, as soft edges do; give data.mask_threshold=128 instead"
+        )
     lossy = next((mask.file for mask in masks if mask.lossy), None)
     if unnamed and ("background" in given or (lossy and len(unnamed) > 1)):
         why = (
@@ -48,16 +56,18 @@ def as_given(masks: Sequence[Levels], given: Mapping[str, Sequence[Any]]) -> Mas
     ignored = [level for level, meaning in named.items() if meaning == NOT_COUNTED]
     said = f"{joined(pet)} pet, {some(ground) or 'nothing'} background"
     said += f", {joined(ignored)} not counted" if ignored else ""
+    said += ", what is transparent is background" if CLEAR in colour_of.values() else ""
+    absent = [level for level in named if level not in held]
+    said += f" (no mask holds {joined(absent, 'or')})" if absent else ""
     if by_index:
         return MaskRule(rule, said, by_index=True)
     return MaskRule({level: rule[colour] for level, colour in colour_of.items()}, said)
 
 
-def _by_index(masks: Sequence[Levels], named: Mapping[Level, int]) -> bool:
-    """Return whether the numbers in `named` are indices of palettes; InputError where they can be both."""
+def _by_index(masks: Sequence[Levels], named: Mapping[Level, int], numbers: Sequence[float]) -> bool:
+    """Return whether the `numbers` among `named` are indices of palettes; InputError where they can be both."""
     painted = [mask for mask in masks if mask.indices and any(isinstance(level, str) for level in mask.levels)]
     different = [mask for mask in masks if mask.indices and mask.indices != mask.levels]
-    numbers = [level for level in named if not isinstance(level, str)]
     if not different or not numbers:
         return False
     grey = {level for mask in different for level in mask.levels}
@@ -72,7 +82,7 @@ def _by_index(masks: Sequence[Levels], named: Mapping[Level, int]) -> bool:
     if both or len(numbers) < len(named):
         number = (both or numbers)[0]
         raise InputError(
-            f"{KEY}: {number} could be a grey value of these masks and an index of their palette; {COLOURS}"
+            f"{KEY}: {number:g} could be a grey value of these masks and an index of their palette; {COLOURS}"
         )
     if not painted and grey & {*numbers}:
         return False
@@ -92,12 +102,16 @@ def _check_indices(masks: Sequence[Levels]) -> None:
                 raise InputError(f"{KEY}: index {index} is {other} in {file} and {level} in {mask.file}; {COLOURS}")
 
 
-def _refuse_faint(masks: Sequence[Levels], named: Mapping[Level, int]) -> None:
-    """Raise InputError where 1 is the pet of some masks, and background by the values that are named for others."""
+def _refuse_other_white(masks: Sequence[Levels], named: Mapping[Level, int]) -> None:
+    """Raise InputError where some masks hold 0 and 1 alone, others 0 and 255, and one of them is not named."""
     pet = [level for level, meaning in named.items() if meaning == PET and not isinstance(level, str)]
-    faint = next((mask.file for mask in masks if {*mask.levels} == {0, 1}), None)
-    if faint and 1 not in named and any(level > 1 for level in pet):
-        raise InputError(f"{KEY}: {faint} holds 0 and 1 alone, and 1 is not named; e.g. {KEY}='{{pet:[1,{pet[0]}]}}'")
+    for white, others in ((1, [level for level in pet if level > 1]), (255, [level for level in pet if level == 1])):
+        alone = next((mask.file for mask in masks if {*mask.levels} == {0, white}), None)
+        if alone and others and white not in named:
+            raise InputError(
+                f"{KEY}: {alone} holds 0 and {white} alone, and {white} is not named; "
+                f"e.g. {KEY}='{{pet:[{','.join(map(str, sorted([white, others[0]])))}]}}'"
+            )
 
 
 def _level(value: Any) -> Level:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pets_seg.config.schema import IGNORED
 from pets_seg.data.levels import BadFileError, Level, Levels
@@ -14,14 +14,20 @@ TRIMAP: Mapping[Level, int] = {1: PET, 2: BACKGROUND, 3: BOUNDARY}
 
 @dataclass(frozen=True)
 class MaskRule:
-    """The trimap value of each level, by its index in the palette if `by_index`, and what is said of it in one line."""
+    """The trimap value of each level, by its index in the palette if `by_index`, and what is said of it in one line.
+
+    `refused` has the masks to which it cannot be applied, each with the reason.
+    """
 
     trimap_of: Mapping[Level, int]
     said: str
     by_index: bool = False
+    refused: Mapping[Levels, str] = field(default_factory=dict)
 
     def table(self, mask: Levels) -> list[int]:
-        """Return the trimap value of each level of a mask; BadFileError for one that has none."""
+        """Return the trimap value of each level of a mask; BadFileError for a mask that cannot be read by this rule."""
+        if self.refused and (reason := self.refused.get(mask)):
+            raise BadFileError(f"{mask.file}: {reason}")
         keys: Sequence[Level] = mask.indices if self.by_index and mask.indices else mask.levels
         if unknown := [key for key in keys if key not in self.trimap_of]:
             known = ", ".join(map(str, self.trimap_of))

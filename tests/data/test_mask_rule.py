@@ -151,9 +151,9 @@ UNCLEAR = {
         [plain(0, *(f"#{red:02x}0000" for red in range(9, 250, 10)))],
         "soft edges: save masks as PNG",
     ),
-    "grey with the noise of JPEG": (
+    "grey with a little colour": (
         [plain(*(f"#{grey:02x}{grey + 3:02x}{grey:02x}" for grey in range(0, 250, 10)), lossy=True)],
-        "masks hold 2, .*JPEG makes such values .* data.mask_threshold=121",
+        "colours that are nearly grey; .*JPEG makes such values .* data.mask_threshold=121",
     ),
     "JPEG of 0 and 1": ([plain(0, 1, lossy=True)], "values up to 1 in a lossy format .* save masks as PNG"),
     "JPEG that lost all": ([plain(0, lossy=True)], "values up to 0 in a lossy format"),

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from test_mask_rule import MARGIN, PET, coloured, grey, levels, plain, trimap
 
-from pets_seg.data.levels import Levels
+from pets_seg.data.levels import BadFileError, Levels
 from pets_seg.data.mask_rule import decide
 from pets_seg.data.mask_values import check_mask_values
 from pets_seg.errors import InputError
@@ -107,8 +107,8 @@ def test_a_threshold_divides_grey_masks(tmp_path: Path) -> None:
     assert np.array_equal(where, PET)
     red = coloured([255, 0, 0], [0, 0, 0])(PET)
     _, mask = levels(red, tmp_path, threshold=128)
-    with pytest.raises(InputError, match=r"mask.png: is a colour picture, to which data\.mask_threshold"):
-        decide([mask], None, 128)
+    with pytest.raises(BadFileError, match=r"mask.png: is a colour picture, to which data\.mask_threshold"):
+        decide([mask], None, 128).table(mask)
 
 
 def test_a_threshold_that_fits_the_masks_alone(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_threshold_that_fits_the_masks_alone(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no mask holds so much; they hold 1 to 1 at most"):
         decide([soft], None, 128)
     _, full = levels(grey(255, 0)(PET), tmp_path, threshold=128)
-    with pytest.raises(InputError, match=r"mask.png holds 0 and 1, other masks 1 to 255 at most"):
+    with pytest.raises(InputError, match=r"mask.png holds float values up to 1 and mask.png 8-bit values up to 255"):
         decide([soft, full], None, 128)
     _, low = levels(grey(255, 200)(PET), tmp_path, threshold=128)
     with pytest.raises(InputError, match="every pixel of all masks is pet"):
