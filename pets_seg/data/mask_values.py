@@ -16,8 +16,10 @@ MEANINGS = {"pet": PET, "background": BACKGROUND, "ignore": NOT_COUNTED}
 EXAMPLE = f"e.g. {KEY}='{{pet:[255],ignore:[128]}}'"
 COLOURS = f"name colours alone, e.g. {KEY}='{{pet:[\"#ffffff\"]}}'"
 CLEAR = "#00000000"
-# More levels beside 254 and 255 are soft edges.
-MOST_UNNAMED = 16
+# Data sets of scenes have up to 182 classes; more levels are soft edges, and beside 254 and 255 so are fewer.
+MOST_CLASSES = 192
+MOST_BESIDE_WHITE = 16
+WHITE_OF_16_BITS = 65535
 
 
 def as_given(masks: Sequence[Levels], given: Mapping[str, Sequence[Any]]) -> MaskRule:
@@ -38,10 +40,10 @@ def as_given(masks: Sequence[Levels], given: Mapping[str, Sequence[Any]]) -> Mas
     if not any(level in held for level in pet):
         raise InputError(f"{KEY}: no mask holds {joined(pet, 'or')}; they hold {some(held)}")
     unnamed = [level for level in held if level not in named]
-    faded = [level for level in unnamed if isinstance(level, str) and (near_grey(level) or 0) > 255 - GREY_TOLERANCE]
-    if 255 in pet and (faded or (254 in unnamed and len(unnamed) > MOST_UNNAMED)):
+    if _are_soft_edges(unnamed, pet):
         raise InputError(
-            f"{KEY}: masks also hold {some(unnamed)}, as soft edges do; give data.mask_threshold=128 instead"
+            f"{KEY}: masks also hold {some(unnamed)}, as soft edges do; say from which value on it is pet by "
+            "data.mask_threshold instead"
         )
     lossy = next((mask.file for mask in masks if mask.lossy), None)
     if unnamed and ("background" in given or (lossy and len(unnamed) > 1)):
@@ -62,6 +64,18 @@ def as_given(masks: Sequence[Levels], given: Mapping[str, Sequence[Any]]) -> Mas
     if by_index:
         return MaskRule(rule, said, by_index=True)
     return MaskRule({level: rule[colour] for level, colour in colour_of.items()}, said)
+
+
+def _are_soft_edges(unnamed: Sequence[Level], pet: Sequence[Level]) -> bool:
+    """Return whether levels that are not named are too many for classes, or nearly the white of pet."""
+    numbers = [level for level in unnamed if not isinstance(level, str)]
+    colours = [near_grey(level) or 0 for level in unnamed if isinstance(level, str)]
+    # Beyond 255 they may be numbers of objects.
+    labels = max(numbers, default=0) > 255 and WHITE_OF_16_BITS not in pet
+    if (len(unnamed) > MOST_CLASSES and not labels) or any(number % 1 for number in numbers):
+        return True
+    white = 254 in numbers and len(unnamed) > MOST_BESIDE_WHITE
+    return 255 in pet and (white or any(grey > 255 - GREY_TOLERANCE for grey in colours))
 
 
 def _by_index(masks: Sequence[Levels], named: Mapping[Level, int], numbers: Sequence[float]) -> bool:

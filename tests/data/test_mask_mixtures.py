@@ -43,6 +43,8 @@ REFUSED: dict[str, tuple[list[Levels], dict | None, float | None, str]] = {
     ),
     "255 not named": ([plain(0, 1), plain(0, 255)], {"pet": [1]}, None, r"holds 0 and 255 alone.*\{pet:\[1,255\]\}"),
     "soft edges with values named": ([SOFT, plain(*range(235, 256))], {"pet": [255]}, None, "as soft edges do"),
+    "soft edges with 1 named": ([plain(*range(256))], {"pet": [1]}, None, "as soft edges do"),
+    "probabilities with 1 named": ([wide(0, 0.25, 1, depth="float")], {"pet": [1]}, None, "as soft edges do"),
     "white that no mask holds": (
         [plain(0, "#400000", "#e0e0c0", indices=(0, 8, 255))],
         {"pet": ["#ffffff"]},
@@ -87,6 +89,11 @@ def test_what_is_named_and_what_is_transparent_is_said() -> None:
     )
     clear = plain("#ffffff00", "#ff0000ff"[:7])
     assert "what is transparent is background" in decide([clear], {"pet": ["red"]}, None).said
+
+
+def test_numbers_of_many_objects_can_be_named() -> None:
+    rule = decide([wide(0, *range(1000, 1250))], {"pet": [1000, 1001]}, None)
+    assert [rule.trimap_of[level] for level in (0, 1000, 1002)] == [2, 1, 2]
 
 
 def test_colours_of_a_palette_are_named_as_colours_and_so_is_the_advice() -> None:
@@ -134,7 +141,7 @@ def test_grey_masks_with_noise_in_their_colours_need_a_threshold(wanted: dict[st
     for number, path in enumerate(masks):
         noisy(np.asarray(Image.open(path)).astype(int), number, most).save(path, "PNG")
     for more in ({}, {"mask_values": {"pet": [255]}}):
-        with pytest.raises(InputError, match=r"data\.mask_threshold=12[78]"):
+        with pytest.raises(InputError, match=r"data\.mask_threshold"):
             opened({**wanted, **more})
     assert opened({**wanted, "mask_threshold": 128})[2].equal(trimaps)
 
