@@ -46,7 +46,7 @@ def main() -> None:
     from pets_seg.models import checkpoint as weights
     from pets_seg.training import checkpoint, loop, record, state
 
-    watch.wrap(cache, "_build", lambda *_: "building the pixel cache")
+    watch.wrap(cache, "build", lambda *_: "building the pixel cache")
     watch.wrap(train, "train", lambda *_: "training")
     watch.wrap(state.State, "use_best", lambda *_: "testing")
     watch.wrap(loop, "evaluate", lambda *_: "validating")

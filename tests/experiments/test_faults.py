@@ -1,8 +1,9 @@
 """The experiment that kills runs would notice a difference, a broken file, and what a run is doing."""
 
-import importlib
+import importlib.util
 import json
 import pickle
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -68,3 +69,22 @@ def test_what_a_run_is_doing_stands_in_a_file(tmp_path: Path) -> None:
     assert seen == ["validating", "training"]
     assert (tmp_path / "phase").read_text().strip() == "between"
     sys.modules.pop("watched")
+
+
+def test_the_watched_command_line_trains(tmp_path: Path) -> None:
+    script = Path(importlib.import_module("watched").__file__ or "")
+    settings = [
+        "data.size=32",
+        "model.width=2",
+        "train.epochs=1",
+        "tracker.mode=disabled",
+        f"data.cache_dir={tmp_path}",
+    ]
+    done = subprocess.run(
+        [sys.executable, str(script), "phase", *settings],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "phase").read_text().strip() == "between"
