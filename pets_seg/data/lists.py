@@ -5,18 +5,12 @@ from pathlib import Path
 
 from pets_seg.data.matching import IMAGE_SUFFIXES, normal
 from pets_seg.data.pairs import SPLITS, Pair, Splits, unreadable
+from pets_seg.data.split_names import ALIASES
 from pets_seg.errors import InputError, nearest, printable
 from pets_seg.machine.files import read_limited
 
 # More is no list of names.
 MAX_LIST_BYTES = 100_000_000
-# What folders and lists of a split are called, by other programs too.
-ALIASES = {
-    "train": ("train", "training"),
-    "valid": ("valid", "val", "validation", "dev"),
-    "test": ("test", "testing"),
-}
-SPLIT_OF = {alias: split for split, aliases in ALIASES.items() for alias in aliases}
 
 
 def listed(pairs: Sequence[Pair], folder: Path) -> Splits:

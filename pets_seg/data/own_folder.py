@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pets_seg.config.schema import SEED
-from pets_seg.data.lists import SPLIT_OF, listed
+from pets_seg.data.lists import listed
 from pets_seg.data.mask_values import check_mask_values
 from pets_seg.data.matching import list_files, match
-from pets_seg.data.pairs import SPLITS, Pair, Source, expand_user
+from pets_seg.data.pairs import SPLITS, Pair, Source, Splits, expand_user
+from pets_seg.data.split_names import SPLIT_OF, refuse_unused, split_like
 from pets_seg.data.splits import by_hash, seed_that_fills
 from pets_seg.errors import InputError, printable
 
@@ -31,24 +32,16 @@ def folder(
     Splits come from these folders, else from train.txt, valid.txt and test.txt in `lists`, else from a hash of the stem
     and `split_seed`, or of what the expression `group` finds in the stem.
     """
-    check_mask_values(mask_values)
-    if mask_values is not None and mask_threshold is not None:
-        raise InputError("data.mask_values and data.mask_threshold: give one of them")
-    if range is not None and not (len(range) == 2 and range[0] < range[1]):
-        raise InputError(
-            f"data.range={printable(range)}: needs the values of black and white, e.g. data.range=[0,4095]"
-        )
-    if mask_threshold is not None and not math.isfinite(mask_threshold):
-        raise InputError(f"data.mask_threshold={mask_threshold}: must be a finite number, e.g. data.mask_threshold=128")
+    _check_settings(mask_values, mask_threshold, range)
     place = expand_user("data.root", root).absolute()
     notes, advice = [], ""
-    of_folders = split_folders(place)
+    of_folders, alike = split_folders(place)
     if of_folders and not os.path.isdir(place / "images"):
         _refuse_settings("data.root has train/ with images/ and masks/", split_seed, lists, group)
+        used, beside = ", ".join(of_folders.values()), alike
         splits = {split: _of_split(split, place / of_folders[split], mask_suffix) for split in of_folders}
     else:
-        if of_folders:
-            notes.append(f"images/ and masks/ are used, and {', '.join(of_folders.values())} beside them are not")
+        used, beside = "images/ and masks/", [*of_folders.values(), *alike]
         _refuse_wrong_root(place)
         pairs = match(list_files(place, "images"), list_files(place, "masks"), mask_suffix)
         if lists is not None:
@@ -60,14 +53,9 @@ def folder(
             _refuse_settings("images/ has train/ and others that", split_seed, None, group)
             splits = sub_folders
         else:
-            key = _group_key(group)
-            usable = [pair for pair in pairs if not pair.problem]
-            splits = by_hash(usable, split_seed, key)
-            # They are named with the other unusable ones, whatever their group.
-            for split, bad in by_hash([pair for pair in pairs if pair.problem], split_seed, lambda stem: stem).items():
-                splits[split] = sorted(splits[split] + bad, key=lambda pair: pair.stem)
-            seed = seed_that_fills([key(pair.stem) for pair in usable])
-            advice = "" if seed is None else f", or with data=folder split again by data.split_seed={seed}"
+            splits, advice = _hashed(pairs, split_seed, group)
+    if beside:
+        notes.insert(0, f"{used} are used, and {printable(', '.join(beside))} beside them are not")
     return Source(
         {split: splits.get(split, []) for split in SPLITS},
         named_values=mask_values,
@@ -76,6 +64,20 @@ def folder(
         notes=notes,
         advice=advice,
     )
+
+
+def _check_settings(
+    mask_values: dict[str, list[Any]] | None, mask_threshold: float | None, range: list[float] | None
+) -> None:
+    check_mask_values(mask_values)
+    if mask_values is not None and mask_threshold is not None:
+        raise InputError("data.mask_values and data.mask_threshold: give one of them")
+    if range is not None and not (len(range) == 2 and range[0] < range[1]):
+        raise InputError(
+            f"data.range={printable(range)}: needs the values of black and white, e.g. data.range=[0,4095]"
+        )
+    if mask_threshold is not None and not math.isfinite(mask_threshold):
+        raise InputError(f"data.mask_threshold={mask_threshold}: must be a finite number, e.g. data.mask_threshold=128")
 
 
 def _refuse_settings(where: str, split_seed: int, lists: str | Path | None, group: str | None) -> None:
@@ -94,23 +96,30 @@ def _refuse_wrong_root(place: Path) -> None:
             )
 
 
-def split_folders(place: Path) -> dict[str, str]:
-    """Return by split the name of the folder under `place` that holds its images/; InputError if two do."""
+def split_folders(place: Path) -> tuple[dict[str, str], list[str]]:
+    """Return by split the name of the folder under `place` that holds its images/, and others that are named alike.
+
+    Raises InputError if two are of one split, or if images/ is not there and not all that look like splits are.
+    """
     try:
-        names = sorted(os.listdir(place))
+        names = [
+            name for name in sorted(os.listdir(place)) if split_like(name) and os.path.isdir(place / name / "images")
+        ]
     except (OSError, ValueError):
-        return {}
+        return {}, []
     folders: dict[str, str] = {}
     for name in names:
         split = SPLIT_OF.get(name.lower())
-        if split is None or not os.path.isdir(place / name / "images"):
+        if split is None:
             continue
         if split in folders:
             raise InputError(
                 f"data=folder: {printable(place)} has {folders[split]}/ and {name}/ with images/; keep one of them"
             )
         folders[split] = name
-    return folders
+    if not os.path.isdir(place / "images"):
+        refuse_unused(names, folders, printable(place), "")
+    return folders, [name for name in names if name.lower() not in SPLIT_OF]
 
 
 def _of_split(split: str, place: Path, mask_suffix: str) -> list[Pair]:
@@ -134,6 +143,21 @@ def _of_sub_folders(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
     for pair in pairs:
         splits.setdefault(SPLIT_OF[pair.stem.partition("/")[0].lower()], []).append(pair)
     return splits
+
+
+def _hashed(pairs: Sequence[Pair], split_seed: int, group: str | None) -> tuple[Splits, str]:
+    """Return the pairs in the splits of a hash, and what else to do where one is empty."""
+    key = _group_key(group)
+    usable = [pair for pair in pairs if not pair.problem]
+    # A sub-folder whose masks are missing, as those of a test set may be, is not mixed with the others.
+    folders = (pair.stem.rpartition("/")[0] for pair in usable)
+    refuse_unused(folders, (), "images/", " directly under images/ and masks/, or give data.lists")
+    splits = by_hash(usable, split_seed, key)
+    # They are named with the other unusable ones, whatever their group.
+    for split, bad in by_hash([pair for pair in pairs if pair.problem], split_seed, lambda stem: stem).items():
+        splits[split] = sorted(splits[split] + bad, key=lambda pair: pair.stem)
+    seed = seed_that_fills([key(pair.stem) for pair in usable])
+    return splits, "" if seed is None else f", or with data=folder split again by data.split_seed={seed}"
 
 
 def _group_key(group: str | None) -> Callable[[str], str]:
