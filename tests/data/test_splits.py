@@ -102,6 +102,72 @@ def test_a_line_of_a_list_may_be_written_in_many_ways(tmp_path: Path, line: str)
     assert [pair.stem for pair in splits["valid"]] == ["x/a01"]
 
 
+def add(root: Path, *stems: str) -> None:
+    for stem in stems:
+        write(root, f"images/{stem}.png", f"masks/{stem}.png", 1)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["images/a00.png\tmasks/a05.png", "a00 masks/a05.png", "a00 a05.png", "a00, a05.png", "a00,a05",
+     "a00 ,masks/a05.png", "a00 1 masks/a05.png", "a00 images/a05.png", "a00 masks/x/a00.png", "a00 cat", "a00 nan",
+     "a00 a00", "a00.png,1", "a00 # blurred", "masks/a00.png images/a00.png"],
+)  # fmt: skip
+def test_what_follows_a_name_and_is_neither_a_number_nor_its_mask_is_refused(tmp_path: Path, line: str) -> None:
+    lists = write_lists(tmp_path / "lists", train=[line])
+    with pytest.raises(InputError, match=r"^data\.lists: train\.txt has .*, of which there is no image") as refused:
+        read(write(tmp_path), lists=str(lists), needed=())
+    assert str(refused.value).isprintable()
+
+
+LINES = {
+    "images/a00.png masks/a00.png": "a00",
+    "images/a00.png\tmasks/a00.png\t1": "a00",
+    "a00 ./masks/a00.png 0": "a00",
+    "a00 1 -2 0.5": "a00",
+    "ROOT/images/a00.jpg  ROOT/masks/a00.png": "a00",
+    "my": "my",
+    "my 1": "my",
+    "my cat 3": "my cat 3",
+    "my cat 3 1": "my cat 3",
+    "my cat 3.png\tmasks/my cat 3.png": "my cat 3",
+    "images/my cat 3.png masks/my cat 3.png": "my cat 3",
+    "x/a00 masks/x/a00.png": "x/a00",
+    "./#x": "#x",
+    "images/#x.png 1": "#x",
+}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_line_names_the_one_picture_that_is_written_there(tmp_path: Path, line: str) -> None:
+    add(write(tmp_path, count=3), "my", "my cat 3", "x/a00", "#x")
+    lists = write_lists(tmp_path / "lists", train=[line])
+    assert [pair.stem for pair in read(tmp_path, lists=str(lists), needed=())["train"]] == [LINES[line]]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("my cat", "what follows my is neither a number nor its own mask; mend the line"),
+        ("my cat.png", "what follows my is neither a number nor its own mask; mend the line"),
+        ("dog 3 1", "which could be dog and dog 3; give the path below images/ with its suffix"),
+        ("#x", r"has #x, a comment or a picture; begin the line with \./ or images/ if it is a picture"),
+        ("#x.png 1", r"a comment or a picture; begin the line with \./"),
+    ],
+)
+def test_a_line_that_may_mean_another_picture_is_refused(tmp_path: Path, line: str, said: str) -> None:
+    add(write(tmp_path, count=3), "my", "dog", "dog 3", "#x")
+    lists = write_lists(tmp_path / "lists", train=[line])
+    with pytest.raises(InputError, match=said):
+        read(tmp_path, lists=str(lists), needed=())
+
+
+def test_a_list_of_comments_names_nothing(tmp_path: Path) -> None:
+    lists = write_lists(tmp_path / "lists", train=["#a00", "# a01 1"])
+    with pytest.raises(InputError, match=r"holds no name in train\.txt, valid\.txt, test\.txt"):
+        read(write(tmp_path), lists=str(lists))
+
+
 def test_a_name_in_two_sub_folders_is_no_name(tmp_path: Path) -> None:
     for place in ("cat", "dog"):
         write(tmp_path, f"images/{place}/a{{:02d}}.png", f"masks/{place}/a{{:02d}}.png", 3)
@@ -117,6 +183,10 @@ def test_a_long_list_is_read_in_a_moment(tmp_path: Path) -> None:
     started = time.process_time()
     assert listed(pairs, lists)["train"] == pairs
     assert time.process_time() - started < 5
+    (lists / "train.txt").write_text("b 1 " * 5_000_000)
+    with pytest.raises(InputError, match=r"of which there is no image"):
+        listed(pairs, lists)
+    assert time.process_time() - started < 10
 
 
 def test_a_group_stays_on_one_side(tmp_path: Path) -> None:
