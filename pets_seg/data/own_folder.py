@@ -32,7 +32,7 @@ def folder(
     Splits come from these folders, else from train.txt, valid.txt and test.txt in `lists`, else from a hash of the stem
     and `split_seed`, or of what the expression `group` finds in the stem.
     """
-    _check_settings(mask_values, mask_threshold, range)
+    _check_settings(mask_suffix, mask_values, mask_threshold, range)
     place = expand_user("data.root", root).absolute()
     notes, advice = [], ""
     of_folders, alike = split_folders(place)
@@ -67,8 +67,16 @@ def folder(
 
 
 def _check_settings(
-    mask_values: dict[str, list[Any]] | None, mask_threshold: float | None, range: list[float] | None
+    mask_suffix: str,
+    mask_values: dict[str, list[Any]] | None,
+    mask_threshold: float | None,
+    range: list[float] | None,
 ) -> None:
+    if mask_suffix.endswith(("/", "\\")):
+        raise InputError(
+            f"data.mask_suffix={printable(mask_suffix)}: must not end in a path separator; give the end of a mask's "
+            "name, e.g. data.mask_suffix=_mask, or /mask for masks/NAME/mask.png"
+        )
     check_mask_values(mask_values)
     if mask_values is not None and mask_threshold is not None:
         raise InputError("data.mask_values and data.mask_threshold: give one of them")

@@ -36,6 +36,7 @@ def pairs(splits: dict[str, list[Pair]]) -> dict[str, Pair]:
 NAMES: dict[str, tuple[str, str, dict]] = {
     "same": ("images/a{:02d}.png", "masks/a{:02d}.png", {}),
     "suffix": ("images/a{:02d}.png", "masks/a{:02d}_mask.png", {"mask_suffix": "_mask"}),
+    "suffix in a sub-folder": ("images/a{:02d}.png", "masks/a{:02d}/mask.png", {"mask_suffix": "/mask"}),
     "whole name": ("images/a{:02d}.jpg", "masks/a{:02d}.jpg.png", {}),
     "sub-folders": ("images/x/y/a{:02d}.png", "masks/x/y/a{:02d}.png", {}),
     "case": ("images/IMG_{:02d}.JPG", "masks/img_{:02d}.png", {}),
@@ -156,6 +157,13 @@ def test_a_folder_that_is_only_scored_needs_no_split(tmp_path: Path) -> None:
 def test_a_threshold_is_a_number(tmp_path: Path, threshold: float) -> None:
     with pytest.raises(InputError, match=r"^data\.mask_threshold=(nan|inf): must be a finite number"):
         read(write(tmp_path), mask_threshold=threshold)
+
+
+@pytest.mark.parametrize("suffix", ["/", "_mask/", "\\"])
+def test_a_suffix_is_the_end_of_a_name(tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(InputError) as refused:
+        read(write(tmp_path), mask_suffix=suffix)
+    assert str(refused.value).startswith(f"data.mask_suffix={suffix}: must not end in a path separator; give the end")
 
 
 def test_values_and_a_threshold_are_not_given_together(tmp_path: Path) -> None:
