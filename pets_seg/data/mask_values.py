@@ -130,7 +130,9 @@ def _refuse_other_white(masks: Sequence[Levels], named: Mapping[Level, int]) -> 
 
 def _level(value: Any) -> Level:
     if isinstance(value, str):
-        red, green, blue, *_ = ImageColor.getrgb(value)
+        red, green, blue, *_ = channels = ImageColor.getrgb(value)
+        if not all(0 <= channel <= 255 for channel in channels):
+            raise ValueError("a colour has values from 0 to 255")
         return red if red == green == blue else f"#{red:02x}{green:02x}{blue:02x}"
     return int(value) if value == int(value) else value
 

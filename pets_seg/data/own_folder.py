@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
+
 from pets_seg.config.schema import SEED
 from pets_seg.data.lists import listed
 from pets_seg.data.mask_values import check_mask_values
@@ -15,6 +17,9 @@ from pets_seg.data.pairs import SPLITS, Pair, Source, Splits, expand_user
 from pets_seg.data.split_names import SPLIT_OF, refuse_unused, split_like
 from pets_seg.data.splits import by_hash, seed_that_fills
 from pets_seg.errors import InputError, printable
+
+# Pictures hold 32 bits a value at most.
+MAX_VALUE = float(np.finfo(np.float32).max)
 
 
 def folder(
@@ -80,7 +85,10 @@ def _check_settings(
     check_mask_values(mask_values)
     if mask_values is not None and mask_threshold is not None:
         raise InputError("data.mask_values and data.mask_threshold: give one of them")
-    if range is not None and not (len(range) == 2 and range[0] < range[1]):
+    # Neither infinity nor NaN is at most that.
+    if range is not None and not (
+        len(range) == 2 and range[0] < range[1] and all(abs(value) <= MAX_VALUE for value in range)
+    ):
         raise InputError(
             f"data.range={printable(range)}: needs the values of black and white, e.g. data.range=[0,4095]"
         )

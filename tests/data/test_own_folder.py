@@ -1,6 +1,7 @@
 """Images and masks of one's own: matched by name however they are called, and assigned to splits as one wants."""
 
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,18 @@ def test_a_suffix_is_the_end_of_a_name(tmp_path: Path, suffix: str) -> None:
     with pytest.raises(InputError) as refused:
         read(write(tmp_path), mask_suffix=suffix)
     assert str(refused.value).startswith(f"data.mask_suffix={suffix}: must not end in a path separator; give the end")
+
+
+@pytest.mark.parametrize("word", ["[0,inf]", "[-inf,0]", "[nan,1]", "[0,nan]", "[0,1e300]", f"[0,{10**400}]", "[5,5]"])
+def test_a_range_is_of_numbers_that_pictures_can_hold(
+    tmp_path: Path, word: str, in_process: Callable[..., tuple[int, str]]
+) -> None:
+    write(tmp_path, count=3)
+    code, said = in_process("task=preview", "data=folder", f"data.root={tmp_path}", f"data.range={word}")
+    assert code == 2
+    [line] = said.splitlines()
+    assert line.startswith("data.range=[")
+    assert line.endswith(": needs the values of black and white, e.g. data.range=[0,4095]")
 
 
 def test_values_and_a_threshold_are_not_given_together(tmp_path: Path) -> None:
