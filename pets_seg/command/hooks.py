@@ -19,7 +19,7 @@ from pets_seg.command.messages import boundary
 from pets_seg.command.reads import TASKS, check_files, check_words
 from pets_seg.command.schedule import Schedule, plan
 from pets_seg.config.identity import run_name
-from pets_seg.config.plain import plain
+from pets_seg.config.plain import plain, plain_parts
 from pets_seg.errors import InputError, RunError
 from pets_seg.machine.terminal import python
 from pets_seg.machine.world import this_world
@@ -55,7 +55,8 @@ class Hooks(Callback):
 
                 check_free(folder)
                 # Before Hydra writes this command into the run folder. A job of a sweep ends alone, the others go on.
-                check_recorded(plain(OmegaConf.masked_copy(config, ["data", "existing"])), folder)
+                # What has to be said of them, the job says.
+                check_recorded(plain_parts(config, ["data", "existing"]), folder)
             # Before the run folder is made: the others may never come.
             if world.size > 1:
                 from pets_seg.training.meeting import meet

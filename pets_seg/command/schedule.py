@@ -5,10 +5,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from pets_seg.config.groups import IDENTITY
-from pets_seg.config.plain import plain
+from pets_seg.config.plain import plain_parts
 from pets_seg.machine.terminal import duration
 from pets_seg.run_folder.pace import Machine, Work, seconds_left
 
@@ -80,7 +80,7 @@ def plan(jobs: Sequence[DictConfig]) -> Schedule:
     counts: dict[str, dict[str, int]] = {}
     work = []
     for job in jobs:
-        config, device = resolved(plain(OmegaConf.masked_copy(job, [*IDENTITY, "existing"])))
+        config, device = resolved(plain_parts(job, [*IDENTITY, "existing"]))
         if (data := str(config["data"])) not in counts:
             counts[data] = count_images(config["data"])
         folder = Path(job.hydra.sweep.dir) / job.hydra.sweep.subdir

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pets_seg.config.groups import IDENTITY
 from pets_seg.config.options import own_option
-from pets_seg.config.plain import plain
+from pets_seg.config.plain import plain, plain_parts
 from pets_seg.config.weights import DIGEST, with_digest
 
 # Keys in the groups of IDENTITY that cannot change a result.
@@ -90,7 +90,7 @@ def run_name(cfg: DictConfig) -> str:
     """
     from pets_seg.machine.device import resolved
 
-    config, _ = resolved(plain(OmegaConf.masked_copy(cfg, [*IDENTITY])))
+    config, _ = resolved(plain_parts(cfg, IDENTITY))
     config = with_digest({**config, "checkpoint": cfg.checkpoint})
     digest = hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:8]
     return f"{cfg.model.name}-{cfg.aug.name}-{cfg.optimizer.name}-s{cfg.seed}-{digest}"
