@@ -14,7 +14,7 @@ from pets_seg.machine.files import absolute
 from pets_seg.run_folder.config_file import root_problem
 from pets_seg.run_folder.folder import RunFolder
 from pets_seg.run_folder.names import PER_IMAGE
-from pets_seg.run_folder.recorded_data import describe_other_data, trained_images
+from pets_seg.run_folder.recorded_data import decoded_alike, describe_other_data, trained_images
 
 # Those of the run assign images to splits also where the command gives the folder.
 SPLIT_SETTINGS = ("split_seed", "group")
@@ -113,11 +113,15 @@ def _changes(folder: RunFolder, index: Index, recorded: Mapping[str, Any], bound
     if now["digest"] != digest:
         change = describe_other_data(folder.path, [file._asdict() for file in index.files])
         return [f"the data of this run have changed since it was trained ({change})"]
-    if recorded.get("pixels") == now["pixels"]:
+    if recorded.get("decoded") == now["decoded"]:
         return []
     if recorded.get("masks") != now["masks"]:
         return [f"masks are read otherwise than in training: then {recorded.get('masks')}, now {now['masks']}"]
-    return ["the same files are decoded to other pixels than in training (another Pillow?)"]
+    return (
+        []
+        if decoded_alike(recorded, now)
+        else ["the same files are decoded to other pixels than in training (another Pillow?)"]
+    )
 
 
 def check_start(config: Mapping[str, Any], index: Index) -> list[str]:

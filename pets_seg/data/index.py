@@ -91,7 +91,7 @@ class Index:
         return _digest("\0".join(file) for file in self.files)
 
     @cached_property
-    def pixels(self) -> str:
+    def decoded(self) -> str:
         """Return the digest of the decoded pixels, which also depends on the library that decodes them."""
         return _digest(
             f"{self._rows[row].checksum} {self._tables[row]}" for split in SPLITS for row in self.rows(split)
@@ -100,7 +100,7 @@ class Index:
     def record(self, boundary: str) -> dict[str, Any]:
         """Return what status.json and last.pt say of the data: digests, numbers of images, how masks are read."""
         counts = {split: len(self.rows(split)) for split in SPLITS}
-        return {"digest": self.digest, "pixels": self.pixels, **counts, "masks": self.masks(boundary)}
+        return {"digest": self.digest, "decoded": self.decoded, **counts, "masks": self.masks(boundary)}
 
     def refuse_unused_range(self) -> None:
         """Raise InputError if data.range is given and no picture is of a type to which it applies."""

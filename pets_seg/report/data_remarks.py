@@ -92,9 +92,9 @@ def _without_baseline(study: Study) -> list[str]:
 def _other_pixels(finished: Iterable[Run]) -> list[str]:
     alike: dict[tuple[Any, ...], Counter[str]] = {}
     for run in finished:
-        if run.data.digest and run.data.pixels:
+        if run.data.digest and run.data.decoded:
             settings = (data_settings(run), *(run.settings.get(key) for key in SAME_FILES), run.data.digest)
-            alike.setdefault(settings, Counter())[run.data.pixels] += 1
+            alike.setdefault(settings, Counter())[run.data.decoded] += 1
     several = [pixels for pixels in alike.values() if len(pixels) > 1]
     if not several:
         return []

@@ -30,12 +30,12 @@ Files = tuple[str, str]
 class DataRecord:
     """What a run records of its data, None or "" where it does not.
 
-    `digest` is that of the lists of the splits and of the bytes of their files, `pixels` that of what the files were
+    `digest` is that of the lists of the splits and of the bytes of their files, `decoded` that of what the files were
     decoded to, which another version of Pillow may change. `contents` counts images and describes masks, in words.
     """
 
     digest: str | None = None
-    pixels: str | None = None
+    decoded: str | None = None
     contents: str = ""
 
 
@@ -49,7 +49,7 @@ def data_record(status: Mapping[str, Any], summary: Mapping[str, Any]) -> DataRe
     digest = _digest(summary.get(DATA_DIGEST)) or _digest(data.get("digest"))
     counts = [f"{data[split]} {split}" for split in ("train", "valid", "test") if isinstance(data.get(split), int)]
     masks = f"masks: {data['masks']}" if isinstance(data.get("masks"), str) and data["masks"] else ""
-    return DataRecord(digest, _digest(data.get("pixels")), "; ".join(filter(None, [", ".join(counts), masks])))
+    return DataRecord(digest, _digest(data.get("decoded")), "; ".join(filter(None, [", ".join(counts), masks])))
 
 
 def read_data(folder: Path) -> list[dict[str, str]]:

@@ -135,12 +135,28 @@ def test_a_run_of_an_older_version_stays_valid_and_its_data_unknown(tmp_path: Pa
 
 def test_another_decoding_alone_is_told(tmp_path: Path, root: Path, trained: Path) -> None:
     content = status(trained)
-    content["data"]["pixels"] = "0" * 32
-    (trained / "status.json").write_text(json.dumps(content))
-    done = forked(*SETTINGS, f"data.root={root}", cwd=tmp_path)
-    assert done.returncode == 0
-    assert "the same files are decoded to other pixels" in done.stdout
-    assert "finished already" in done.stdout
+    decoded = content["data"].pop("decoded")
+    # Runs of older versions have another digest under another key, or none.
+    older, other = {"pixels": "0" * 32}, {"decoded": "0" * 32}
+    for recorded, times in ((older, 0), ({"decoded": decoded}, 0), (other, 1)):
+        (trained / "status.json").write_text(json.dumps({**content, "data": content["data"] | recorded}))
+        done = forked(*SETTINGS, f"data.root={root}", cwd=tmp_path)
+        assert done.returncode == 0
+        assert done.stdout.count("the same files are decoded to other pixels") == times
+        assert "finished already" in done.stdout
+        done = forked("task=evaluate", f"checkpoint={trained}", cwd=tmp_path)
+        assert (done.stdout + done.stderr).count("decoded to other pixels than in training") == times
+
+
+def test_settings_of_the_data_may_refer_to_others(tmp_path: Path, root: Path) -> None:
+    command = [*SETTINGS, "seed=3", "train.batch_size=32", f"name={root.name}"]
+    referring = ["data.split_seed=${seed}", "data.size=${train.batch_size}", "data.root=${name}"]
+    for times in range(2):
+        done = forked(*command, *referring, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert ("finished already" in done.stdout) == bool(times)
+    done = forked("-m", *command, *referring, "seed=3,4", cwd=tmp_path)
+    assert (done.returncode, done.stdout.count("finished already")) == (0, 1), done.stderr
 
 
 def test_more_epochs_in_a_folder_that_is_given_relative(tmp_path: Path, root: Path) -> None:

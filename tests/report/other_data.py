@@ -24,7 +24,7 @@ APART = "Runs of the same settings are of different data and are kept apart: "
 def record(run: Path, digest: str, pixels: str = PIXELS, files: bool = True) -> None:
     """Let a run record its data, as training does; runs of A were started before those of B, these before C."""
     status = json.loads((run / "status.json").read_text())
-    status["data"] = {"digest": digest, "pixels": pixels, "train": 5, "valid": 10, "test": 40, "masks": ""}
+    status["data"] = {"digest": digest, "decoded": pixels, "train": 5, "valid": 10, "test": 40, "masks": ""}
     status["started"] = f"2026-11-2{[A, B, C].index(digest) if digest in (A, B, C) else 9}T00:00:00+00:00"
     (run / "status.json").write_text(json.dumps(status))
     if status["state"] == "finished":

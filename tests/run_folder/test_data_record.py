@@ -99,16 +99,25 @@ def test_every_change_is_counted_once(counts: tuple[int, ...], shuffle: Any) -> 
 
 RECORDS: dict[str, tuple[dict[str, Any], dict[str, Any], DataRecord]] = {
     "an old run": ({"state": "finished"}, {"test_dice": 0.5}, DataRecord()),
-    "a run at work": ({"data": {"digest": ONE, "pixels": PIXELS}}, {}, DataRecord(ONE, PIXELS)),
+    "a run at work": ({"data": {"digest": ONE, "decoded": PIXELS}}, {}, DataRecord(ONE, PIXELS)),
     "a finished run": (
-        {"data": {"digest": ONE, "pixels": PIXELS, "train": 33, "valid": 3, "test": 4, "masks": "0 and 255, pet 31 %"}},
+        {
+            "data": {
+                "digest": ONE,
+                "decoded": PIXELS,
+                "train": 33,
+                "valid": 3,
+                "test": 4,
+                "masks": "0 and 255, pet 31 %",
+            }
+        },
         {"data_digest": ONE},
         DataRecord(ONE, PIXELS, "33 train, 3 valid, 4 test; masks: 0 and 255, pet 31 %"),
     ),
     "no words on masks": ({"data": {"train": 1, "masks": ""}}, {}, DataRecord(contents="1 train")),
     "figures of other data": ({"data": {"digest": OTHER}}, {"data_digest": ONE}, DataRecord(ONE)),
     "what no run writes": (
-        {"data": {"digest": 7, "pixels": "F" * 32, "train": "x"}},
+        {"data": {"digest": 7, "decoded": "F" * 32, "train": "x"}},
         {"data_digest": "1"},
         DataRecord(),
     ),

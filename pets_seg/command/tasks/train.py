@@ -90,15 +90,18 @@ def run(cfg: DictConfig) -> float:
     return dice
 
 
-def check_recorded(config: Mapping[str, Any], path: Path) -> None:
-    """Raise InputError if the run in a folder was trained on other data than there are now, unless it starts again."""
+def check_recorded(config: Mapping[str, Any], path: Path) -> str:
+    """Raise InputError if the run in a folder was trained on other data than there are now, unless it starts again.
+
+    Returns what has to be said of how the data are decoded now, "" if nothing.
+    """
     folder = RunFolder(path)
     status = folder.read_status()
     if config["existing"] == "restart" or not (status.get("state") == "finished" or folder.last.exists()):
-        return
+        return ""
     _, index = ensure_decoded(config["data"])
     files = [file._asdict() for file in index.files]
-    check_same_data(path, status.get("data"), index.record(config["data"]["boundary"]), files)
+    return check_same_data(path, status.get("data"), index.record(config["data"]["boundary"]), files)
 
 
 def checked(cfg: DictConfig) -> tuple[dict[str, Any], torch.device]:
@@ -163,7 +166,8 @@ def _finished(config: dict[str, Any], device: torch.device, folder: RunFolder) -
     commit = status["git"].get("commit") if isinstance(status.get("git"), dict) else None
     if commit and (now := git_commit()) and commit != now["commit"]:
         log.warning(f"this run was begun with commit {str(commit)[:10]}, the code is now at {now['commit'][:10]}")
-    check_recorded(config, folder.path)
+    if decoded := check_recorded(config, folder.path):
+        log.info(decoded)
     if status.get("state") != "finished" or not summary.keys() >= SHOWN:
         return None
     # For a run that is continued, last.pt has them.
