@@ -90,6 +90,22 @@ class Index:
         """Return the digest of the lists of the splits and of the bytes of their files."""
         return _digest("\0".join(file) for file in self.files)
 
+    def truths(self, mask_of: Sequence[int]) -> list[str]:
+        """Return a digest of each mask and what its levels mean, in the order of `files`.
+
+        `mask_of` has what the values of a trimap count as. The size of the decoded pixels does not matter.
+        """
+        rows = [row for split in SPLITS for row in self.rows(split)]
+        return [_digest([self._rows[row].digests[1], *self._meanings(row, mask_of)]) for row in rows]
+
+    def _meanings(self, row: int, mask_of: Sequence[int]) -> list[str]:
+        mask = self._rows[row].mask
+        return (
+            [f"{level}={mask_of[value]}" for level, value in zip(mask.levels, self._tables[row], strict=True)]
+            if mask
+            else []
+        )
+
     @cached_property
     def decoded(self) -> str:
         """Return the digest of the decoded pixels, which also depends on the library that decodes them."""

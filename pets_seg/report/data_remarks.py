@@ -8,6 +8,7 @@ from pets_seg.report.study.groups import SAME_FILES, changed_data, data_settings
 from pets_seg.report.study.runs import Run
 from pets_seg.report.study.study import Study
 from pets_seg.report.study.words import count, listed
+from pets_seg.report.truths import readings
 from pets_seg.run_folder.data_record import describe_change, read_data
 
 
@@ -25,13 +26,16 @@ def data_remarks(study: Study) -> list[str]:
 
 
 def data_of_runs(study: Study) -> list[str]:
-    """Return a text for each digest of the data of runs: the digest, its runs, and what they record of these data."""
-    runs = Counter(run.data.digest for run in study.runs if run.data.digest)
-    contents = {run.data.digest: run.data.contents for run in study.runs if run.data.contents}
+    """Return a text for each digest of the data and reading of their masks: its runs, and what they record of it."""
+    alike: dict[tuple[str, str], list[Run]] = {}
+    for run in study.runs:
+        if run.data.digest:
+            alike.setdefault((run.data.digest, run.data.contents), []).append(run)
     texts = []
-    for digest, number in runs.items():
-        described = f": {contents[digest]}" if digest in contents else ""
-        texts.append(f"{digest} ({count(number, 'run')}{described})")
+    for (digest, contents), runs in alike.items():
+        for settings, number in readings(runs):
+            described = "; ".join(filter(None, [contents, settings]))
+            texts.append(f"{digest} ({count(number, 'run')}{': ' * bool(described)}{described})")
     if unknown := _finished(study.runs)[1]:
         texts.append(f"not known ({count(len(unknown), 'run')}, made before data were recorded)")
     return texts

@@ -7,6 +7,7 @@ from pets_seg.report.study.runs import Run
 from pets_seg.report.study.starts import KEY as START
 from pets_seg.report.study.study import Study
 from pets_seg.report.study.words import listed
+from pets_seg.report.truths import other_truths
 
 
 def splits_without_pet(study: Study) -> list[str]:
@@ -23,8 +24,8 @@ def splits_without_pet(study: Study) -> list[str]:
 
 
 def remarks(study: Study) -> list[str]:
-    """Return the limits of the comparison: data, what all runs started from, and what it leaves out."""
-    sentences = data_remarks(study) + _uncounted(study)
+    """Return the limits of the comparison: data, masks, what all runs started from, and what it leaves out."""
+    sentences = data_remarks(study) + other_truths(study) + _uncounted(study)
     # Where runs started from different weights, the names of groups say so.
     if START not in study.keys and (names := {run.settings.get(START) for run in study.runs} - {None}):
         sentences.append(f"All runs started from the weights of {written(names.pop())}.")

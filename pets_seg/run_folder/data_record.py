@@ -17,6 +17,8 @@ from pets_seg.run_folder.reading import LARGEST_CSV
 DATA_DIGEST = "data_digest"
 DIGEST = re.compile(r"[0-9a-f]{32}")
 COLUMNS = ("split", "stem", "image", "mask")
+# The column of data.csv with a digest of what the mask is read as; older versions have none.
+TRUTH = "truth"
 # In data.csv, the split of images that the weights which the run started from were trained on.
 EARLIER = "earlier"
 # Of such an image: that the weights are of a run which did not record what it was trained on.

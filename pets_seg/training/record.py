@@ -9,13 +9,14 @@ from torch import nn
 
 from pets_seg.config.weights import run_of
 from pets_seg.data import Batches
+from pets_seg.data.batches import mask_of_trimap
 from pets_seg.evaluation.calibration import reliability
 from pets_seg.evaluation.evaluate import Scores, evaluate
 from pets_seg.evaluation.mask_contents import summary_of
 from pets_seg.evaluation.metrics import hard_mask
 from pets_seg.models.checkpoint import save_weights
 from pets_seg.models.cost import count_macs, count_parameters
-from pets_seg.run_folder.data_record import DATA_DIGEST, EARLIER, UNKNOWN
+from pets_seg.run_folder.data_record import DATA_DIGEST, EARLIER, TRUTH, UNKNOWN
 from pets_seg.run_folder.names import CALIBRATION, DATA, METRICS, PER_IMAGE
 from pets_seg.run_folder.recorded_data import trained_images
 from pets_seg.training.memory import peak_memory_mb
@@ -63,10 +64,12 @@ def record_data(run: Setup) -> None:
     # Of a run that an older version began, it is unknown what the first epochs were trained on.
     run.folder.note(data=data)
     if data is not None:
-        rows = [file._asdict() for file in run.dataset.index.files]
+        index = run.dataset.index
+        truths = index.truths(mask_of_trimap(run.about["boundary"]).tolist())
+        rows = [file._asdict() | {TRUTH: truth} for file, truth in zip(index.files, truths, strict=True)]
         earlier, complete = trained_images(run_of(run.checkpoint.path)) if run.checkpoint else (set(), True)
         known = sorted(earlier) + ([] if complete else [UNKNOWN])
-        rows += [{"split": EARLIER, "stem": "", "image": image, "mask": ""} for image in known]
+        rows += [{"split": EARLIER, "stem": "", "image": image, "mask": "", TRUTH: ""} for image in known]
         run.folder.write_rows(DATA, rows)
 
 
