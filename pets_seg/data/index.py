@@ -96,15 +96,12 @@ class Index:
         `mask_of` has what the values of a trimap count as. The size of the decoded pixels does not matter.
         """
         rows = [row for split in SPLITS for row in self.rows(split)]
-        return [_digest([self._rows[row].digests[1], *self._meanings(row, mask_of)]) for row in rows]
-
-    def _meanings(self, row: int, mask_of: Sequence[int]) -> list[str]:
-        mask = self._rows[row].mask
-        return (
-            [f"{level}={mask_of[value]}" for level, value in zip(mask.levels, self._tables[row], strict=True)]
-            if mask
-            else []
-        )
+        truths = []
+        for row in rows:
+            levels = mask.levels if (mask := self._rows[row].mask) else ()
+            meanings = (f"{level}={mask_of[value]}" for level, value in zip(levels, self._tables[row], strict=True))
+            truths.append(_digest([self._rows[row].digests[1], *meanings]))
+        return truths
 
     @cached_property
     def decoded(self) -> str:

@@ -177,3 +177,32 @@ def test_a_project_that_was_moved_is_one_study(tmp_path: Path) -> None:
     assert "model=unet  2 " in done.stdout
     with open(after / "runs" / "default" / "runs.csv") as file:
         assert [row["state"] for row in csv.DictReader(file)] == ["finished"] * 2
+
+
+def test_a_replay_says_that_the_data_have_changed(tmp_path: Path, root: Path, trained: Path) -> None:
+    command = [f"replay={trained}", "tracker.mode=disabled"]
+
+    def said(*arguments: str) -> list[str]:
+        done = forked(*command, *arguments, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        lines = (done.stdout + done.stderr).splitlines()
+        return [line.partition(f"replay={trained}: ")[2] for line in lines if "figures will differ" in line]
+
+    assert said() == []
+    content = status(trained)
+    other = {**content, "data": content["data"] | {"decoded": "0" * 32}}
+    (trained / "status.json").write_text(json.dumps(other))
+    why = "the same files are decoded to other pixels; another Pillow?"
+    line = "its data have changed since it was trained ({}), so that figures will differ"
+    assert said() == [line.format(why)]
+    (trained / "status.json").write_text(json.dumps(content))
+    [tested, *_] = [row.split(",")[1] for row in (trained / "data.csv").read_text().splitlines() if "test," in row]
+    Image.fromarray(np.eye(48, dtype=np.uint8) * 255).save(root / "masks" / f"{tested}.png")
+    changed = [line.format("1 mask is another")]
+    assert said("existing=restart") == changed
+    # Also where that replay is finished already, and where the data have another place.
+    assert said() == changed
+    root.rename(tmp_path / "moved")
+    assert said(f"data.root={tmp_path / 'moved'}") == changed
+    # Other splits are other data, as the command says.
+    assert said(f"data.root={tmp_path / 'moved'}", "data.split_seed=5") == []

@@ -19,7 +19,7 @@ from pets_seg.command.arguments import flags, typed
 from pets_seg.command.leakage import check_start
 from pets_seg.command.messages import exit_code, one_line
 from pets_seg.command.own_masks import tell_of_masks
-from pets_seg.command.replay import check_same_parts
+from pets_seg.command.replay import changed_data, check_same_parts
 from pets_seg.command.schedule import Schedule
 from pets_seg.command.shorter import tell_of_shorter
 from pets_seg.config.checks import check
@@ -79,6 +79,8 @@ def run(cfg: DictConfig) -> float:
     path = Path(hydra.runtime.output_dir)
     if config["replay"]:
         _use_threads_of(config["replay"])
+        if this_world().first and (change := changed_data(config, *_data_now(config["data"]))):
+            log.warning(change)
     # A sweep ends with a page of all its runs.
     alone = hydra.mode == RunMode.RUN
     dice = train_run(config, device, path, end=lambda where: show_files(path, where) if alone else None)
@@ -99,9 +101,13 @@ def check_recorded(config: Mapping[str, Any], path: Path) -> str:
     status = folder.read_status()
     if config["existing"] == "restart" or not (status.get("state") == "finished" or folder.last.exists()):
         return ""
-    _, index = ensure_decoded(config["data"])
-    files = [file._asdict() for file in index.files]
-    return check_same_data(path, status.get("data"), index.record(config["data"]["boundary"]), files)
+    return check_same_data(path, status.get("data"), *_data_now(config["data"]))
+
+
+def _data_now(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """Return what status.json and data.csv of a run would say of the data now."""
+    _, index = ensure_decoded(data)
+    return index.record(data["boundary"]), [file._asdict() for file in index.files]
 
 
 def checked(cfg: DictConfig) -> tuple[dict[str, Any], torch.device]:
