@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pets_seg.config.checks import check_option
+from pets_seg.config.identity import ADDED_LATER
 from pets_seg.config.weights import DIGEST, run_of
 from pets_seg.data import Index
 from pets_seg.errors import InputError, printable
@@ -21,6 +22,8 @@ SPLIT_SETTINGS = ("split_seed", "group")
 UNCHECKED = "did not record its training images (data.csv): that none of these is among them cannot be checked"
 # Settings of `data` with which the data stay the run's.
 KEPT = ("skip_bad", "cache_dir", "download")
+# Settings of `data` with any value of which the mask of an image means the same.
+SAME_MASKS = (*KEPT, *SPLIT_SETTINGS, "root", "lists", "range")
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,7 @@ def data_of(config: Mapping[str, Any], folder: RunFolder, about: Mapping[str, An
         if "root" not in given and (problem := root_problem(data)):
             raise InputError(f"checkpoint={config['checkpoint']}: {problem}; give data.root=... beside it")
     elif run := _recorded(folder, data["name"]):
-        same = run.get("root") is not None and absolute(run["root"]) == absolute(str(data.get("root")))
-        taken = data.keys() & (run.keys() if same else SPLIT_SETTINGS)
+        taken = data.keys() & (run.keys() if _same_place(run, data) else SPLIT_SETTINGS)
         data |= {key: run[key] for key in taken if key in run and key not in given}
     if data.get("root"):
         # Evaluations of folders that have the same relative name must not replace each other.
@@ -65,6 +67,25 @@ def _recorded(folder: RunFolder, name: str) -> dict[str, Any]:
     except InputError:
         return {}
     return data if data["name"] == name else {}
+
+
+def _same_place(run: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
+    return run.get("root") is not None and absolute(run["root"]) == absolute(str(data.get("root")))
+
+
+def other_masks(data: Mapping[str, Any], folder: RunFolder, keys: set[str]) -> dict[str, Any]:
+    """Return the settings of a command by which masks may mean something else than they do without them.
+
+    `data` are those that the run in `folder` is evaluated on.
+    """
+    run = _recorded(folder, data["name"])
+    without = run if "data" not in keys or _same_place(run, data) else {}
+    given = {key.split(".")[1] for key in keys if key.startswith("data.")}.difference(SAME_MASKS)
+    return {
+        key: data[key]
+        for key in sorted(given & data.keys())
+        if data[key] != without.get(key, ADDED_LATER.get(f"data.{key}"))
+    }
 
 
 def other_data(keys: Iterable[str]) -> bool:

@@ -1,6 +1,7 @@
 """task=evaluate: score a trained run again, on its own images or on others."""
 
 import hashlib
+import json
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from pets_seg.command.arguments import key_of
-from pets_seg.command.leakage import choose, data_of, other_data
+from pets_seg.command.leakage import choose, data_of, other_data, other_masks
 from pets_seg.command.own_masks import tell_of_masks
 from pets_seg.config.checks import check
 from pets_seg.config.parts import allow, check_sources, source_digests
@@ -38,6 +39,9 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     made_of = [about["model"], {} if "data" in keys else data]
     check_sources(folder.path, folder.read_status().get("sources"), source_digests(made_of))
     dataset = open_dataset(data, needed=(), warn=False)
+    # That of the run goes with its checkpoint, whatever the pictures are.
+    if "data.range" in keys:
+        dataset.index.refuse_unused_range()
     chosen = choose(config, folder, dataset.index, data["boundary"], own=not other_data(keys))
     check_masks(dataset, data, [chosen.split])
 
@@ -65,8 +69,10 @@ def run(cfg: DictConfig) -> float:
     figures |= {"checkpoint": folder.best.name, "epoch": about["epoch"], "data": data}
     rows = scores.rows(name, split.stems)
     if other_data(keys):
-        root = hashlib.sha256(str(data.get("root")).encode()).hexdigest()[:6]
-        name = f"{name}-{data['name']}-{root}"
+        name = f"{name}-{data['name']}-{_digits(str(data.get('root')))}"
+        # Figures against other masks of the same images must not replace each other.
+        if masks := other_masks(data, folder, keys):
+            name = f"{name}-{_digits(json.dumps(masks, sort_keys=True))}"
     written = folder.write_evaluation(name, figures, rows)
     words = [f"{key}={value:.4f}" for key, value in shown.items()]
     words += [f"trained_on={chosen.trained}"] if chosen.trained else []
@@ -78,6 +84,10 @@ def run(cfg: DictConfig) -> float:
         tell_of_masks(dataset.index, data, given, look="data" in keys)
     print(f"written to {written}")
     return means["dice"]
+
+
+def _digits(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:6]
 
 
 def _read(cfg: DictConfig, keys: set[str]) -> tuple[dict[str, Any], RunFolder, dict[str, Any], dict[str, Any]]:

@@ -36,6 +36,7 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     config = check(cfg)
     check_operations(config["aug"]["operations"], config["data"]["size"])
     _, index = ensure_decoded(config["data"], needed=("train",))
+    index.refuse_unused_range()
     tell_of_masks(index, config["data"], overrides, look=False)
 
 
