@@ -89,6 +89,8 @@ def _read(path: Path, convert: Callable[[Image.Image, bool], Any]) -> tuple[str,
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
+            if image.format == "PNG" and image.tile:
+                _verify_png(content)
             # The chunk of a WebP with losses.
             lossy = image.format in LOSSY or (image.format == "WEBP" and b"VP8 " in content)
             lossy = lossy or (image.format == "TIFF" and image.info.get("compression") in ("jpeg", "tiff_jpeg", "webp"))
@@ -103,6 +105,15 @@ def _read(path: Path, convert: Callable[[Image.Image, bool], Any]) -> tuple[str,
     except Exception as error:
         problem = reason(error)
     raise BadFileError(f"{printable(path.name)}: {printable(problem)}")
+
+
+def _verify_png(content: bytes) -> None:
+    """Raise BadFileError for a PNG with a wrong checksum, which Pillow does not look at where it decodes pixels."""
+    try:
+        # A picture that is to be decoded cannot be verified as well.
+        Image.open(io.BytesIO(content), formats=["PNG"]).verify()
+    except SyntaxError as error:
+        raise BadFileError("is damaged: its content does not fit its checksum; copy or save it anew") from error
 
 
 def _kind(content: bytes) -> str:
