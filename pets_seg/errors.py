@@ -1,6 +1,6 @@
 """The two ways in which a command can end badly, and how errors and foreign text are shown."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 # Longer than any file name; a line of a list may be longer still.
@@ -24,6 +24,11 @@ def printable(text: object) -> str:
     """Return `text`, which may be foreign, for a message: escaped, and cut off if it is too long."""
     shown = escaped(str(text))
     return shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}..."
+
+
+def named(names: Sequence[str]) -> str:
+    """Return the first ten of foreign names for a message, and the number of the others."""
+    return ", ".join(map(printable, names[:10])) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
 def reason(error: BaseException) -> str:

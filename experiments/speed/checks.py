@@ -75,7 +75,7 @@ def know_folder() -> None:
         folder = Path(name)
         pairs = [Pair(str(number), folder / f"{number}.jpg", folder / f"{number}.png") for number in range(FOLDER)]
         request = Request.of("", Source({"train": pairs, "valid": [], "test": []}), SIZE)
-        row = Row(None, ("0" * 32, "1" * 32), 0, Levels("a.png", (0, 255), (1, 1)), Extent("8-bit", 0, 255))
+        row = Row(None, ("0" * 32, "1" * 32), 0, Levels("a.png", (0, 255), (1, 1)), Extent("8-bit", 0, 255, 250))
         for array in ARRAYS:
             (folder / array).write_bytes(b"")
         write_entry(folder, request, [row] * FOLDER)

@@ -11,10 +11,10 @@ from pets_seg.data.entries import Row
 from pets_seg.data.levels import MAX_LEVELS, BadFileError
 from pets_seg.data.mask_rule import rule_of
 from pets_seg.data.pairs import SPLITS
-from pets_seg.data.picture_range import WIDE, check_range
+from pets_seg.data.picture_range import WIDE, check_range, oddities
 from pets_seg.data.request import Request
 from pets_seg.data.trimap import BOUNDARY, NOT_COUNTED, PET
-from pets_seg.errors import InputError, printable
+from pets_seg.errors import InputError, named, printable
 
 
 class FileDigests(NamedTuple):
@@ -45,8 +45,12 @@ class Index:
                     self._tables[number] = self._rule.table(row.mask) if row.mask else []
                 except BadFileError as error:
                     problems[number] = str(error)
-            usable = (row.extent for row, problem in zip(rows, problems, strict=True) if not problem)
-            check_range((extent for extent in usable if extent), self.source.value_range)
+            extents = (
+                (pair.stem, row.extent)
+                for pair, row, problem in zip(request.pairs, rows, problems, strict=True)
+                if row.extent and not problem
+            )
+            check_range(extents, self.source.value_range)
         except InputError as error:
             raise InputError(f"{request.what}: {error}") from None
         row_of = {(pair.image, pair.trimap): number for number, pair in enumerate(request.pairs)}
@@ -148,9 +152,7 @@ class Index:
         lines = [f"left out: {self.describe_bad()}"] if self.bad else []
         lines += self.source.notes
         extents = ((stem, self._rows[row].extent) for stem, row in self._usable["all"])
-        constant = [stem for stem, extent in extents if extent and extent.constant]
-        if constant:
-            lines.append(f"{_pictures(constant)} one value throughout: {_named(constant)}")
+        lines += oddities(((stem, extent) for stem, extent in extents if extent), self.source.value_range)
         trained = {file.image: file.stem for file in self.files if file.split == "train"}
         copies = [
             f"{file.stem} = {trained[file.image]}"
@@ -158,7 +160,7 @@ class Index:
             if file.image in trained
         ]
         if copies:
-            lines.append(f"copies of training images in valid and test: {_named(copies)}")
+            lines.append(f"copies of training images in valid and test: {named(copies)}")
         return lines
 
 
@@ -173,11 +175,3 @@ def _digest(parts: Iterable[str]) -> str:
     for part in parts:
         digest.update(f"{part}\n".encode(errors="surrogatepass"))
     return digest.hexdigest()
-
-
-def _pictures(stems: Sequence[str]) -> str:
-    return f"{len(stems)} pictures hold" if len(stems) > 1 else "1 picture holds"
-
-
-def _named(names: Sequence[str]) -> str:
-    return ", ".join(map(printable, names[:10])) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

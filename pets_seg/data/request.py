@@ -9,7 +9,7 @@ from pathlib import Path
 from pets_seg.data.pairs import SPLITS, Pair, Source
 
 # Part of the key; to be changed together with what decoding gives.
-RESIZE_RULE = "image antialiased bilinear, mask nearest, square; 4"
+RESIZE_RULE = "image antialiased bilinear, mask nearest, square; 5"
 
 
 @dataclass(frozen=True)
