@@ -93,7 +93,7 @@ def _decoded(request: Request, arrays: Sequence[np.ndarray], numbers: Sequence[i
             return Row(str(error))
         for array, pixels in zip(arrays, (pair.image, pair.where), strict=True):
             array[number] = pixels
-        return Row(None, pair.digests, _checksum(arrays, number), pair.mask, pair.extent)
+        return Row(None, pair.digests, _checksum(arrays, number), pair.mask, pair.extent, pair.tags)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool, warnings.catch_warnings():
         # Pillow warns of some images that it can read; those that it cannot read are reported anyway.

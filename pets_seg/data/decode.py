@@ -10,22 +10,12 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, features
 
 from pets_seg.data.levels import BadFileError, Levels, is_wide, read_levels
+from pets_seg.data.orientation import SIDEWAYS, STORED, TURN_BACK, orientation, same_shape, tags_used
 from pets_seg.data.pairs import Pair
 from pets_seg.data.picture_range import Extent, to_rgb
 from pets_seg.errors import printable, reason
 from pets_seg.machine.files import read_limited
 
-SIDEWAYS = {5, 6, 7, 8}
-# What undoes the turn that an orientation asks for.
-TURN_BACK = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
-}
 # Pillow reads more, PostScript by running Ghostscript.
 FORMATS = ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", *(["AVIF"] if features.check("avif") else [])]
 LOSSY = {"JPEG", "MPO", "AVIF"}
@@ -39,7 +29,8 @@ MAX_BYTES = 1 << 30
 class Decoded(NamedTuple):
     """A pair at the size of the network: `image` (3,S,S) and `where`, the positions (S,S) of the mask's levels, uint8.
 
-    `digests` are those of the two files' bytes, `extent` the values that the picture holds.
+    `digests` are those of the two files' bytes, `extent` the values that the picture holds, `tags` how the orientation
+    tags of the two were used.
     """
 
     image: np.ndarray
@@ -47,6 +38,7 @@ class Decoded(NamedTuple):
     mask: Levels
     extent: Extent
     digests: tuple[str, str]
+    tags: str
 
 
 def decode_pair(
@@ -57,17 +49,24 @@ def decode_pair(
     The image is resized with antialiasing (bilinear), the mask to the nearest pixel; the aspect ratio is ignored.
     """
     name = printable(pair.trimap.name)
-    mask_digest, (where, mask, mask_size) = _read(
+    mask_digest, (where, mask, mask_size, mask_tag) = _read(
         pair.trimap, lambda file, lossy: _mask(file, size, threshold, name, lossy)
     )
-    image_digest, (image, extent) = _read(pair.image, lambda file, _: _image(file, mask_size, value_range))
-    if not _same_shape(image.size, mask_size):
+    image_digest, (image, extent, tags) = _read(
+        pair.image, lambda file, _: _image(file, mask_tag, mask_size, value_range)
+    )
+    if not same_shape(image.size, mask_size):
         sizes = "{} x {}, image {} x {}".format(*mask_size, *image.size)
+        if mask_tag in SIDEWAYS and same_shape(image.size, mask_size[::-1]):
+            raise BadFileError(
+                f"{name}: has an orientation tag of its own, with which it does not fit its image (mask {sizes}); save "
+                "the mask without it"
+            )
         raise BadFileError(f"{name}: does not fit its image (mask {sizes})")
     # Resized after it is known to fit.
     image = image.resize((size, size), Image.Resampling.BILINEAR)
     pixels = np.asarray(image).transpose(2, 0, 1)
-    return Decoded(pixels, where, mask, extent.of(image), (image_digest, mask_digest))
+    return Decoded(pixels, where, mask, extent.of(image), (image_digest, mask_digest), tags)
 
 
 def read_digest(path: Path) -> str:
@@ -128,36 +127,37 @@ def _kind(content: bytes) -> str:
 
 
 def _image(
-    file: Image.Image, mask_size: tuple[int, int], value_range: Sequence[float] | None
-) -> tuple[Image.Image, Extent]:
+    file: Image.Image, mask_tag: int, mask_size: tuple[int, int], value_range: Sequence[float] | None
+) -> tuple[Image.Image, Extent, str]:
     """Return an RGB image, turned as its orientation tag says unless the mask was drawn on the unturned pixels."""
     deep = _is_deep(file)
     _refuse_inverted(file)
-    orientation = _orientation(file)
+    tag = orientation(file)
     # Pillow turns TIFF files itself, and gives the size that they have then.
     turned_by_pillow = file.format == "TIFF"
-    turned = file.size if turned_by_pillow or orientation not in SIDEWAYS else file.size[::-1]
-    stored = turned[::-1] if orientation in SIDEWAYS else turned
-    as_stored = orientation != 1 and _same_shape(stored, mask_size) and not _same_shape(turned, mask_size)
+    turned = file.size if turned_by_pillow or tag not in SIDEWAYS else file.size[::-1]
+    used = tags_used(tag, turned, mask_tag, mask_size)
     image = file
-    if turned_by_pillow and as_stored:
-        image = file.transpose(TURN_BACK[orientation])
-    elif orientation != 1 and not turned_by_pillow and not as_stored:
+    if turned_by_pillow and used == STORED:
+        image = file.transpose(TURN_BACK[tag])
+    elif tag != 1 and not turned_by_pillow and used != STORED:
         image = ImageOps.exif_transpose(file)
-    return to_rgb(image, value_range, deep)
+    return *to_rgb(image, value_range, deep), used
 
 
 def _mask(
     file: Image.Image, size: int, threshold: float | None, name: str, lossy: bool
-) -> tuple[np.ndarray, Levels, tuple[int, int]]:
+) -> tuple[np.ndarray, Levels, tuple[int, int], int]:
+    """Return a mask's positions and levels, its size after it is turned as its orientation tag says, and the tag."""
     if _is_deep(file):
         raise BadFileError("is of 16-bit colour, of which the upper 8 bits are read; save it as 8-bit, or 16-bit grey")
     _refuse_inverted(file)
     if (pages := getattr(file, "n_frames", 1)) > 1:
         raise BadFileError(f"has {pages} pages; save the one that is the mask")
-    mask = ImageOps.exif_transpose(file) if _orientation(file) != 1 else file
+    tag = orientation(file)
+    mask = ImageOps.exif_transpose(file) if tag != 1 else file
     where, levels = read_levels(mask, size, threshold, name, lossy)
-    return where, levels, mask.size
+    return where, levels, mask.size, tag
 
 
 def _is_deep(file: Image.Image) -> bool:
@@ -167,24 +167,7 @@ def _is_deep(file: Image.Image) -> bool:
     return ";16" in raw_mode and not is_wide(file) and "BGR;" not in raw_mode
 
 
-def _orientation(file: Image.Image) -> int:
-    return file.getexif().get(ExifTags.Base.Orientation, 1)
-
-
 def _refuse_inverted(file: Image.Image) -> None:
     if is_wide(file) and file.format == "TIFF" and file.getexif().get(ExifTags.Base.PhotometricInterpretation) == 0:
         # Pillow inverts such files of 8 bits, and forgets it with more.
         raise BadFileError("stores white as 0, which is not read with more than 8 bits; save it as PNG")
-
-
-def _same_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Return whether one is the other scaled by a factor, each side rounded in one of the usual ways."""
-    return size == other or _is_scaled(size, other) or _is_scaled(other, size)
-
-
-def _is_scaled(size: tuple[int, int], other: tuple[int, int]) -> bool:
-    for low, high in ((-0.5, 0.5), (0, 1), (-1, 0)):
-        bounds = [((new + low) / old, (new + high) / old) for old, new in zip(size, other, strict=True)]
-        if max(low for low, _ in bounds) < min(high for _, high in bounds):
-            return True
-    return False

@@ -22,6 +22,8 @@ class Row:
     checksum: int = 0
     mask: Levels | None = None
     extent: Extent | None = None
+    # How the orientation tags of the two files were used.
+    tags: str = ""
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> "Row":
@@ -37,6 +39,7 @@ class Row:
             stored["checksum"],
             Levels(**levels) if mask else None,
             Extent(**extent) if extent else None,
+            stored["tags"],
         )
 
 

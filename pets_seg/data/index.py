@@ -10,6 +10,7 @@ import numpy as np
 from pets_seg.data.entries import Row
 from pets_seg.data.levels import MAX_LEVELS, BadFileError
 from pets_seg.data.mask_rule import rule_of
+from pets_seg.data.orientation import check_tags, turned_masks
 from pets_seg.data.pairs import SPLITS
 from pets_seg.data.picture_range import WIDE, check_range, oddities
 from pets_seg.data.request import Request
@@ -29,7 +30,8 @@ class FileDigests(NamedTuple):
 class Index:
     """The usable pairs of a source, by split, with what the cache says of each, and what their masks mean.
 
-    Raises InputError for masks that can be read in more than one way, and pictures that do not use their range.
+    Raises InputError for masks that can be read, or turned, in more than one way, and pictures that do not use their
+    range.
     """
 
     def __init__(self, request: Request, rows: Sequence[Row]) -> None:
@@ -51,6 +53,7 @@ class Index:
                 if row.extent and not problem
             )
             check_range(extents, self.source.value_range)
+            check_tags((pair.stem, row.tags) for pair, row in zip(request.pairs, rows, strict=True))
         except InputError as error:
             raise InputError(f"{request.what}: {error}") from None
         row_of = {(pair.image, pair.trimap): number for number, pair in enumerate(request.pairs)}
@@ -151,6 +154,7 @@ class Index:
         """Return what is strange about the files, a line each."""
         lines = [f"left out: {self.describe_bad()}"] if self.bad else []
         lines += self.source.notes
+        lines += turned_masks(self._rows[row].tags for row in self.rows("all"))
         extents = ((stem, self._rows[row].extent) for stem, row in self._usable["all"])
         lines += oddities(((stem, extent) for stem, extent in extents if extent), self.source.value_range)
         trained = {file.image: file.stem for file in self.files if file.split == "train"}

@@ -9,7 +9,7 @@ from conftest import picture
 from decoding import decode
 from PIL import ExifTags, Image, ImageOps
 
-from pets_seg.data.decode import _same_shape
+from pets_seg.data.orientation import same_shape
 from pets_seg.data.pairs import Pair
 
 IMAGE, TRIMAP = (part.resize((96, 48), Image.Resampling.NEAREST) for part in picture(3, 48))
@@ -79,4 +79,4 @@ def test_an_image_is_left_as_stored_if_its_mask_fits_that_alone(tmp_path: Path, 
     ],
 )
 def test_sizes_differ_by_what_rounding_explains(image: tuple[int, int], mask: tuple[int, int], fits: bool) -> None:
-    assert _same_shape(image, mask) is fits
+    assert same_shape(image, mask) is fits
