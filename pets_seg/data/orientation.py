@@ -56,7 +56,7 @@ def check_tags(pairs: Iterable[tuple[str, str]]) -> None:
         raise InputError(
             f"{len(stored)} of the pictures with an orientation tag fit their masks only without it, e.g. "
             f"{printable(stored[0])}, and {len(either)} with and without it, e.g. {printable(either[0])}, so that it "
-            "is not clear which way the masks were drawn; save the pictures without orientation tags, each as its mask is"
+            "is not clear which way the masks were drawn; save the pictures without such tags, each as its mask is"
         )
 
 
