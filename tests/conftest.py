@@ -95,6 +95,10 @@ def tiny(root: Path) -> list[str]:
     ]
 
 
+# For `tiny`: last.pt is written at the end of every epoch, which has two steps, and kept.
+SAVED = ["train.save_every_steps=2", "train.keep_state=true"]
+
+
 def aug_operations(option: str, size: int) -> list[dict[str, Any]]:
     """Return the operations of conf/aug/<option>.yaml as plain values."""
     with initialize_config_module("pets_seg.conf", version_base="1.3"):

@@ -92,7 +92,7 @@ def test_train_then_again_then_evaluate(oxford: Path, tmp_path: Path) -> None:
         ".hydra",
         ".lock",
     }
-    assert {path.name for path in (run / "checkpoints").iterdir()} == {"best.safetensors", "last.pt"}
+    assert {path.name for path in (run / "checkpoints").iterdir()} == {"best.safetensors"}
     assert list((run / "wandb").glob("offline-run-*/*.wandb"))
     status = json.loads((run / "status.json").read_text())
     assert status["state"] == "finished"

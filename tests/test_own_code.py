@@ -22,7 +22,7 @@ def test_changed_code_of_ones_own_is_another_run(
     oxford: Path, tmp_path: Path, run: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work = tmp_path / "work"
-    words = ["hydra.searchpath=[file://conf]", "model=tiny", *small(oxford)]
+    words = ["hydra.searchpath=[file://conf]", "model=tiny", *small(oxford), "train.keep_state=true"]
     assert run(*words)[0] == 0
     code, shown = run(*words)
     assert "finished already" in shown

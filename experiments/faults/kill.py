@@ -16,7 +16,7 @@ from typing import Any
 from outcome import check_readable, check_same, outcome
 
 HERE = Path(__file__).parent
-COMMON = ["data.size=32", "model.width=8", "train.epochs=3", "tracker.mode=disabled"]
+COMMON = ["data.size=32", "model.width=8", "train.epochs=3", "tracker.mode=disabled", "train.keep_state=true"]
 SETTINGS = {
     "defaults (hflip, adamw, onecycle)": [],
     "strong, muon, moving average": ["aug=strong", "optimizer=muon", "train.ema=0.9", "train.save_every_steps=7"],
@@ -35,12 +35,12 @@ AIMS += ("writing metrics.csv", "writing per_image.csv", "writing summary.json",
 class Run:
     """The run of some settings in a folder of its own, with a pixel cache of its own."""
 
-    def __init__(self, work: Path, settings: list[str]) -> None:
+    def __init__(self, work: Path, settings: list[str], interval: float) -> None:
         work.mkdir()
         self.work = work
         self.phase = work / "phase"
         overrides = [*COMMON, f"data.cache_dir={work / 'cache'}", *settings]
-        self.command = [sys.executable, str(HERE / "watched.py"), str(self.phase), *overrides]
+        self.command = [sys.executable, str(HERE / "watched.py"), str(self.phase), str(interval), *overrides]
 
     @property
     def folder(self) -> Path:
@@ -108,6 +108,7 @@ def main() -> None:
     """Write results/kills.csv, a row a run, and print the counts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=50, help="that are killed, in turn with each of the settings")
+    parser.add_argument("--interval", type=float, default=30, help="in seconds after which last.pt is written")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     arguments = parser.parse_args()
     chance = random.Random(arguments.seed)
@@ -115,12 +116,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         references = {}
         for index, (name, settings) in enumerate(SETTINGS.items()):
-            reference = Run(Path(scratch) / f"whole{index}", settings)
+            reference = Run(Path(scratch) / f"whole{index}", settings, arguments.interval)
             references[name] = (reference, reference.finish())
             print(f"{name}: {references[name][1]:.1f} s of work", flush=True)
         while len(rows) < arguments.runs:
             name = list(SETTINGS)[len(rows) % len(SETTINGS)]
-            run = Run(Path(scratch) / f"run{len(rows)}", SETTINGS[name])
+            run = Run(Path(scratch) / f"run{len(rows)}", SETTINGS[name], arguments.interval)
             found = kill_one(run, *references[name], chance)
             shutil.rmtree(run.work)
             # A moment after its end was drawn: another run takes its place.

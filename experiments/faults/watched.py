@@ -1,4 +1,7 @@
-"""`python watched.py FILE OVERRIDES...`: the command line of pets_seg, which says in FILE what it is doing."""
+"""`python watched.py FILE SECONDS OVERRIDES...`: the command line of pets_seg, which says in FILE what it is doing.
+
+It writes last.pt after so many seconds, and after every step for 0.
+"""
 
 import os
 import sys
@@ -38,13 +41,13 @@ class Watch:
 
 def main() -> None:
     """Run the command line with everything that takes time wrapped."""
-    watch = Watch(Path(sys.argv.pop(1)))
+    watch, interval = Watch(Path(sys.argv.pop(1))), float(sys.argv.pop(1))
     from pets_seg import run
     from pets_seg.command.tasks import train
     from pets_seg.data import cache
     from pets_seg.machine import files
     from pets_seg.models import checkpoint as weights
-    from pets_seg.training import checkpoint, loop, record, state
+    from pets_seg.training import checkpoint, loop, record, saving, state
 
     watch.wrap(cache, "build", lambda *_: "building the pixel cache")
     watch.wrap(train, "train", lambda *_: "training")
@@ -54,6 +57,9 @@ def main() -> None:
     watch.wrap(state, "load_state", lambda *_: "reading last.pt")
     for owner in (files, checkpoint, weights):
         watch.wrap(owner, "write_whole", lambda path, *_: f"writing {path.name}")
+    saving.INTERVAL = interval
+    if not interval:
+        saving.TIMES_ITS_DURATION = 0
     run.main()
 
 

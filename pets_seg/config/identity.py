@@ -13,7 +13,7 @@ from pets_seg.config.plain import plain, plain_parts
 from pets_seg.config.weights import DIGEST, with_digest
 
 # Keys in the groups of IDENTITY that cannot change a result.
-NO_IDENTITY = ("train.device", "train.save_every_steps", "data.cache_dir", "data.download")
+NO_IDENTITY = ("train.device", "train.save_every_steps", "train.keep_state", "data.cache_dir", "data.download")
 # A key that is added later goes here with the value that keeps the former behaviour: while it holds that value it
 # does not enter the name, so that runs made before the key existed keep theirs.
 ADDED_LATER: dict[str, Any] = {

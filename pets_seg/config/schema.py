@@ -85,6 +85,7 @@ class Train:
     ema: float = setting(Range(0, 0.99999))
     deterministic: bool = MISSING
     save_every_steps: int = setting(Range(0, 1_000_000))
+    keep_state: bool = MISSING
     device: str = MISSING
 
 

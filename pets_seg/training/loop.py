@@ -53,13 +53,16 @@ def train(
                 scores = validate(run)
                 row = epoch_row(run, loss, cross_entropy, scores, time.perf_counter() - trained)
                 is_best = run.state.end_epoch(row)
-                run.state.save(folder.last)
+                if run.state.epoch > run.epochs:
+                    run.saving.write(run.state)
+                else:
+                    run.saving.write_if_due(run.state, run.steps_done)
                 write_epoch(run, is_best)
                 run.tracker.log(row)
                 progress.epoch(row, is_best)
                 after_epoch()
         except Interrupted:
-            run.state.save(folder.last)
+            run.saving.write(run.state)
             raise
     return score_best(run)
 

@@ -30,6 +30,7 @@ from pets_seg.training.memory import reset_peak
 from pets_seg.training.objective import Objective, build_objective
 from pets_seg.training.precision import autocast, use_device
 from pets_seg.training.running_loss import RunningLoss
+from pets_seg.training.saving import Saving
 from pets_seg.training.state import State
 from pets_seg.training.weight_average import WeightAverage
 
@@ -61,8 +62,8 @@ class Setup:
     steps_per_epoch: int
     batch_size: int
     micro_batch_size: int
-    save_every_steps: int
     state: State
+    saving: Saving
     objective: Objective
     metrics: dict[str, Metric]
     augment: Augment
@@ -133,8 +134,8 @@ def set_up(
         steps_per_epoch=steps_per_epoch,
         batch_size=train["batch_size"],
         micro_batch_size=math.ceil(train["batch_size"] / train["accumulate"]),
-        save_every_steps=train["save_every_steps"],
         state=state,
+        saving=Saving(folder.last, train["save_every_steps"], world),
         objective=build_objective(config["loss"]),
         metrics=build_metrics(metric),
         augment=Augment(config["aug"]["operations"], config["aug"].get("keep_original", False)),

@@ -37,10 +37,13 @@ def train_epoch(run: Setup, progress: Progress) -> tuple[float, float]:
             loss = state.losses.look()
             stop_unless_finite("training", loss, run)
             progress.show(loss=loss, dice=best["val/dice"] if (best := state.best_row) else None)
-        if look or run.world.size == 1:
+        # Where ranks have to agree they wait for each other.
+        may_wait = look or run.world.size == 1
+        if may_wait:
             run.poll()
-        if run.save_every_steps and state.step < run.steps_per_epoch and run.steps_done % run.save_every_steps == 0:
-            state.save(run.folder.last)
+        # The end of an epoch is after its validation.
+        if state.step < run.steps_per_epoch:
+            run.saving.write_if_due(state, run.steps_done, may_wait)
     loss, cross_entropy = state.losses.means()
     stop_unless_finite("training", loss, run)
     state.seconds = time.perf_counter() - started

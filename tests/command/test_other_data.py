@@ -21,6 +21,7 @@ SETTINGS = [
     "aug=none",
     "train.device=cpu",
     "tracker.mode=disabled",
+    "train.keep_state=true",
 ]
 
 

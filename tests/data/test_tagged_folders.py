@@ -59,7 +59,7 @@ def test_tags_that_some_masks_contradict_are_not_honoured_without_a_word(tmp_pat
     said = (
         "data=folder: 12 of the pictures with an orientation tag fit their masks only without it, e.g. a00, and 6 with "
         "and without it, e.g. a02, so that it is not clear which way the masks were drawn; save the pictures without "
-        "orientation tags, each as its mask is"
+        "such tags, each as its mask is"
     )
     # The second time the cache says it.
     for _ in range(2):

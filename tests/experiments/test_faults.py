@@ -81,7 +81,7 @@ def test_the_watched_command_line_trains(tmp_path: Path) -> None:
         f"data.cache_dir={tmp_path}",
     ]
     done = subprocess.run(
-        [sys.executable, str(script), "phase", *settings],
+        [sys.executable, str(script), "phase", "0", *settings],
         cwd=tmp_path,
         capture_output=True,
         text=True,

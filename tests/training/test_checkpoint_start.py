@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from conftest import make_network, only_run, tiny
+from conftest import SAVED, make_network, only_run, tiny
 from outcome import check_same, outcome
 from processes import finish
 from safetensors.torch import load_file
@@ -128,7 +128,7 @@ def test_no_imagenet_weights_are_sought_where_others_are_given(
 
 def test_a_killed_run_goes_on_from_its_state_and_a_lost_state_from_the_weights(oxford: Path, tmp_path: Path) -> None:
     start = write_weights(tmp_path / "start", width=4, upsampling="bilinear")
-    arguments = [*tiny(oxford), "train.epochs=3", "train.ema=0.8", f"checkpoint={start}"]
+    arguments = [*tiny(oxford), *SAVED, "train.epochs=3", "train.ema=0.8", f"checkpoint={start}"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert finish(whole, arguments) == 0, (whole / "shown").read_text()
     assert finish(killed, arguments, ("pets_seg.training.loop.write_epoch", 2)) == -signal.SIGKILL
@@ -189,9 +189,9 @@ def test_groups_of_a_sweep_are_told_apart_by_what_they_started_from(
 
 def test_a_replay_starts_from_the_same_weights_or_not_at_all(oxford: Path, tmp_path: Path, in_process: Command) -> None:
     start = write_weights(tmp_path / "work" / "start", width=4, upsampling="bilinear")
-    assert in_process(*tiny(oxford), "checkpoint=start")[0] == 0
+    assert in_process(*tiny(oxford), *SAVED, "checkpoint=start")[0] == 0
     run = only_run(tmp_path / "work")
-    again = [f"replay={run}", "tracker.mode=disabled"]
+    again = [f"replay={run}", "tracker.mode=disabled", *SAVED]
     code, shown = in_process(*again)
     assert code == 0, shown
     check_same(outcome(only_run(tmp_path / "work", "replay")), outcome(run))

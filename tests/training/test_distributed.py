@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
-from conftest import command, make_network, only_run, tiny
+from conftest import SAVED, command, make_network, only_run, tiny
 from outcome import check_same, epoch_rows, outcome
 from processes import SERVER, finish, wait_for
 
@@ -52,7 +52,7 @@ def test_shares_are_even_and_hold_every_place_once() -> None:
 
 
 def test_two_processes_give_the_figures_of_one(oxford: Path, tmp_path: Path) -> None:
-    arguments = [*tiny(oxford), *GENTLE, "aug=strong", "train.accumulate=2", "loss=ce_dice", "train.ema=0.5"]
+    arguments = [*tiny(oxford), *GENTLE, *SAVED, "aug=strong", "train.accumulate=2", "loss=ce_dice", "train.ema=0.5"]
     done = torchrun(*arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "unet on cpu, fp32, 2 processes" in done.stdout

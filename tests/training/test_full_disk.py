@@ -9,6 +9,7 @@ from conftest import only_run, tiny, write_oxford
 from outcome import check_readable, check_same, outcome
 from processes import fill_disk, finish
 
+SAVED_EACH_EPOCH = ["train.save_every_steps=4", "train.keep_state=true"]
 # And at which time of writing it in a process; what was reached before is read again by the next.
 FILES = {"config.yaml": 1, "status.json": 1, "last.pt": 2, "best.safetensors": 1, "metrics.csv": 2}
 FILES |= {"per_image.csv": 1, "calibration.csv": 1, "summary.json": 1}
@@ -19,7 +20,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Path]:
     """The arguments of a run, and the folder in which it was never disturbed."""
     root = tmp_path_factory.mktemp("whole")
     write_oxford(root)
-    arguments = [*tiny(root), "train.epochs=3", "train.batch_size=5", "aug=hflip", f"data.cache_dir={root / 'cache'}"]
+    arguments = [
+        *tiny(root),
+        "train.epochs=3",
+        "train.batch_size=5",
+        "aug=hflip",
+        *SAVED_EACH_EPOCH,
+        f"data.cache_dir={root / 'cache'}",
+    ]
     assert finish(root / "work", arguments) == 0, (root / "work" / "shown").read_text()
     return arguments, root / "work"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import only_run, tiny
+from conftest import SAVED, only_run, tiny
 from safetensors.torch import load_file
 
 from pets_seg.models.unet import UNet
@@ -168,7 +168,7 @@ def test_activations_computed_again_and_exact_algorithms_change_no_figure(
 def test_the_averaged_weights_are_validated_and_kept(oxford: Path, tmp_path: Path, in_process: Command) -> None:
     runs = {}
     for decay in (0, 0.9):
-        code, shown = in_process(*tiny(oxford), "train.epochs=1", f"train.ema={decay}", f"name=ema{decay}")
+        code, shown = in_process(*tiny(oxford), "train.epochs=1", f"train.ema={decay}", f"name=ema{decay}", *SAVED)
         assert code == 0, shown
         runs[decay] = only_run(tmp_path / "work", f"ema{decay}")
     plain, averaged = ([row["train/loss"] for row in rows(run)] for run in runs.values())

@@ -8,15 +8,29 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import only_run, tiny
+from conftest import SAVED, only_run, tiny
 from outcome import check_readable, check_same, epoch_rows, outcome
 from processes import finish, halt, interrupt, start, wait_for
 
 # Epochs of 4 steps with last.pt written within them, and everything that has a state of its own.
-RICH = ["train.batch_size=5", "train.save_every_steps=3", "aug=strong", "aug.keep_original=true", "train.ema=0.8"]
+RICH = [
+    "train.batch_size=5",
+    "train.save_every_steps=3",
+    "train.keep_state=true",
+    "aug=strong",
+    "aug.keep_original=true",
+    "train.ema=0.8",
+]
 CHAINS = {
     "muon": [*RICH, "optimizer=muon", "scheduler=onecycle", "train.accumulate=2", "loss=ce_dice"],
-    "sgd": ["train.batch_size=5", "train.save_every_steps=1", "aug=elastic", "optimizer=sgd", "scheduler=cosine"],
+    "sgd": [
+        "train.batch_size=5",
+        "train.save_every_steps=1",
+        "train.keep_state=true",
+        "aug=elastic",
+        "optimizer=sgd",
+        "scheduler=cosine",
+    ],
 }
 # Where it kills itself: the name that is looked up, and at which call of it; before that call does anything.
 MOMENTS = [
@@ -117,7 +131,7 @@ def test_interrupted_after_its_last_step_a_sweep_does_not_go_on(oxford: Path, tm
 
 def test_a_vanished_data_set_is_said_and_the_run_goes_on_when_it_is_back(oxford: Path, tmp_path: Path) -> None:
     work = tmp_path / "work"
-    arguments = [*tiny(oxford), "data.download=false", "train.epochs=3"]
+    arguments = [*tiny(oxford), *SAVED, "data.download=false", "train.epochs=3"]
     assert finish(work, arguments, ("pets_seg.training.loop.write_epoch", 2)) == -signal.SIGKILL
     before = {path: path.read_bytes() for path in (work / "runs").rglob("*") if path.is_file()}
     away = oxford.rename(tmp_path / "away")
@@ -132,8 +146,8 @@ def test_a_vanished_data_set_is_said_and_the_run_goes_on_when_it_is_back(oxford:
 
 def test_a_checkpoint_of_another_run_is_refused(oxford: Path, tmp_path: Path) -> None:
     work, other = tmp_path / "work", tmp_path / "other"
-    assert finish(other, [*tiny(oxford), "model.width=8", "train.epochs=1"]) == 0
-    assert finish(work, tiny(oxford), ("pets_seg.training.loop.write_epoch", 1)) == -signal.SIGKILL
+    assert finish(other, [*tiny(oxford), *SAVED, "model.width=8", "train.epochs=1"]) == 0
+    assert finish(work, [*tiny(oxford), *SAVED], ("pets_seg.training.loop.write_epoch", 1)) == -signal.SIGKILL
     last = only_run(work) / "checkpoints" / "last.pt"
     last.write_bytes((only_run(other) / "checkpoints" / "last.pt").read_bytes())
     assert finish(work, tiny(oxford)) == 2

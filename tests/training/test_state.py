@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import only_run, tiny
+from conftest import SAVED, only_run, tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -111,7 +111,7 @@ def test_every_file_agrees_on_the_best_epoch(oxford: Path, tmp_path: Path, in_pr
         path = oxford / "oxford-iiit-pet" / "annotations" / "trimaps" / f"{stem}.png"
         Image.fromarray(np.full((48, 48), 2, np.uint8)).save(path)
         Image.new("RGB", (48, 48)).save(oxford / "oxford-iiit-pet" / "images" / f"{stem}.jpg")
-    code, shown = in_process(*tiny(oxford), "train.epochs=6", "optimizer.lr=0.01")
+    code, shown = in_process(*tiny(oxford), *SAVED, "train.epochs=6", "optimizer.lr=0.01")
     assert code == 0, shown
     run = only_run(tmp_path / "work")
     with open(run / "metrics.csv") as file:

@@ -176,6 +176,9 @@ def _finished(config: dict[str, Any], device: torch.device, folder: RunFolder) -
         log.info(decoded)
     if status.get("state") != "finished" or not summary.keys() >= SHOWN:
         return None
+    # The run may have been killed before it did so.
+    if not config["train"]["keep_state"]:
+        folder.last.unlink(missing_ok=True)
     # For a run that is continued, last.pt has them.
     check_sources(folder.path, status.get("sources"), source_digests(made_of(config)))
     log.info(f"{from_here(folder.path)}: finished already (existing=restart trains it again)")
@@ -215,6 +218,8 @@ def _train(
         raise error
     tracker.finish(summary)
     folder.write_status("finished", metrics=metric_records(config["metric"]))
+    if not config["train"]["keep_state"]:
+        folder.last.unlink(missing_ok=True)
     return summary, tracker.where()
 
 
