@@ -53,7 +53,9 @@ class Index:
                 if row.extent and not problem
             )
             check_range(extents, self.source.value_range)
-            check_tags((pair.stem, row.tags) for pair, row in zip(request.pairs, rows, strict=True))
+            # Not for a data set that says itself how it is to be read.
+            if not self.source.trimaps and self.source.mask_values is None:
+                check_tags((pair.stem, row.tags) for pair, row in zip(request.pairs, rows, strict=True))
         except InputError as error:
             raise InputError(f"{request.what}: {error}") from None
         row_of = {(pair.image, pair.trimap): number for number, pair in enumerate(request.pairs)}

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import command, picture
+from conftest import command, picture, write_oxford
 from decoding import understand
 from PIL import ExifTags, Image
+from test_cache import data
 from test_orientation import turned
 
 from pets_seg.data import ensure_decoded, open_dataset
@@ -154,3 +155,13 @@ def test_a_tag_that_is_no_orientation_says_nothing(tmp_path: Path, tag: int) -> 
     for path in (found.image, found.trimap):
         Image.open(path).save(path, exif=tags)
     assert decode_pair(found, 32).tags == UNTAGGED
+
+
+def test_a_data_set_that_says_how_it_is_read_is_not_refused(tmp_path: Path) -> None:
+    write_oxford(tmp_path)
+    base = tmp_path / "oxford-iiit-pet"
+    for index, tag in enumerate([6, 3, 8, 1]):
+        image, mask = base / "images" / f"pet_{index}.jpg", base / "annotations" / "trimaps" / f"pet_{index}.png"
+        for path, options in ((image, {"exif": turned(picture(index)[0], tag)[1]}), (mask, {})):
+            Image.open(path).resize(WIDE, Image.Resampling.NEAREST).save(path, **options)
+    assert len(open_dataset(data(tmp_path, tmp_path / "cache")).all) == COUNT
