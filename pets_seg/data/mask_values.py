@@ -7,7 +7,7 @@ from typing import Any
 from PIL import ImageColor
 
 from pets_seg.data.levels import GREY_TOLERANCE, Level, Levels
-from pets_seg.data.mask_threshold import near_grey
+from pets_seg.data.mask_threshold import WHITES, near_grey
 from pets_seg.data.trimap import BACKGROUND, NOT_COUNTED, PET, MaskRule, count_pixels, joined, some, split_alpha
 from pets_seg.errors import InputError, printable
 
@@ -19,7 +19,6 @@ CLEAR = "#00000000"
 # Data sets of scenes have up to 182 classes; more levels are soft edges, and beside 254 and 255 so are fewer.
 MOST_CLASSES = 192
 MOST_BESIDE_WHITE = 16
-WHITE_OF_16_BITS = 65535
 
 
 def as_given(masks: Sequence[Levels], given: Mapping[str, Sequence[Any]]) -> MaskRule:
@@ -71,7 +70,7 @@ def _are_soft_edges(unnamed: Sequence[Level], pet: Sequence[Level]) -> bool:
     numbers = [level for level in unnamed if not isinstance(level, str)]
     colours = [near_grey(level) or 0 for level in unnamed if isinstance(level, str)]
     # Beyond 255 they may be numbers of objects.
-    labels = max(numbers, default=0) > 255 and WHITE_OF_16_BITS not in pet
+    labels = max(numbers, default=0) > 255 and WHITES[-1] not in pet
     if (len(unnamed) > MOST_CLASSES and not labels) or any(number % 1 for number in numbers):
         return True
     white = 254 in numbers and len(unnamed) > MOST_BESIDE_WHITE
@@ -117,14 +116,13 @@ def _check_indices(masks: Sequence[Levels]) -> None:
 
 
 def _refuse_other_white(masks: Sequence[Levels], named: Mapping[Level, int]) -> None:
-    """Raise InputError where some masks hold 0 and 1 alone, others 0 and 255, and one of them is not named."""
-    pet = [level for level, meaning in named.items() if meaning == PET and not isinstance(level, str)]
-    for white, others in ((1, [level for level in pet if level > 1]), (255, [level for level in pet if level == 1])):
+    """Raise InputError where white is pet, and some masks hold 0 and another white alone, which is not named."""
+    pet = [level for level in WHITES if named.get(level) == PET]
+    for white in WHITES:
         alone = next((mask.file for mask in masks if {*mask.levels} == {0, white}), None)
-        if alone and others and white not in named:
+        if alone and pet and white not in named:
             raise InputError(
-                f"{KEY}: {alone} holds 0 and {white} alone, and {white} is not named; "
-                f"e.g. {KEY}='{{pet:[{','.join(map(str, sorted([white, others[0]])))}]}}'"
+                f"{KEY}: {alone} holds 0 and {white} alone, and {white} is not named; name it too, as pet or as ignore"
             )
 
 

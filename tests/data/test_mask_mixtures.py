@@ -41,7 +41,13 @@ REFUSED: dict[str, tuple[list[Levels], dict | None, float | None, str]] = {
         None,
         "0, 255 in a.png",
     ),
-    "255 not named": ([plain(0, 1), plain(0, 255)], {"pet": [1]}, None, r"holds 0 and 255 alone.*\{pet:\[1,255\]\}"),
+    "255 not named": ([plain(0, 1), plain(0, 255)], {"pet": [1]}, None, "holds 0 and 255 alone, .* name it too"),
+    "65535 not named": (
+        [plain(0, 255), wide(0, 65535)],
+        {"pet": [255]},
+        None,
+        "holds 0 and 65535 alone",
+    ),
     "soft edges with values named": ([SOFT, plain(*range(235, 256))], {"pet": [255]}, None, "as soft edges do"),
     "soft edges with 1 named": ([plain(*range(256))], {"pet": [1]}, None, "as soft edges do"),
     "probabilities with 1 named": ([wide(0, 0.25, 1, depth="float")], {"pet": [1]}, None, "as soft edges do"),
@@ -89,6 +95,14 @@ def test_what_is_named_and_what_is_transparent_is_said() -> None:
     )
     clear = plain("#ffffff00", "#ff0000ff"[:7])
     assert "what is transparent is background" in decide([clear], {"pet": ["red"]}, None).said
+
+
+def test_a_mask_may_hold_class_1_alone() -> None:
+    for masks in (
+        [plain(0, 8), plain(0, 1)],
+        [plain(0, "#400000", indices=(0, 8)), plain(0, "#800000", indices=(0, 1))],
+    ):
+        assert [decide(masks, {"pet": [8]}, None).table(mask) for mask in masks] == [[2, 1], [2, 2]]
 
 
 def test_numbers_of_many_objects_can_be_named() -> None:
