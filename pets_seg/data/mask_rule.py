@@ -94,7 +94,8 @@ def _by_look(masks: Sequence[Levels], seen: Counter[Level]) -> MaskRule | None:
     # Two indices of the same colour may mean two things.
     if any(mask.indices and len({*mask.levels}) < len(mask.levels) for mask in masks):
         return None
-    if levels == {1, 2, 3}:
+    # Classes 1, 2 and 3 are not all in one mask, while a trimap has its boundary between the others.
+    if levels == {1, 2, 3} and any({*mask.levels} == levels for mask in masks):
         return MaskRule(TRIMAP, "1 pet, 2 background, 3 boundary")
     if any(not isinstance(level, str) and level < 0 for level in levels) or 0 not in levels:
         return None

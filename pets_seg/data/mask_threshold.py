@@ -59,6 +59,14 @@ def _check(masks: Sequence[Levels], highest: Sequence[float], threshold: float) 
             f"{KEY}={threshold:g}: {file} holds {one[0]} values up to {most:g} and {another} {other[0]} values up to "
             f"{greatest:g}, which mean different things; save all masks alike"
         )
+    # From 1 on, they may be numbers of animals, of which some masks have many.
+    read_alike = {white: seen for (_, white), seen in whites.items() if seen[1] >= threshold != 1}
+    if len(read_alike) > 1:
+        (file, most), (another, greatest), *_ = read_alike.values()
+        raise InputError(
+            f"{KEY}={threshold:g}: {file} holds values up to {most:g} and {another} up to {greatest:g}, which mean "
+            "different things; save all masks alike"
+        )
     lossy = next((mask.file for mask in masks if mask.lossy), None)
     if lossy and threshold < LEAST_OF_LOSSY:
         raise InputError(

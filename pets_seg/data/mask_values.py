@@ -16,7 +16,7 @@ MEANINGS = {"pet": PET, "background": BACKGROUND, "ignore": NOT_COUNTED}
 EXAMPLE = f"e.g. {KEY}='{{pet:[255],ignore:[128]}}'"
 COLOURS = f"name colours alone, e.g. {KEY}='{{pet:[\"#ffffff\"]}}'"
 CLEAR = "#00000000"
-# Data sets of scenes have up to 182 classes; more levels are soft edges, and beside 254 and 255 so are fewer.
+# Data sets of scenes have up to 182 classes; more levels are soft edges, and beside a pet of 255 so are fewer.
 MOST_CLASSES = 192
 MOST_BESIDE_WHITE = 16
 
@@ -73,8 +73,7 @@ def _are_soft_edges(unnamed: Sequence[Level], pet: Sequence[Level]) -> bool:
     labels = max(numbers, default=0) > 255 and WHITES[-1] not in pet
     if (len(unnamed) > MOST_CLASSES and not labels) or any(number % 1 for number in numbers):
         return True
-    white = 254 in numbers and len(unnamed) > MOST_BESIDE_WHITE
-    return 255 in pet and (white or any(grey > 255 - GREY_TOLERANCE for grey in colours))
+    return 255 in pet and (len(unnamed) > MOST_BESIDE_WHITE or any(grey > 255 - GREY_TOLERANCE for grey in colours))
 
 
 def _by_index(masks: Sequence[Levels], named: Mapping[Level, int], numbers: Sequence[float]) -> bool:

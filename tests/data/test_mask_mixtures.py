@@ -49,6 +49,10 @@ REFUSED: dict[str, tuple[list[Levels], dict | None, float | None, str]] = {
         "holds 0 and 65535 alone",
     ),
     "soft edges with values named": ([SOFT, plain(*range(235, 256))], {"pet": [255]}, None, "as soft edges do"),
+    "soft edges without 254": ([plain(*range(0, 256, 5))], {"pet": [255]}, None, "as soft edges do"),
+    "two ranges of 16 bits": ([wide(0, 255), wide(0, 65535)], None, 128, "up to 255 and wide.png up to 65535"),
+    "two ranges of floats": ([wide(0, 0.9, depth="float"), wide(0, 250.5, depth="float")], None, 0.5, "save all masks"),
+    "classes 1, 2 and 3": ([plain(1, 2), plain(1, 3)], None, None, "mask_values"),
     "soft edges with 1 named": ([plain(*range(256))], {"pet": [1]}, None, "as soft edges do"),
     "probabilities with 1 named": ([wide(0, 0.25, 1, depth="float")], {"pet": [1]}, None, "as soft edges do"),
     "white that no mask holds": (
