@@ -105,7 +105,9 @@ def check_range(pictures: Iterable[tuple[str, Extent]], value_range: Sequence[fl
         fits = low >= first and (max(mosts) if given else high) <= last
         # Pictures of one value each say nothing about the range; they are named in a warning.
         if (fits and used >= least and not dark) or (kind == "8-bit" and all(extent.constant for extent in extents)):
-            _refuse_two_ranges(kind, of_kind, value_range)
+            # With a range that is given, a warning names them: they may be pictures of the night.
+            if not given:
+                _refuse_two_ranges(kind, of_kind)
             continue
         if high - low >= least and used < least:
             held += f", most of them a range of {used:g}"
@@ -144,12 +146,14 @@ def oddities(pictures: Iterable[tuple[str, Extent]], value_range: Sequence[float
     return lines
 
 
-def _refuse_two_ranges(kind: str, of_kind: Sequence[tuple[str, Extent]], value_range: Sequence[float] | None) -> None:
-    dark = _dark(kind, of_kind, value_range)
+def _refuse_two_ranges(kind: str, of_kind: Sequence[tuple[str, Extent]]) -> None:
+    dark = _dark(kind, of_kind, None)
+    first, last = FULL[kind]
+    keep = f", or keep dark ones by data.range=[{first},{last}]" if kind in WIDE else ""
     if kind != "8-bit" and dark and len(dark) >= len(of_kind) * TOO_MANY_DARK:
         raise InputError(
-            f"{len(dark)} of {len(of_kind)} {kind} pictures are {_black(kind, dark, value_range)}, unlike the others "
-            f"({named(list(dark))}); pictures of one kind must share one range: save them alike, or leave these out"
+            f"{len(dark)} of {len(of_kind)} {kind} pictures are {_black(kind, dark, None)}, unlike the others "
+            f"({named(list(dark))}); pictures of one kind must share one range: save them alike{keep}"
         )
 
 
