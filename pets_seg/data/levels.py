@@ -138,6 +138,12 @@ def _read_wide(
 
 def _positions(codes: np.ndarray, here: np.ndarray) -> np.ndarray | None:
     """Return where in the sorted `codes` each of `here` stands; None if one is not there."""
+    if here.dtype == np.uint8:
+        # Several times as fast as a search.
+        place = np.full(MAX_LEVELS, -1)
+        place[codes] = np.arange(len(codes))
+        position = place[here]
+        return None if (position < 0).any() else position
     position = np.searchsorted(codes, here).clip(max=len(codes) - 1)
     return None if (codes[position] != here).any() else position
 
