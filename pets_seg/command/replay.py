@@ -2,14 +2,14 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from omegaconf import DictConfig
 
 from pets_seg.command.arguments import key_of
 from pets_seg.config.groups import GROUPS, IDENTITY, NAME
-from pets_seg.config.identity import ADDED_LATER, identity, made_of, settings_of
+from pets_seg.config.identity import ADDED_LATER, made_of, settings_of
 from pets_seg.config.options import own_option
 from pets_seg.config.parts import targets
 from pets_seg.config.plain import plain
@@ -17,10 +17,7 @@ from pets_seg.config.schema import rules
 from pets_seg.config.weights import DIGEST, find_weights, sha256
 from pets_seg.errors import InputError, printable
 from pets_seg.run_folder.config_file import find_config, read_config, root_problem
-from pets_seg.run_folder.names import STATUS
-from pets_seg.run_folder.paths import as_given, recorded
-from pets_seg.run_folder.reading import read_json
-from pets_seg.run_folder.recorded_data import decoded_alike, describe_other_data
+from pets_seg.run_folder.paths import as_given
 
 KEY = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 NOT_FROM_FILES = ("data.cache_dir", "data.download")
@@ -82,34 +79,6 @@ def check_same_parts(cfg: DictConfig) -> None:
                 f"replay={cfg.replay}: its {group}={cfg[group].name} was {', '.join(then)[:160]}, here it is "
                 f"{', '.join(now)}; give the {group}=... that is meant"
             )
-
-
-def changed_data(config: Mapping[str, Any], now: Mapping[str, Any], files: Sequence[Mapping[str, str]]) -> str:
-    """Return a line on how the data of the replayed run have changed since it was trained, "" if they have not.
-
-    `now` and `files` are what status.json and data.csv would say of the data now. Nothing is said where the command
-    chooses other data, or the run did not record its own.
-    """
-    file = find_config(config["replay"])
-    # In another place the same files are the same data.
-    chosen, former = (
-        identity({"data": {**node["data"], "root": None}}) for node in (recorded(config), read_config(file))
-    )
-    try:
-        then = read_json(file.with_name(STATUS)).get("data")
-    except ValueError:
-        then = None
-    if chosen != former or not isinstance(then, Mapping):
-        return ""
-    if then.get("digest") != now["digest"]:
-        change = describe_other_data(file.parent, files)
-    elif decoded_alike(then, now):
-        return ""
-    else:
-        change = "the same files are decoded to other pixels; another Pillow?"
-    return (
-        f"replay={config['replay']}: its data have changed since it was trained ({change}), so that figures will differ"
-    )
 
 
 def _is_given(key: str, keys: set[str]) -> bool:

@@ -53,6 +53,7 @@ class Batches:
                 array.index_select(0, self.rows).to(device) for array in (self.images, self.levels, self.mask_of)
             )
             self.rows = torch.arange(len(split), device=device)
+        self.mask_of = self.mask_of.to(device)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -60,9 +61,8 @@ class Batches:
     def take(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return image (B,3,S,S) float in [0, 1] and mask (B,S,S) uint8 with 0, 1 and 255, on the device."""
         rows = self.rows[indices.to(self.rows.device, non_blocking=True)]
-        arrays = (self.images, self.levels, self.mask_of)
-        image, levels, mask_of = (self._to_device(array.index_select(0, rows)) for array in arrays)
-        mask = look_up(mask_of, levels)
+        image, levels = (self._to_device(array.index_select(0, rows)) for array in (self.images, self.levels))
+        mask = look_up(self.mask_of, self._to_device(rows), levels)
         return image.float().div_(255), mask
 
     def _to_device(self, array: torch.Tensor) -> torch.Tensor:

@@ -45,13 +45,12 @@ class Split:
 
     def trimaps(self, rows: torch.Tensor, step: int = 1) -> torch.Tensor:
         """Return the trimaps of rows, (len(rows),S,S) uint8, or of every `step`-th pixel in both directions."""
-        return look_up(self.trimap_of[rows], self.levels[:, ::step, ::step].index_select(0, rows))
+        return look_up(self.trimap_of, rows, self.levels[:, ::step, ::step].index_select(0, rows))
 
 
-def look_up(tables: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
-    """Return the entry of row b of `tables` (B,256) for each of `levels[b]`, (B,...) uint8."""
-    starts = torch.arange(0, tables.numel(), tables.shape[1], dtype=torch.int32, device=levels.device)
-    places = levels.flatten(1).int() + starts[:, None]
+def look_up(tables: torch.Tensor, rows: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
+    """Return what row `rows[b]` of `tables` (N,256) has for each of `levels[b]`, (B,...) uint8."""
+    places = levels.flatten(1).int() + (rows.int() * tables.shape[1])[:, None]
     return tables.flatten().index_select(0, places.flatten()).view(levels.shape)
 
 

@@ -148,9 +148,9 @@ class Index:
     def describe_bad(self) -> str:
         """Return one line that names the first ten bad pairs and counts the others."""
         total = len(self.bad) + len(self._usable["all"])
-        named = ", ".join(f"{printable(stem)} ({why})" for stem, why in self.bad[:10])
+        shown = ", ".join(f"{printable(stem)} ({why})" for stem, why in self.bad[:10])
         more = f" and {len(self.bad) - 10} more" if len(self.bad) > 10 else ""
-        return f"{len(self.bad)} of {total} pairs cannot be used: {named}{more}"
+        return f"{len(self.bad)} of {total} pairs cannot be used: {shown}{more}"
 
     def warnings(self) -> list[str]:
         """Return what is strange about the files, a line each."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-from pets_seg.data.levels import MAX_SAMPLED, BadFileError, is_wide
+from pets_seg.data.levels import MAX_SAMPLED, BadFileError, depth, is_wide
 from pets_seg.errors import InputError, named
 
 # Types of pictures by Pillow's mode, with the range of their values that is taken for black to white.
@@ -59,8 +59,7 @@ def to_rgb(image: Image.Image, value_range: Sequence[float] | None, deep: bool) 
         values = np.asarray(image)
         if not np.isfinite(values).all():
             raise BadFileError("holds values that are not finite")
-        kind = "float" if mode == "F" else "16-bit" if mode.startswith("I;16") else "32-bit"
-        extent = Extent(kind, values.min().item(), values.max().item(), _most(values))
+        extent = Extent(depth(image), values.min().item(), values.max().item(), _most(values))
         if value_range:
             low, high = value_range
             scaled = (values.astype(np.float64) - low) * (255 / (high - low))

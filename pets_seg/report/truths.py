@@ -1,6 +1,8 @@
 """What the test images of runs are scored against: the same masks, read alike, or others."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from functools import cache
+from pathlib import Path
 
 from pets_seg.report.study.groups import comparable, differing_settings, written
 from pets_seg.report.study.runs import Run
@@ -17,7 +19,9 @@ BOUNDARY = "data.boundary"
 def other_truths(study: Study) -> list[str]:
     """Return a sentence that names the groups which are scored against other masks than their baseline, if any are."""
     pairs = [(item.group, item.baseline) for item in study.differences if item.metric == "test_dice"]
-    names = [group.short for group, baseline in pairs if _other_masks(group.finished[0], baseline.finished[0])]
+    # Groups have their baseline in common.
+    truths = cache(_truths)
+    names = [group.short for group, baseline in pairs if _other_masks(group.finished[0], baseline.finished[0], truths)]
     if not names:
         return []
     if len(names) == 1:
@@ -48,24 +52,24 @@ def readings(runs: Sequence[Run]) -> list[tuple[str, int]]:
     ]
 
 
-def _other_masks(run: Run, other: Run) -> bool:
+def _other_masks(run: Run, other: Run, truths: Callable[[Path], dict[str, str]]) -> bool:
     """Return whether some test images of two runs are scored against different masks."""
     if run.data.digest == other.data.digest and _reading(run) == _reading(other):
         return False
-    ours, theirs = _truths(run), _truths(other)
+    ours, theirs = truths(run.folder), truths(other.folder)
     if ours and theirs:
         return any(ours[stem] != theirs[stem] for stem in ours.keys() & theirs.keys())
     return len(_values([run, other], BOUNDARY)) > 1
 
 
 def _truth(run: Run) -> Hashable:
-    return tuple(sorted(_truths(run).items())) or comparable(run.settings.get(BOUNDARY))
+    return tuple(sorted(_truths(run.folder).items())) or comparable(run.settings.get(BOUNDARY))
 
 
-def _truths(run: Run) -> dict[str, str]:
+def _truths(run: Path) -> dict[str, str]:
     """Return the digest of what each test image is scored against; nothing if a run did not record it."""
     try:
-        rows = read_data(run.folder)
+        rows = read_data(run)
     except ValueError:
         return {}
     return {row["stem"]: truth for row in rows if row["split"] == "test" and (truth := row.get(TRUTH))}

@@ -51,7 +51,7 @@ def threads() -> Iterator[int]:
 def test_a_replay_has_the_threads_of_the_run(
     oxford: Path, tmp_path: Path, in_process: Command, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pets_seg.command.tasks.train._cores", lambda: threads + 1)
+    monkeypatch.setattr("pets_seg.command.repetition._cores", lambda: threads + 1)
     assert in_process(*tiny(oxford))[0] == 0
     first = only_run(tmp_path / "work")
     status = json.loads((first / "status.json").read_text())

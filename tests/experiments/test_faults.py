@@ -1,6 +1,6 @@
 """The experiment that kills runs would notice a difference, a broken file, and what a run is doing."""
 
-import importlib.util
+import importlib
 import json
 import pickle
 import subprocess

@@ -1,7 +1,6 @@
 """task=train: make or continue a run folder."""
 
 import logging
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -19,7 +18,8 @@ from pets_seg.command.arguments import flags, typed
 from pets_seg.command.leakage import check_start
 from pets_seg.command.messages import exit_code, one_line
 from pets_seg.command.own_masks import tell_of_masks
-from pets_seg.command.replay import changed_data, check_same_parts
+from pets_seg.command.repetition import changed_data, use_threads_of
+from pets_seg.command.replay import check_same_parts
 from pets_seg.command.schedule import Schedule
 from pets_seg.command.shorter import tell_of_shorter
 from pets_seg.config.checks import check
@@ -33,7 +33,6 @@ from pets_seg.evaluation.metrics import metric_records
 from pets_seg.machine.device import describe_device, resolved
 from pets_seg.machine.terminal import from_here
 from pets_seg.machine.world import World, this_world
-from pets_seg.run_folder.config_file import recorded_threads
 from pets_seg.run_folder.folder import RunFolder, describe_machine, git_commit
 from pets_seg.run_folder.lock import locked
 from pets_seg.run_folder.paths import recorded
@@ -45,7 +44,7 @@ from pets_seg.training.loop import train
 from pets_seg.training.rescore import add_metrics
 from pets_seg.training.trial import try_parts
 
-# What is shown of a finished run; one whose summary.json lacks any of it is made again from last.pt.
+# What is shown of a finished run; one whose summary.json lacks any of it is made again, from last.pt if it has that.
 SHOWN = {"best_epoch", "best_val_dice", "test_dice", "test_iou", "test_loss"}
 SHOWN |= {"parameters", "macs", "peak_memory_mb", "train_seconds"}
 # The summary of a run, and where the tracker's copy is.
@@ -78,7 +77,7 @@ def run(cfg: DictConfig) -> float:
     hydra = HydraConfig.get()
     path = Path(hydra.runtime.output_dir)
     if config["replay"]:
-        _use_threads_of(config["replay"])
+        use_threads_of(config["replay"])
         if this_world().first and (change := changed_data(config, *_data_now(config["data"]))):
             log.warning(change)
     # A sweep ends with a page of all its runs.
@@ -176,11 +175,11 @@ def _finished(config: dict[str, Any], device: torch.device, folder: RunFolder) -
         log.info(decoded)
     if status.get("state") != "finished" or not summary.keys() >= SHOWN:
         return None
+    # For a run that is continued, last.pt has them.
+    check_sources(folder.path, status.get("sources"), source_digests(made_of(config)))
     # The run may have been killed before it did so.
     if not config["train"]["keep_state"]:
         folder.last.unlink(missing_ok=True)
-    # For a run that is continued, last.pt has them.
-    check_sources(folder.path, status.get("sources"), source_digests(made_of(config)))
     log.info(f"{from_here(folder.path)}: finished already (existing=restart trains it again)")
     rescored = add_metrics(config, status.get("metrics"), folder, device)
     return (folder.read_summary() if rescored else summary), finished_already(config["tracker"], folder.path, rescored)
@@ -233,22 +232,3 @@ def _explained(error: BaseException, config: dict[str, Any], world: World) -> Ba
             f"try train.batch_size={max(1, batch_size // 2)} or a smaller data.size"
         )
     return lost_rank(error, world) or error
-
-
-def _use_threads_of(replayed: str) -> None:
-    """Compute with as many threads as a replayed run did, for the same rounding; warn if that cannot be."""
-    recorded, size = recorded_threads(replayed), this_world().size
-    if recorded and torch.get_num_threads() != recorded[0] <= _cores():
-        log.info(f"number of threads: {recorded[0]} instead of {torch.get_num_threads()}, as the replayed run had")
-        torch.set_num_threads(recorded[0])
-    if recorded == (torch.get_num_threads(), size):
-        return
-    then = f"processes={recorded[1]} threads={recorded[0]}" if recorded else "neither processes nor threads"
-    log.warning(
-        f"replay={replayed}: its status.json records {then}; here they are {size} and {torch.get_num_threads()} "
-        f"({_cores()} cores), so that figures will differ by rounding"
-    )
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
