@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from pets_seg.models.reflect import ReflectConv2d
+
 Upsampling = Literal["bilinear", "transposed"]
 
 
@@ -15,8 +17,8 @@ class DoubleConv(nn.Sequential):
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         for channels in (in_channels, out_channels):
-            # No bias: the batch norm that follows has one.
-            self.append(nn.Conv2d(channels, out_channels, 3, padding=1, padding_mode="reflect", bias=False))
+            # It needs no bias: the batch norm that follows has one.
+            self.append(ReflectConv2d(channels, out_channels))
             self.append(nn.BatchNorm2d(out_channels))
             self.append(nn.ReLU(inplace=True))
 
@@ -35,12 +37,22 @@ class Upsample(nn.Module):
 
     def forward(self, x: torch.Tensor, size: torch.Size) -> torch.Tensor:
         if self.conv is None:
-            return F.interpolate(x, size=size, mode="bilinear", align_corners=True)
+            return _interpolate(x, size)
         x = self.conv(x)
-        rows, columns = size[0] - x.shape[-2], size[1] - x.shape[-1]
-        if rows > 0 or columns > 0:
-            return F.pad(x, (0, columns, 0, rows), mode="replicate")
+        for dim in (-2, -1):
+            # The last row or column once more: F.pad would not keep channels_last on CUDA.
+            if size[dim] > x.shape[dim]:
+                x = torch.cat((x, x.narrow(dim, -1, 1)), dim)
         return x[..., : size[0], : size[1]]
+
+
+def _interpolate(x: torch.Tensor, size: torch.Size) -> torch.Tensor:
+    """Enlarge a feature map in the number format that it has."""
+    if x.dtype not in (torch.bfloat16, torch.float16):
+        return F.interpolate(x, size=size, mode="bilinear", align_corners=True)
+    # Autocast would take float32, and so would the skip that is concatenated: the largest maps of the decoder.
+    with torch.autocast(x.device.type, enabled=False):
+        return F.interpolate(x, size=size, mode="bilinear", align_corners=True)
 
 
 def check_input(image: torch.Tensor) -> None:
