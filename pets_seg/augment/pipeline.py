@@ -19,13 +19,17 @@ class Augment:
     def __init__(self, operations: Sequence[Any], keep_original: bool = False) -> None:
         self.steps = build_steps(operations)
         self.keep_original = keep_original
+        # Where operations draw noise.
+        self.noise_device = torch.device("cpu")
 
     @torch.no_grad()
     def __call__(self, image: torch.Tensor, mask: torch.Tensor, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Augment image (B,3,H,W) float in [0, 1] and mask (B,H,W) in place; return them, copies after the batch."""
-        # Kornia draws on the CPU; a user's operation may draw on the device.
+        # Kornia draws on the CPU what it decides by; noise, and what a user's operation draws, may be of the device.
         cuda = [image.device] if image.device.type == "cuda" else []
         with torch.random.fork_rng(cuda, device_type="cuda"):
+            if cuda and image.device != self.noise_device:
+                self._draw_noise_on(image.device, image.shape[1:])
             torch.default_generator.manual_seed(seed)
             if cuda:
                 torch.cuda.manual_seed(seed)
@@ -39,6 +43,20 @@ class Augment:
             new_image, new_mask = image[on_device], mask[on_device]
             self._transform(new_image, new_mask, [choice[rows] for choice in choices])
             return torch.cat((image, new_image)), torch.cat((mask, new_mask))
+
+    def _draw_noise_on(self, device: torch.device, shape: torch.Size) -> None:
+        """Let the operations that draw a number for every pixel of an image (3,H,W) draw them on its device.
+
+        From the host so many would be copied in every step, and the host would wait for the device.
+        """
+        self.noise_device = device
+        operation: Any
+        for step in self.steps:
+            for member in step.members:
+                [operation] = member.children()
+                drawn = operation.forward_parameters((1, *shape)).values()
+                if any(numbers.numel() >= shape[-2:].numel() for numbers in drawn):
+                    operation.set_rng_device_and_dtype(device, torch.float32)
 
     def _transform(self, image: torch.Tensor, mask: torch.Tensor, choices: list[torch.Tensor]) -> None:
         for step, choice in zip(self.steps, choices, strict=True):
