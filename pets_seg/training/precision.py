@@ -2,8 +2,9 @@
 
 import contextlib
 import ctypes
-import os
+import warnings
 from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 
@@ -14,13 +15,13 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 def use_device(device: torch.device, deterministic: bool = False) -> None:
     """Set up PyTorch for the device: its fast kernels, or with `deterministic` those of reproducible results."""
     torch.use_deterministic_algorithms(deterministic)
+    # PyTorch would fill memory that is overwritten anyway. Any: the attribute is not declared.
+    settings: Any = torch.utils.deterministic
+    settings.fill_uninitialized_memory = False
     if device.type == "cuda":
         if device.index is not None:
             # Events and pinned memory belong to the current device.
             torch.cuda.set_device(device)
-        if deterministic:
-            # cuBLAS reads it when it is first used.
-            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = not deterministic
         # TF32 for convolutions only: augmentation computes the places of pixels by matrix products, and TF32 would be
         # off by a tenth of a pixel at 256 px.
@@ -39,3 +40,15 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager:
     """Return the context in which the network computes in `precision`."""
     formats = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
     return torch.autocast(device.type, dtype=formats[precision], enabled=precision != "fp32")
+
+
+def expect_skipped_updates(optimizer: torch.optim.Optimizer) -> None:
+    """Prepare an optimizer for fp16, which skips updates whose gradients overflow, the first ones among them.
+
+    Fused SGD would leave its momentum uninitialised then (PyTorch 2.14), and others warn that the schedule came first.
+    """
+    warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
+    for group in optimizer.param_groups:
+        if isinstance(optimizer, torch.optim.SGD) and group["fused"] and group["momentum"]:
+            for weight in group["params"]:
+                optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)

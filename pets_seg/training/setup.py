@@ -18,17 +18,18 @@ from pets_seg.config.identity import made_of, settings_of
 from pets_seg.config.parts import build, source_digests
 from pets_seg.config.weights import DIGEST
 from pets_seg.data import Batches, Dataset, Normalise
-from pets_seg.data.batches import epoch_batches
+from pets_seg.data.batches import cut, epoch_batches
 from pets_seg.evaluation.metrics import Metric, build_metrics, metric_records
 from pets_seg.machine.seeding import seed_all
 from pets_seg.machine.world import World
 from pets_seg.models import build_model, memory_format
 from pets_seg.run_folder.folder import RunFolder
 from pets_seg.tracking.tracker import Tracker
+from pets_seg.training.compiled import compiled
 from pets_seg.training.distributed import wrap_in_ddp
 from pets_seg.training.memory import reset_peak
 from pets_seg.training.objective import Objective, build_objective
-from pets_seg.training.precision import autocast, use_device
+from pets_seg.training.precision import autocast, expect_skipped_updates, use_device
 from pets_seg.training.running_loss import RunningLoss
 from pets_seg.training.saving import Saving
 from pets_seg.training.state import State
@@ -104,21 +105,11 @@ def set_up(
     checkpoint = Checkpoint(Path(config["checkpoint"]), config[DIGEST]) if config.get(DIGEST) else None
     network = _build_network(config["model"], device, train["checkpoint_activations"], pretrained=checkpoint is None)
     steps_per_epoch = len(epoch_batches(len(dataset.train), train["batch_size"], config["seed"], 0))
-    optimizer = build("optimizer", config["optimizer"], network.parameters(), makes=Optimizer)
-    state = State(
-        network,
-        optimizer,
-        build("scheduler", config["scheduler"], optimizer, steps_per_epoch * train["epochs"], makes=LRScheduler),
-        torch.amp.GradScaler(device.type, enabled=train["precision"] == "fp16"),
-        WeightAverage(network, train["ema"]) if train["ema"] else None,
-        RunningLoss(device, world),
-        sources=source_digests(made_of(config)),
-        metrics=metric_records(metric),
-        data=dataset.index.record(data["boundary"]),
-    )
+    state = _build_state(config, network, steps_per_epoch * train["epochs"], device, world)
+    state.metrics, state.data = metric_records(metric), dataset.index.record(data["boundary"])
     # After the average has copied the network: DDP changes its batch norms.
     ddp = wrap_in_ddp(network, device) if world.size > 1 else None
-    forward: Callable[[torch.Tensor], torch.Tensor] = network if ddp is None else ddp
+    micro_batch_size = math.ceil(train["batch_size"] / train["accumulate"])
     about = {key: data[key] for key in ("size", "normalisation", "boundary", *(["range"] if data.get("range") else []))}
     return Setup(
         dataset=dataset,
@@ -133,7 +124,7 @@ def set_up(
         epochs=train["epochs"],
         steps_per_epoch=steps_per_epoch,
         batch_size=train["batch_size"],
-        micro_batch_size=math.ceil(train["batch_size"] / train["accumulate"]),
+        micro_batch_size=micro_batch_size,
         state=state,
         saving=Saving(folder.last, train["save_every_steps"], world),
         objective=build_objective(config["loss"]),
@@ -143,9 +134,38 @@ def set_up(
         train=Batches(dataset.train, device, data["boundary"]),
         valid=Batches(dataset.valid, device, data["boundary"]),
         ddp=ddp,
-        forward=torch.compile(forward) if train["compile"] else forward,
+        forward=_forward(network if ddp is None else ddp, train, micro_batch_size, world),
         about={"model": settings_of("model", config["model"]), **about, "precision": train["precision"]},
     )
+
+
+def _build_state(
+    config: Mapping[str, Any], network: nn.Module, steps: int, device: torch.device, world: World
+) -> State:
+    train = config["train"]
+    optimizer = build("optimizer", config["optimizer"], network.parameters(), makes=Optimizer)
+    scaler = torch.amp.GradScaler(device.type, enabled=train["precision"] == "fp16")
+    if scaler.is_enabled():
+        expect_skipped_updates(optimizer)
+    return State(
+        network,
+        optimizer,
+        build("scheduler", config["scheduler"], optimizer, steps, makes=LRScheduler),
+        scaler,
+        WeightAverage(network, train["ema"]) if train["ema"] else None,
+        RunningLoss(device, world),
+        sources=source_digests(made_of(config)),
+    )
+
+
+def _forward(
+    network: nn.Module, train: Mapping[str, Any], micro_batch_size: int, world: World
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return the network as training calls it, compiled for this rank's shares of a whole batch if it is to be."""
+    if not train["compile"]:
+        return network
+    shares = [world.part(0, len(part)) for part in cut(torch.arange(train["batch_size"]), micro_batch_size)]
+    return compiled(network, {share.stop - share.start for share in shares})
 
 
 def _build_network(

@@ -70,6 +70,8 @@ def train_step(run: Setup, indices: torch.Tensor) -> None:
     state.scaler.step(state.optimizer)
     state.scaler.update()
     state.optimizer.zero_grad(set_to_none=True)
+    # Even where a gradient of fp16 overflowed and the update was skipped: the rate is a function of the step alone, so
+    # that a schedule ends with its run in every precision. To ask would also wait for the device.
     state.scheduler.step()
     if state.average:
         state.average.update(state.network)
