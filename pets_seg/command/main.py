@@ -28,6 +28,8 @@ from pets_seg.machine.world import this_world
 # OpenMP's threads wait for work by spinning; two runs on the same cores then block each other and come to a near
 # standstill. A short spin prevents that and costs a single run little. It must be set before torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+# What train.deterministic needs on CUDA. cuBLAS reads it once, and a job before may have been the first to use it.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 register()
 register_help()
 log = logging.getLogger("pets_seg")

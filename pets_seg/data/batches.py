@@ -76,7 +76,11 @@ class Batches:
 def _fits(split: Split, device: torch.device) -> bool:
     # A pixel is three bytes of the image and one of the mask.
     needed = len(split) * 4 * split.images.shape[-1] ** 2
-    return device.type != "cuda" or needed < RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]
+    if device.type != "cuda":
+        return True
+    # What PyTorch keeps for later tensors is taken to the driver, and free to us.
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return needed < RESIDENT_SHARE * (torch.cuda.mem_get_info(device)[0] + kept)
 
 
 def epoch_batches(count: int, batch_size: int, seed: int, epoch: int) -> list[torch.Tensor]:

@@ -16,8 +16,8 @@ def count_levels(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     (B,H,W) uint8 with 0, 1 (pet) and 255. A NaN gets any level; the loss shows it.
     """
     probability = torch.sigmoid(logits[:, 1] - logits[:, 0])
-    level = (probability * LEVELS).int().clamp_(0, LEVELS - 1)
-    index = level.add_(mask.clamp(max=2).int(), alpha=LEVELS).flatten()
+    level = (probability * LEVELS).long().clamp_(0, LEVELS - 1)
+    index = level.add_(mask.clamp(max=2).long(), alpha=LEVELS).flatten()
     one = torch.ones((), dtype=torch.int64, device=mask.device).expand(len(index))
     return torch.zeros(3 * LEVELS, dtype=torch.int64, device=mask.device).index_add_(0, index, one).view(3, LEVELS)
 

@@ -16,7 +16,8 @@ def lovasz(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     # Pixels that are not counted come last and have no error.
     errors = torch.where(mask.flatten(1) == IGNORED, torch.finfo(errors.dtype).min, errors)
     errors, order = errors.sort(dim=1, descending=True)
-    pet = pet.gather(1, order)
+    # As whole numbers: sums of others have no deterministic order on CUDA.
+    pet = pet.gather(1, order).long()
     total = pet.sum(1, keepdim=True)
     jaccard = 1 - (total - pet.cumsum(1)) / (total + (1 - pet).cumsum(1))
     steps = torch.diff(jaccard, dim=1, prepend=jaccard.new_zeros(len(jaccard), 1))

@@ -1,6 +1,7 @@
 """The peak memory of a run."""
 
 import contextlib
+import gc
 import sys
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import torch
 def reset_peak(device: torch.device) -> None:
     """Start a new measurement, so that the jobs of one process do not count each other's memory."""
     if device.type == "cuda":
+        # The network of the job before lives until then, and would count.
+        gc.collect()
+        torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
     elif (clear_refs := Path("/proc/self/clear_refs")).exists():
         # A sandbox may forbid it; the peak is then that of the process so far.
