@@ -1,12 +1,14 @@
 """What limits the figures of a study: masks that leave Dice nothing to say, and what the comparison leaves out."""
 
+from collections import Counter
+
 from pets_seg.evaluation.mask_contents import IN_SUMMARY, images_left_out, recorded, without_pet
 from pets_seg.report.data_remarks import data_remarks
 from pets_seg.report.study.groups import simplicity, written
 from pets_seg.report.study.runs import Run
 from pets_seg.report.study.starts import KEY as START
 from pets_seg.report.study.study import Study
-from pets_seg.report.study.words import listed
+from pets_seg.report.study.words import count, listed
 from pets_seg.report.truths import other_truths
 
 
@@ -25,7 +27,7 @@ def splits_without_pet(study: Study) -> list[str]:
 
 def remarks(study: Study) -> list[str]:
     """Return the limits of the comparison: data, masks, what all runs started from, and what it leaves out."""
-    sentences = data_remarks(study) + other_truths(study) + _uncounted(study)
+    sentences = data_remarks(study) + other_truths(study) + _uncounted(study) + _instructions(study)
     # Where runs started from different weights, the names of groups say so.
     if START not in study.keys and (names := {run.settings.get(START) for run in study.runs} - {None}):
         sentences.append(f"All runs started from the weights of {written(names.pop())}.")
@@ -42,6 +44,16 @@ def remarks(study: Study) -> list[str]:
     if len(study.keys) > 2 and study.baselines:
         sentences.append(f"The groups differ in {len(study.keys)} keys; interactions are sought between two only.")
     return sentences
+
+
+def _instructions(study: Study) -> list[str]:
+    """Return a sentence if runs were computed on the CPU with different instructions; older versions do not say."""
+    known = (run.status.get("instructions") for run in study.runs if run.finished and run.status.get("device") == "cpu")
+    runs = Counter(str(instructions)[:100] for instructions in known if instructions)
+    if len(runs) < 2:
+        return []
+    each = listed([f"{count(number, 'run')} with {name}" for name, number in runs.most_common()], "and")
+    return [f"The processors had different instructions ({each}): figures of one command differ by rounding."]
 
 
 def _uncounted(study: Study) -> list[str]:

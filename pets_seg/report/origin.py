@@ -55,7 +55,8 @@ def _device(status: dict[str, Any]) -> str | None:
         return None
     count = status.get("processes", 1)
     processes = f"{count} processes of " if isinstance(count, int) and count > 1 else ""
-    return f"{status['device']}, {processes}{status.get('threads', '?')} threads"
+    instructions = f" ({status['instructions']})" if status["device"] == "cpu" and "instructions" in status else ""
+    return f"{status['device']}{instructions}, {processes}{status.get('threads', '?')} threads"
 
 
 def _versions(versions: Any) -> str | None:

@@ -19,6 +19,7 @@ import yaml
 
 from pets_seg.errors import InputError
 from pets_seg.machine.files import remove_parts, write_text
+from pets_seg.machine.processor import instruction_set
 from pets_seg.machine.world import this_world
 from pets_seg.run_folder import names
 from pets_seg.run_folder.reading import read_json
@@ -111,9 +112,9 @@ class RunFolder:
 
 
 def describe_machine(device: str, threads: int) -> dict[str, Any]:
-    """Return what status.json says of where a run was made: device, processes, threads, commit, versions."""
+    """Return what status.json says of where a run was made: device, instructions, threads, commit, versions."""
     versions = {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
-    made = {"device": device, "processes": this_world().size, "threads": threads}
+    made = {"device": device, "instructions": instruction_set(), "processes": this_world().size, "threads": threads}
     return {**made, "platform": platform.platform(), "git": git_commit(), "versions": versions}
 
 

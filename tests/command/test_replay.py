@@ -171,7 +171,18 @@ def test_a_file_that_is_no_configuration_is_refused_in_a_line(text: str, tmp_pat
 def test_status_says_where_and_with_what_a_run_was_made(oxford: Path, tmp_path: Path, in_process: Command) -> None:
     assert in_process(*tiny(oxford), "train.epochs=1")[0] == 0
     status = json.loads((only_run(tmp_path / "work", "default") / "status.json").read_text())
-    assert {"device", "processes", "threads", "platform", "git", "versions", "host", "pid", "since"} <= status.keys()
+    assert {
+        "device",
+        "instructions",
+        "processes",
+        "threads",
+        "platform",
+        "git",
+        "versions",
+        "host",
+        "pid",
+        "since",
+    } <= status.keys()
     assert status["git"] is None or {"commit", "dirty"} == status["git"].keys()
     assert status["processes"] == 1
     assert status["threads"] >= 1

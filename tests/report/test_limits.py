@@ -8,6 +8,7 @@ import pytest
 from sweeps import SMALL, write_sweep
 
 from pets_seg.report.limits import remarks, splits_without_pet
+from pets_seg.report.origin import origin
 from pets_seg.report.plotting.result import draw_result
 from pets_seg.report.sentences import answer
 from pets_seg.report.study.runs import read_run
@@ -85,3 +86,23 @@ def test_images_without_a_counted_pixel_are_in_no_comparison(runs: list[Path], o
         means = [table[column].mean() for table in tables]
         expected = (means[2] + means[3] - means[0] - means[1]) / 2
         assert item.estimate.difference == pytest.approx(expected)
+
+
+def test_runs_on_processors_with_different_instructions_are_told(runs: list[Path]) -> None:
+    def instructions(run: Path, **facts: str) -> None:
+        status = json.loads((run / "status.json").read_text())
+        (run / "status.json").write_text(json.dumps(status | facts))
+
+    for run in runs:
+        instructions(run, instructions="AVX512, AMX_BF16")
+    assert remarks(read_study([runs[0].parent])) == []
+    instructions(runs[0], instructions="AVX2")
+    study = read_study([runs[0].parent])
+    assert remarks(study) == [
+        "The processors had different instructions (3 runs with AVX512, AMX_BF16 and one run with AVX2): figures of "
+        "one command differ by rounding."
+    ]
+    assert dict(origin(study, []))["Device"] == "cpu (AVX2), 2 threads; cpu (AVX512, AMX_BF16), 2 threads"
+    # The processor beside a GPU computes nothing.
+    instructions(runs[0], device="cuda (H100)")
+    assert remarks(read_study([runs[0].parent])) == []

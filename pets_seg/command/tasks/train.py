@@ -18,6 +18,7 @@ from pets_seg.command.arguments import flags, typed
 from pets_seg.command.leakage import check_start
 from pets_seg.command.messages import exit_code, one_line
 from pets_seg.command.own_masks import tell_of_masks
+from pets_seg.command.quicker import tell_of_bf16
 from pets_seg.command.repetition import changed_data, use_threads_of
 from pets_seg.command.replay import check_same_parts
 from pets_seg.command.schedule import Schedule
@@ -80,6 +81,8 @@ def run(cfg: DictConfig) -> float:
         use_threads_of(config["replay"])
         if this_world().first and (change := changed_data(config, *_data_now(config["data"]))):
             log.warning(change)
+    if device.type == "cpu" and cfg.train.precision == "auto" and this_world().first:
+        tell_of_bf16()
     # A sweep ends with a page of all its runs.
     alone = hydra.mode == RunMode.RUN
     dice = train_run(config, device, path, end=lambda where: show_files(path, where) if alone else None)
