@@ -38,8 +38,9 @@ class Reflect(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
         rows = gradient[:, :, 1:-1].clone(memory_format=torch.channels_last)
-        rows[:, :, 1] += gradient[:, :, 0]
-        rows[:, :, -2] += gradient[:, :, -1]
-        rows[..., 2] += rows[..., 0]
-        rows[..., -3] += rows[..., -1]
+        # Not by +=, which would copy each strip onto itself.
+        rows.select(2, 1).add_(gradient.select(2, 0))
+        rows.select(2, -2).add_(gradient.select(2, -1))
+        rows.select(3, 2).add_(rows.select(3, 0))
+        rows.select(3, -3).add_(rows.select(3, -1))
         return rows[..., 1:-1]

@@ -24,6 +24,8 @@ WAITS = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
 CHECK = "_linalg_check_errors"
 # What gives a GPU nothing to do, beside the views.
 IDLE = {"_unsafe_view", "empty", "empty_like", "empty_strided", "is_pinned", "new_empty", "new_empty_strided"}
+# In bytes: as many the driver takes from pageable memory at once, before it copies them.
+STAGED = 2**16
 # They give zeros here: nearly all of the time would be theirs, and no step depends on their values.
 CONVOLUTIONS = {"convolution", "convolution_backward"}
 
@@ -106,8 +108,11 @@ def _fault(func: Any, name: str, args: Any, kwargs: Any, tensors: Sequence[torch
         if arrives == isinstance(tensors[-1], OnDevice):
             return ""
         asynchronous = kwargs.get("non_blocking") or args[2:] == (True,)
-        # A copy into pageable memory waits in any case; `to` takes pinned memory.
-        return "" if asynchronous and (arrives or name == "_to_copy" or hasattr(args[0], "pinned")) else "blocking copy"
+        # A copy into pageable memory waits in any case, and a larger one out of it; `to` takes pinned memory.
+        source = tensors[-1]
+        to_device = hasattr(source, "pinned") or source.nbytes <= STAGED
+        to_host = name == "_to_copy" or hasattr(args[0], "pinned")
+        return "" if asynchronous and (to_device if arrives else to_host) else "blocking copy"
     if name in INDEXING:
         indices = [index for index in args[1] if index is not None]
         if any(index.dtype in (torch.bool, torch.uint8) for index in indices):
