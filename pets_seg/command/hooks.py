@@ -13,9 +13,11 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from pets_seg.command.jobs import chosen_later, compose_jobs
+from pets_seg.command.held import finish_held
+from pets_seg.command.jobs import chosen_later, compose_jobs, words_of
 from pets_seg.command.loading import loading
-from pets_seg.command.messages import boundary
+from pets_seg.command.messages import boundary, one_line
+from pets_seg.command.outcomes import BEGUN, DONE, FAILED, HELD, Outcome, Outcomes
 from pets_seg.command.reads import TASKS, check_files, check_words
 from pets_seg.command.schedule import Schedule, plan
 from pets_seg.config.identity import run_name
@@ -23,7 +25,7 @@ from pets_seg.config.plain import plain, plain_parts
 from pets_seg.errors import InputError, RunError
 from pets_seg.machine.terminal import python
 from pets_seg.machine.world import this_world
-from pets_seg.run_folder.lock import check_free, check_writable
+from pets_seg.run_folder.lock import HeldError, check_free, check_writable
 
 SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
 
@@ -36,8 +38,9 @@ class Hooks(Callback):
 
     def __init__(self) -> None:
         self.runs: list[str] = []
-        self.not_done: list[str] = []
-        self.all_well = True
+        # The words of each job, if they are known before the first one starts.
+        self.jobs: list[list[str]] = []
+        self.outcomes = Outcomes()
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check the one job."""
@@ -93,10 +96,14 @@ class Hooks(Callback):
             if (folder := job.hydra.sweep.subdir) != name:
                 raise InputError(f"hydra.sweep.subdir={folder}: must be the run's name; set hydra.sweep.dir instead")
         # Jobs may be the same run, which the later one then finds finished.
-        self.runs = [] if chosen_later(config) else [*dict.fromkeys(names)]
         check_writable(Path(config.hydra.sweep.dir))
+        if not chosen_later(config.hydra):
+            self.runs = [*dict.fromkeys(names)]
+            self.jobs = [words_of(config, job) for job in jobs]
         # Another launcher runs jobs side by side, in processes of its own.
-        if config.hydra.launcher._target_.endswith("BasicLauncher") and len(jobs) > 1:
+        if not config.hydra.launcher._target_.endswith("BasicLauncher"):
+            self.outcomes.listen(Path(config.hydra.sweep.dir))
+        elif len(jobs) > 1:
             Schedule.current = plan(jobs)
             Schedule.current.announce()
 
@@ -104,15 +111,22 @@ class Hooks(Callback):
         """Say which job of the sweep this is, and about how long the others will take."""
         if Schedule.current:
             Schedule.current.begin(config.hydra.job.num)
+        if config.hydra.mode == RunMode.MULTIRUN:
+            self.outcomes.tell(config.hydra.job.num, Outcome(_run_of(config), BEGUN))
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        """Remember whether a job failed: `pets_seg.run` then returns None. In a sweep, bring its tables up to date."""
+        """In a sweep, remember what became of a job, and bring the sweep's tables up to date."""
+        if config.hydra.mode != RunMode.MULTIRUN:
+            return
         # Hydra prints a line of its own when the value of a failed job is asked for.
-        done = job_return.status == JobStatus.COMPLETED and job_return.return_value is not None
-        self.all_well &= done
-        if not done and config.hydra.mode == RunMode.MULTIRUN:
-            self.not_done.append(config.hydra.sweep.subdir)
-        if config.task.name == "train" and config.hydra.mode == RunMode.MULTIRUN:
+        value = job_return.return_value if job_return.status == JobStatus.COMPLETED else None
+        failed = value is None or isinstance(value, Exception)
+        state = HELD if isinstance(value, HeldError) else FAILED if failed else DONE
+        reason = one_line(value) if state == FAILED and value else ""
+        self.outcomes.tell(config.hydra.job.num, Outcome(_run_of(config), state, reason))
+        if failed and value:
+            job_return.return_value = None
+        if config.task.name == "train":
             from pets_seg.command.tasks.report import read_sweep
             from pets_seg.report.tables import write_tables
 
@@ -126,17 +140,22 @@ class Hooks(Callback):
         # Hydra 1.4 also comes here when a sweep was refused or interrupted.
         if sys.exc_info()[0]:
             return
+        all_well = True
         if config.task.name == "train":
             from pets_seg.command.tasks.report import end_sweep
 
             with boundary(code=1):
-                self.all_well &= end_sweep(config, self.runs, self.not_done)
+                finish_held(config, self, self.outcomes, self.jobs)
+                not_done = [outcome.run for outcome in self.outcomes.known.values() if outcome.state != DONE]
+                all_well = end_sweep(config, self.runs, not_done)
+        done = self.outcomes.numbers(DONE)
+        all_well &= len(done) == max(len(self.jobs), len(self.outcomes.known))
         given = _given(config)
         # A file's own commands go on from its study as it stands there.
         fits = all(word.startswith("experiment=") for word in given) or any(w.startswith("closing=") for w in given)
-        if config.closing and fits and self.all_well and config.task.name == "train":
+        if config.closing and fits and all_well and config.task.name == "train":
             print(f"\n{config.closing.strip()}".replace("{python}", python()))
-        if not self.all_well:
+        if not all_well:
             sys.exit(1)
 
 
@@ -149,6 +168,11 @@ def _task(config: DictConfig, sweep: bool) -> str:
         raise InputError(f"task={name}: runs in one process; torchrun is for task=train")
     check_words(name, [*plain(config.hydra.overrides.hydra, resolve=False), *_given(config)], sweep)
     return name
+
+
+def _run_of(config: DictConfig) -> str:
+    """Return the name of a job's run."""
+    return Path(config.hydra.runtime.output_dir).name
 
 
 def _check(config: DictConfig) -> None:

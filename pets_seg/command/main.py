@@ -24,6 +24,7 @@ from pets_seg.errors import InputError
 from pets_seg.machine.home import settle
 from pets_seg.machine.terminal import output_problem, unfailing_output
 from pets_seg.machine.world import this_world
+from pets_seg.run_folder.lock import HeldError
 
 # OpenMP's threads wait for work by spinning; two runs on the same cores then block each other and come to a near
 # standstill. A short spin prevents that and costs a single run little. It must be set before torch is imported.
@@ -36,8 +37,11 @@ BEHAVIOUR: dict[str, Any] = {"version_base": "1.3"} if hydra.__version__.startsw
 
 
 @hydra.main(config_path=CONFIG_PATH, config_name=CONFIG_NAME, **BEHAVIOUR)
-def run(cfg: DictConfig) -> float | None:
-    """Run one job and return its figure; in a sweep a failed job is logged, returns None, and the others go on."""
+def run(cfg: DictConfig) -> float | Exception:
+    """Run one job and return its figure; in a sweep a failed job is logged, returns its error, and the others go on.
+
+    `hooks` hands None to Hydra in place of the error.
+    """
     alone = HydraConfig.get().mode == RunMode.RUN
     if not this_world().first:
         # Rank 0 reports what every rank raises.
@@ -45,13 +49,16 @@ def run(cfg: DictConfig) -> float | None:
     try:
         return importlib.import_module(f"pets_seg.command.tasks.{cfg.task.name}").run(cfg)
     except Exception as error:
+        if isinstance(error, HeldError) and not alone:
+            log.info(f"{error.args[0]}; this sweep goes on without it, and waits for it in the end")
+            return error
         log.debug("traceback", exc_info=True)
         if alone and traceback_wanted:
             raise
         log.error(one_line(error))
         if alone:
             sys.exit(exit_code(error))
-        return None
+        return error
 
 
 def main() -> None:

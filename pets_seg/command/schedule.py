@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from pets_seg.config.groups import IDENTITY
 from pets_seg.config.plain import plain_parts
 from pets_seg.machine.terminal import duration
+from pets_seg.run_folder.lock import is_held
 from pets_seg.run_folder.pace import Machine, Work, seconds_left
 
 log = logging.getLogger("pets_seg")
@@ -50,24 +51,27 @@ class Schedule:
         if self.announced:
             return
         self.announced = True
-        time_left, part, _ = self._time_left(self.number)
+        time_left, part, _ = self._time_left(self.number, training=True)
         if time_left:
             whole = "" if self.number else f" for all {_jobs(len(self.work))}"
             # By the log, which keeps clear of a progress bar.
             log.info(f"{time_left} left{part or whole}")
 
-    def _time_left(self, first: int) -> tuple[str, str, bool]:
-        """Return about how long the jobs from number `first` on take, "" if unknown.
+    def _time_left(self, first: int, training: bool = False) -> tuple[str, str, bool]:
+        """Return about how long the jobs from number `first` on take, "" if unknown; `training` says if it has begun.
 
-        Then for how many of them it is known, "" if for all, and whether it is known for the first.
+        Then for how many of them that is, "" if for all, and whether it is known for the first. Runs that other
+        processes are training take no time here.
         """
         # Jobs may be the same run, which is trained once.
         runs = {item.folder: item for item in self.work[first:]}
-        seconds = seconds_left(self.runs, [*runs.values()])
+        ours = self.work[first].folder if training else None
+        own = [item for folder, item in runs.items() if folder == ours or not is_held(folder)]
+        seconds = seconds_left(self.runs, own)
         known = [value for value in seconds if value is not None]
         time_left = f"about {duration(round(sum(known)))}" if any(known) else ""
-        part = f" for {len(known)} of {_jobs(len(seconds))}" if len(known) < len(seconds) else ""
-        return time_left, part, seconds[0] is not None
+        part = f" for {len(known)} of {_jobs(len(runs))}" if len(known) < len(runs) else ""
+        return time_left, part, not seconds or seconds[0] is not None
 
 
 def plan(jobs: Sequence[DictConfig]) -> Schedule:

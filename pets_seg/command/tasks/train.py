@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 from pets_seg.augment import check_operations
 from pets_seg.command.after_run import show_files, show_next, show_result
 from pets_seg.command.arguments import flags, typed
+from pets_seg.command.jobs import chosen_later
 from pets_seg.command.leakage import check_start
 from pets_seg.command.messages import exit_code, one_line
 from pets_seg.command.own_masks import tell_of_masks
@@ -34,7 +35,7 @@ from pets_seg.machine.device import describe_device, resolved
 from pets_seg.machine.terminal import from_here
 from pets_seg.machine.world import World, this_world
 from pets_seg.run_folder.folder import RunFolder, describe_machine, git_commit
-from pets_seg.run_folder.lock import locked
+from pets_seg.run_folder.lock import HeldError, locked, wait_for
 from pets_seg.run_folder.paths import recorded
 from pets_seg.run_folder.recorded_data import check_same_data
 from pets_seg.tracking.tracker import Tracker, begin, check_tracker, finished_already
@@ -82,7 +83,18 @@ def run(cfg: DictConfig) -> float:
             log.warning(change)
     # A sweep ends with a page of all its runs.
     alone = hydra.mode == RunMode.RUN
-    dice = train_run(config, device, path, end=lambda where: show_files(path, where) if alone else None)
+    while True:
+        try:
+            dice = train_run(config, device, path, end=lambda where: show_files(path, where) if alone else None)
+            break
+        except HeldError as error:
+            # Such a sweeper chooses the next job by the figure of this one; others leave it for the end of the sweep.
+            if alone or not chosen_later(hydra):
+                raise
+            log.info(f"{error.args[0]}; waiting for it")
+            wait_for([path])
+            # What another process has trained by now is not to be trained again.
+            config["existing"] = "continue"
     if alone and this_world().first:
         # Of Hydra's own settings only these belong into the next command, which is a sweep.
         kept = [word for word in hydra.overrides.hydra if word.startswith(("hydra.searchpath=", "hydra.run."))]
