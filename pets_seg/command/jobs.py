@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
@@ -60,6 +61,12 @@ def words_of(config: DictConfig, job: DictConfig) -> list[str]:
         *(word for word in plain(job.hydra.overrides.hydra, resolve=False) if word not in common),
         *plain(job.hydra.overrides.task, resolve=False),
     ]
+
+
+def swept(jobs: Sequence[Sequence[str]]) -> list[str]:
+    """Return of each job, by its words, those that not all jobs have."""
+    common = set.intersection(*map(set, jobs)) if jobs else set()
+    return [" ".join(word for word in words if word not in common) for words in jobs]
 
 
 def _compose(config: DictConfig, words: list[str], groups: dict[str, str]) -> DictConfig:

@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from pets_seg.command.arguments import check_arguments, for_recorded_data, only_shows, typed
 from pets_seg.command.completion import completes, module_script
 from pets_seg.command.help import register_help
-from pets_seg.command.messages import boundary, exit_code, heard, one_line, traceback_wanted
+from pets_seg.command.messages import boundary, exit_code, heard, one_line, report, traceback_wanted
 from pets_seg.command.replay import expand
 from pets_seg.command.sweeps import CONFIG_NAME, CONFIG_PATH, told_apart
 from pets_seg.config.register import register
@@ -100,8 +100,22 @@ def _start(words: list[str]) -> None:
         # Hydra's own files are written once.
         words = [*words, "hydra.output_subdir=null", "hydra/job_logging=terminal"]
     sys.argv[1:] = told_apart(check_arguments(for_recorded_data(expand(words))))
-    if not only_shows(sys.argv[1:]):
-        if "${" in (folder := os.getcwd()):
-            raise InputError(f"{folder}: holds ${{, which a configuration takes for a reference; start elsewhere")
-        settle()
-    run()
+    if only_shows(sys.argv[1:]):
+        run()
+        return
+    if "${" in (folder := os.getcwd()):
+        raise InputError(f"{folder}: holds ${{, which a configuration takes for a reference; start elsewhere")
+    settle()
+    # Hydra imports it too, but not for what only shows.
+    from pets_seg.command.hooks import Hooks
+
+    try:
+        run()
+    except Exception as error:
+        # A launcher raises this for a job whose process died. What became of the other jobs is to be seen too.
+        if not Hooks.elsewhere:
+            raise
+        report(error)
+    if Hooks.elsewhere:
+        hooks, config = Hooks.elsewhere
+        hooks.on_multirun_end(config)

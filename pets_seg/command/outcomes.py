@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from pets_seg.errors import RunError
@@ -18,7 +18,7 @@ BEGUN, DONE, FAILED, HELD = "begun", "done", "failed", "held by another process"
 
 @dataclass(frozen=True)
 class Outcome:
-    """The name of a job's run, what became of it (one of the four words above), and why it failed."""
+    """The name of a job's run, what became of it (one of the four words above), and why, unless it is done."""
 
     run: str
     state: str
@@ -57,7 +57,7 @@ class Outcomes:
     def again(self, numbers: Sequence[int], first: int) -> None:
         """Say that these jobs are launched again, under the numbers from `first` on."""
         for index, number in enumerate(numbers):
-            self.tell(number, Outcome(self.known[number].run, BEGUN))
+            self.tell(number, replace(self.known[number], state=BEGUN))
             self.first_number[first + index] = number
 
     def numbers(self, state: str) -> list[int]:

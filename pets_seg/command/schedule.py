@@ -7,6 +7,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from pets_seg.command.jobs import swept
 from pets_seg.config.groups import IDENTITY
 from pets_seg.config.plain import plain_parts
 from pets_seg.machine.terminal import duration
@@ -90,9 +91,7 @@ def plan(jobs: Sequence[DictConfig]) -> Schedule:
         folder = Path(job.hydra.sweep.dir) / job.hydra.sweep.subdir
         work.append(Work(folder, config, counts[data], Machine(describe_device(device), torch.get_num_threads())))
     given = [[str(item) for item in job.hydra.overrides.task] for job in jobs]
-    common = set.intersection(*map(set, given))
-    swept = [" ".join(item for item in items if item not in common) for items in given]
-    return Schedule(work, swept, Path(jobs[0].hydra.sweep.dir).parent)
+    return Schedule(work, swept(given), Path(jobs[0].hydra.sweep.dir).parent)
 
 
 def _jobs(count: int) -> str:

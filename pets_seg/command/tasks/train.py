@@ -55,7 +55,7 @@ log = logging.getLogger("pets_seg")
 
 def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     """Raise InputError for what can be known before the run folder is made; fetch and decode what is needed."""
-    config, _ = checked(cfg)
+    config = _settings(cfg)
     if this_world().first:
         check_tracker(config["tracker"], False)
     if config["replay"]:
@@ -123,10 +123,14 @@ def _data_now(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, s
 
 def checked(cfg: DictConfig) -> tuple[dict[str, Any], torch.device]:
     """Return a configuration as plain values, with its precision and its checkpoint resolved, and its device."""
-    config, device = resolved(with_digest(check(cfg)))
+    return resolved(_settings(cfg))
+
+
+def _settings(cfg: DictConfig) -> dict[str, Any]:
+    config = with_digest(check(cfg))
     # Also when the run starts: other launchers run jobs in processes that prepared nothing.
     allow(config)
-    return config, device
+    return config
 
 
 def train_run(config: dict[str, Any], device: torch.device, path: Path, end: Callable[[dict[str, str]], None]) -> float:
