@@ -38,6 +38,12 @@ def halt() -> None:
     time.sleep(100)
 
 
+def pause() -> None:
+    """Stand still until the file `go` is in the folder of the command, and leave word of it as `halt` does."""
+    Path("halted").touch()
+    wait_for(Path("go").exists, seconds=200)
+
+
 def interrupt() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
@@ -121,8 +127,8 @@ def forked(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(arguments, code, *(file.read_text() for file in streams))
 
 
-def wait_for(condition: Callable[[], Any]) -> Any:
-    last = time.monotonic() + 60
+def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
+    last = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < last
         time.sleep(0.01)

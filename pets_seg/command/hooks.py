@@ -13,18 +13,24 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from pets_seg.command.jobs import chosen_later, compose_jobs
+from pets_seg.command.held import finish_held
+from pets_seg.command.jobs import chosen_later, compose_jobs, swept, words_of
 from pets_seg.command.loading import loading
-from pets_seg.command.messages import boundary
+from pets_seg.command.messages import boundary, one_line
+from pets_seg.command.outcomes import BEGUN, DONE, FAILED, HELD, Outcome, Outcomes
 from pets_seg.command.reads import TASKS, check_files, check_words
 from pets_seg.command.schedule import Schedule, plan
 from pets_seg.config.identity import run_name
 from pets_seg.config.plain import plain, plain_parts
 from pets_seg.errors import InputError, RunError
+from pets_seg.machine import cuda
 from pets_seg.machine.terminal import python
 from pets_seg.machine.world import this_world
-from pets_seg.run_folder.lock import check_free, check_writable
+from pets_seg.run_folder.lock import HeldError, check_free, check_writable
 
+RUN_NAME = "${run_name:}"
+# Why a job was not done that did not say it itself.
+SILENT = "its process ended unexpectedly, or did not begin; the same command continues it"
 SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
 
 
@@ -34,14 +40,18 @@ class Hooks(Callback):
     Hydra turns an Exception of a callback into a warning, so a refusal ends the process.
     """
 
+    # The one of a sweep whose jobs another launcher than Hydra's own runs, until it ends, and its configuration.
+    elsewhere: "tuple[Hooks, DictConfig] | None" = None
+
     def __init__(self) -> None:
-        self.runs: list[str] = []
-        self.not_done: list[str] = []
-        self.all_well = True
+        # The words of each job, if they are known before the first one starts.
+        self.jobs: list[list[str]] = []
+        self.outcomes = Outcomes()
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check the one job."""
-        Schedule.current = None
+        Schedule.current = Hooks.elsewhere = None
+        cuda.let_in()
         with boundary(code=2):
             world, trains = this_world(), _task(config, sweep=False) == "train"
             _check(config)
@@ -64,8 +74,10 @@ class Hooks(Callback):
                 meet()
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Check all jobs of the sweep."""
-        Schedule.current = None
+        """Check all jobs of the sweep, without a CUDA context."""
+        Schedule.current = Hooks.elsewhere = None
+        # Another launcher runs jobs side by side, in processes of its own.
+        cuda.keep_out(jobs_elsewhere=not config.hydra.launcher._target_.endswith("BasicLauncher"))
         with boundary(code=2):
             if this_world().size > 1:
                 raise InputError("-m: a sweep is one process; start runs by torchrun, or unset TORCHELASTIC_RUN_ID")
@@ -87,16 +99,17 @@ class Hooks(Callback):
         check_tracker(plain(config.tracker), True)
         if config.report.wandb:
             check_account()
-        names = [run_name(job) for job in jobs]
-        for job, name in zip(jobs, names, strict=True):
-            # A sweep's runs are sought in its own folder.
-            if (folder := job.hydra.sweep.subdir) != name:
+        for job in jobs:
+            # A sweep's runs are sought in its own folder. What the name is, a job elsewhere finds out there.
+            if (folder := plain(job.hydra.sweep, resolve=False)["subdir"]) != RUN_NAME:
                 raise InputError(f"hydra.sweep.subdir={folder}: must be the run's name; set hydra.sweep.dir instead")
-        # Jobs may be the same run, which the later one then finds finished.
-        self.runs = [] if chosen_later(config) else [*dict.fromkeys(names)]
         check_writable(Path(config.hydra.sweep.dir))
-        # Another launcher runs jobs side by side, in processes of its own.
-        if config.hydra.launcher._target_.endswith("BasicLauncher") and len(jobs) > 1:
+        if not chosen_later(config.hydra):
+            self.jobs = [words_of(config, job) for job in jobs]
+        if cuda.elsewhere:
+            self.outcomes.listen(Path(config.hydra.sweep.dir))
+            Hooks.elsewhere = self, config
+        elif len(jobs) > 1:
             Schedule.current = plan(jobs)
             Schedule.current.announce()
 
@@ -104,15 +117,23 @@ class Hooks(Callback):
         """Say which job of the sweep this is, and about how long the others will take."""
         if Schedule.current:
             Schedule.current.begin(config.hydra.job.num)
+        cuda.let_in()
+        if config.hydra.mode == RunMode.MULTIRUN:
+            self.outcomes.tell(config.hydra.job.num, Outcome(_run_of(config), BEGUN, SILENT))
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        """Remember whether a job failed: `pets_seg.run` then returns None. In a sweep, bring its tables up to date."""
+        """In a sweep, remember what became of a job, and bring the sweep's tables up to date."""
+        if config.hydra.mode != RunMode.MULTIRUN:
+            return
         # Hydra prints a line of its own when the value of a failed job is asked for.
-        done = job_return.status == JobStatus.COMPLETED and job_return.return_value is not None
-        self.all_well &= done
-        if not done and config.hydra.mode == RunMode.MULTIRUN:
-            self.not_done.append(config.hydra.sweep.subdir)
-        if config.task.name == "train" and config.hydra.mode == RunMode.MULTIRUN:
+        value = job_return.return_value if job_return.status == JobStatus.COMPLETED else None
+        failed = value is None or isinstance(value, Exception)
+        state = HELD if isinstance(value, HeldError) else FAILED if failed else DONE
+        reason = one_line(value) if state == FAILED and value else ""
+        self.outcomes.tell(config.hydra.job.num, Outcome(_run_of(config), state, reason))
+        if failed and value:
+            job_return.return_value = None
+        if config.task.name == "train":
             from pets_seg.command.tasks.report import read_sweep
             from pets_seg.report.tables import write_tables
 
@@ -126,18 +147,37 @@ class Hooks(Callback):
         # Hydra 1.4 also comes here when a sweep was refused or interrupted.
         if sys.exc_info()[0]:
             return
+        Hooks.elsewhere = None
+        all_well = True
         if config.task.name == "train":
             from pets_seg.command.tasks.report import end_sweep
 
             with boundary(code=1):
-                self.all_well &= end_sweep(config, self.runs, self.not_done)
+                finish_held(config, self, self.outcomes, self.jobs)
+                all_well = end_sweep(config, *self._told())
+        done = self.outcomes.numbers(DONE)
+        all_well &= len(done) == max(len(self.jobs), len(self.outcomes.known))
         given = _given(config)
         # A file's own commands go on from its study as it stands there.
         fits = all(word.startswith("experiment=") for word in given) or any(w.startswith("closing=") for w in given)
-        if config.closing and fits and self.all_well and config.task.name == "train":
+        if config.closing and fits and all_well and config.task.name == "train":
             print(f"\n{config.closing.strip()}".replace("{python}", python()))
-        if not self.all_well:
+        if not all_well:
             sys.exit(1)
+
+    def _told(self) -> tuple[list[str], dict[str, str]]:
+        """Return the runs of the jobs and why any was not done; a job that told of no run is there by its words.
+
+        Of jobs that a sweeper chooses later only the second is returned.
+        """
+        known = self.outcomes.known
+        told = [
+            known.get(number, Outcome(words or "the job", FAILED, SILENT))
+            for number, words in enumerate(swept(self.jobs))
+        ]
+        reasons = {outcome.run: outcome.reason for outcome in told or known.values() if outcome.state != DONE}
+        # Jobs may be the same run, which the later one then finds finished.
+        return [*dict.fromkeys(outcome.run for outcome in told)], reasons
 
 
 def _task(config: DictConfig, sweep: bool) -> str:
@@ -149,6 +189,11 @@ def _task(config: DictConfig, sweep: bool) -> str:
         raise InputError(f"task={name}: runs in one process; torchrun is for task=train")
     check_words(name, [*plain(config.hydra.overrides.hydra, resolve=False), *_given(config)], sweep)
     return name
+
+
+def _run_of(config: DictConfig) -> str:
+    """Return the name of a job's run."""
+    return Path(config.hydra.runtime.output_dir).name
 
 
 def _check(config: DictConfig) -> None:

@@ -2,7 +2,9 @@
 
 import math
 import re
+from collections.abc import Sequence
 from itertools import islice
+from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
@@ -21,9 +23,9 @@ from pets_seg.errors import InputError
 MOST_JOBS = 10_000
 
 
-def chosen_later(config: DictConfig) -> bool:
+def chosen_later(hydra: Any) -> bool:
     """Whether another sweeper than Hydra's own chooses the jobs of this sweep, one by one while it runs."""
-    return not config.hydra.sweeper._target_.endswith("BasicSweeper")
+    return not hydra.sweeper._target_.endswith("BasicSweeper")
 
 
 def compose_jobs(config: DictConfig) -> list[DictConfig]:
@@ -31,7 +33,7 @@ def compose_jobs(config: DictConfig) -> list[DictConfig]:
 
     Raises InputError for a sweep without jobs or with too many, and for options that do not go together in one.
     """
-    if chosen_later(config):
+    if chosen_later(config.hydra):
         return [config]
     loader = GlobalHydra.instance().config_loader()
     given = [f"{key}={value}" for key, value in listed(config).items()]
@@ -50,6 +52,21 @@ def compose_jobs(config: DictConfig) -> list[DictConfig]:
     groups = {item.key_or_group: word for word, item in swept.items() if item.key_or_group in GROUPS}
     [batch] = BasicSweeper.split_arguments(overrides, max_batch_size=None)
     return [_compose(config, words, groups) for words in batch]
+
+
+def words_of(config: DictConfig, job: DictConfig) -> list[str]:
+    """Return what a composed job is launched with, beside what is common to all jobs of its sweep."""
+    common = plain(config.hydra.overrides.hydra, resolve=False)
+    return [
+        *(word for word in plain(job.hydra.overrides.hydra, resolve=False) if word not in common),
+        *plain(job.hydra.overrides.task, resolve=False),
+    ]
+
+
+def swept(jobs: Sequence[Sequence[str]]) -> list[str]:
+    """Return of each job, by its words, those that not all jobs have."""
+    common = set.intersection(*map(set, jobs)) if jobs else set()
+    return [" ".join(word for word in words if word not in common) for words in jobs]
 
 
 def _compose(config: DictConfig, words: list[str], groups: dict[str, str]) -> DictConfig:

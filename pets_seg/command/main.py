@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from pets_seg.command.arguments import check_arguments, for_recorded_data, only_shows, typed
 from pets_seg.command.completion import completes, module_script
 from pets_seg.command.help import register_help
-from pets_seg.command.messages import boundary, exit_code, heard, one_line, traceback_wanted
+from pets_seg.command.messages import boundary, exit_code, heard, one_line, report, traceback_wanted
 from pets_seg.command.replay import expand
 from pets_seg.command.sweeps import CONFIG_NAME, CONFIG_PATH, told_apart
 from pets_seg.config.register import register
@@ -24,6 +24,7 @@ from pets_seg.errors import InputError
 from pets_seg.machine.home import settle
 from pets_seg.machine.terminal import output_problem, unfailing_output
 from pets_seg.machine.world import this_world
+from pets_seg.run_folder.lock import HeldError
 
 # OpenMP's threads wait for work by spinning; two runs on the same cores then block each other and come to a near
 # standstill. A short spin prevents that and costs a single run little. It must be set before torch is imported.
@@ -38,8 +39,11 @@ BEHAVIOUR: dict[str, Any] = {"version_base": "1.3"} if hydra.__version__.startsw
 
 
 @hydra.main(config_path=CONFIG_PATH, config_name=CONFIG_NAME, **BEHAVIOUR)
-def run(cfg: DictConfig) -> float | None:
-    """Run one job and return its figure; in a sweep a failed job is logged, returns None, and the others go on."""
+def run(cfg: DictConfig) -> float | Exception:
+    """Run one job and return its figure; in a sweep a failed job is logged, returns its error, and the others go on.
+
+    `hooks` hands None to Hydra in place of the error.
+    """
     alone = HydraConfig.get().mode == RunMode.RUN
     if not this_world().first:
         # Rank 0 reports what every rank raises.
@@ -47,13 +51,16 @@ def run(cfg: DictConfig) -> float | None:
     try:
         return importlib.import_module(f"pets_seg.command.tasks.{cfg.task.name}").run(cfg)
     except Exception as error:
+        if isinstance(error, HeldError) and not alone:
+            log.info(f"{error.args[0]}; this sweep goes on without it, and waits for it in the end")
+            return error
         log.debug("traceback", exc_info=True)
         if alone and traceback_wanted:
             raise
         log.error(one_line(error))
         if alone:
             sys.exit(exit_code(error))
-        return None
+        return error
 
 
 def main() -> None:
@@ -95,8 +102,22 @@ def _start(words: list[str]) -> None:
         # Hydra's own files are written once.
         words = [*words, "hydra.output_subdir=null", "hydra/job_logging=terminal"]
     sys.argv[1:] = told_apart(check_arguments(for_recorded_data(expand(words))))
-    if not only_shows(sys.argv[1:]):
-        if "${" in (folder := os.getcwd()):
-            raise InputError(f"{folder}: holds ${{, which a configuration takes for a reference; start elsewhere")
-        settle()
-    run()
+    if only_shows(sys.argv[1:]):
+        run()
+        return
+    if "${" in (folder := os.getcwd()):
+        raise InputError(f"{folder}: holds ${{, which a configuration takes for a reference; start elsewhere")
+    settle()
+    # Hydra imports it too, but not for what only shows.
+    from pets_seg.command.hooks import Hooks
+
+    try:
+        run()
+    except Exception as error:
+        # A launcher raises this for a job whose process died. What became of the other jobs is to be seen too.
+        if not Hooks.elsewhere:
+            raise
+        report(error)
+    if Hooks.elsewhere:
+        hooks, config = Hooks.elsewhere
+        hooks.on_multirun_end(config)

@@ -45,11 +45,17 @@ def boundary(code: int | None = None, silent: bool = False) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if traceback_wanted:
-            traceback.print_exc()
-        elif not silent and heard():
-            print(one_line(error), file=sys.stderr)
+        if not silent or traceback_wanted:
+            report(error)
         sys.exit(code or exit_code(error))
+
+
+def report(error: Exception) -> None:
+    """Print the one line of what ended a command, or its traceback, on standard error."""
+    if traceback_wanted:
+        traceback.print_exception(error)
+    elif heard():
+        print(one_line(error), file=sys.stderr)
 
 
 def heard() -> bool:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from pets_seg.command.jobs import swept
 from pets_seg.config.groups import IDENTITY
 from pets_seg.config.plain import plain_parts
 from pets_seg.machine.terminal import duration
+from pets_seg.run_folder.lock import is_held
 from pets_seg.run_folder.pace import Machine, Work, seconds_left
 
 log = logging.getLogger("pets_seg")
@@ -50,24 +52,27 @@ class Schedule:
         if self.announced:
             return
         self.announced = True
-        time_left, part, _ = self._time_left(self.number)
+        time_left, part, _ = self._time_left(self.number, training=True)
         if time_left:
             whole = "" if self.number else f" for all {_jobs(len(self.work))}"
             # By the log, which keeps clear of a progress bar.
             log.info(f"{time_left} left{part or whole}")
 
-    def _time_left(self, first: int) -> tuple[str, str, bool]:
-        """Return about how long the jobs from number `first` on take, "" if unknown.
+    def _time_left(self, first: int, training: bool = False) -> tuple[str, str, bool]:
+        """Return about how long the jobs from number `first` on take, "" if unknown; `training` says if it has begun.
 
-        Then for how many of them it is known, "" if for all, and whether it is known for the first.
+        Then for how many of them that is, "" if for all, and whether it is known for the first. Runs that other
+        processes are training take no time here.
         """
         # Jobs may be the same run, which is trained once.
         runs = {item.folder: item for item in self.work[first:]}
-        seconds = seconds_left(self.runs, [*runs.values()])
+        ours = self.work[first].folder if training else None
+        own = [item for folder, item in runs.items() if folder == ours or not is_held(folder)]
+        seconds = seconds_left(self.runs, own)
         known = [value for value in seconds if value is not None]
         time_left = f"about {duration(round(sum(known)))}" if any(known) else ""
-        part = f" for {len(known)} of {_jobs(len(seconds))}" if len(known) < len(seconds) else ""
-        return time_left, part, seconds[0] is not None
+        part = f" for {len(known)} of {_jobs(len(runs))}" if len(known) < len(runs) else ""
+        return time_left, part, not seconds or seconds[0] is not None
 
 
 def plan(jobs: Sequence[DictConfig]) -> Schedule:
@@ -86,9 +91,7 @@ def plan(jobs: Sequence[DictConfig]) -> Schedule:
         folder = Path(job.hydra.sweep.dir) / job.hydra.sweep.subdir
         work.append(Work(folder, config, counts[data], Machine(describe_device(device), torch.get_num_threads())))
     given = [[str(item) for item in job.hydra.overrides.task] for job in jobs]
-    common = set.intersection(*map(set, given))
-    swept = [" ".join(item for item in items if item not in common) for items in given]
-    return Schedule(work, swept, Path(jobs[0].hydra.sweep.dir).parent)
+    return Schedule(work, swept(given), Path(jobs[0].hydra.sweep.dir).parent)
 
 
 def _jobs(count: int) -> str:

@@ -16,6 +16,7 @@ from pets_seg.config.plain import plain
 from pets_seg.config.rules import Range, check_value, shown
 from pets_seg.config.schema import Root, rules
 from pets_seg.errors import InputError, nearest
+from pets_seg.machine import cuda
 
 # How the sum of a loss refers to one of its settings.
 REFERENCE = re.compile(r"\$\{(?:loss)?\.+(\w+)\}")
@@ -28,8 +29,8 @@ WEIGHT = Annotated[float, Range(0)]
 def check(cfg: DictConfig, named: Collection[str] = ()) -> dict[str, Any]:
     """Return a configuration as plain values.
 
-    Raises InputError for a value out of its range, options that contradict, or a device that is not here. Of the
-    options of the groups in `named` only the class must be there.
+    Raises InputError for a value out of its range, options that contradict, or a device that is not here, unless it is
+    for jobs elsewhere. Of the options of the groups in `named` only the class must be there.
     """
     try:
         config = plain(cfg)
@@ -135,10 +136,11 @@ def _check_sum(node: Mapping[str, Any], written: Any) -> None:
 
 
 def _check_together(config: Mapping[str, Any]) -> None:
-    from pets_seg.machine.device import resolve_device, resolve_precision
+    from pets_seg.machine.device import resolved
 
     train = config["train"]
-    resolve_precision(train["precision"], resolve_device(train["device"]))
+    if not cuda.elsewhere:
+        resolved(config)
     if train["accumulate"] > train["batch_size"]:
         raise InputError(
             f"train.accumulate={train['accumulate']}: must not exceed train.batch_size={train['batch_size']}; lower it"

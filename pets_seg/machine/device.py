@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from pets_seg.errors import InputError
+from pets_seg.machine.cuda import cuda_devices
 from pets_seg.machine.world import this_world
 
 
@@ -16,14 +17,15 @@ def resolve_device(name: str) -> torch.device:
     Each of several processes takes the CUDA device of its local rank. Raises InputError for another name, and for a
     device that this machine lacks.
     """
-    world, count = this_world(), torch.cuda.device_count()
+    world = this_world()
     if name == "auto":
         mps = torch.backends.mps.is_available() and world.size == 1
-        name = "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"
+        name = "cuda" if cuda_devices() else "mps" if mps else "cpu"
     if not re.fullmatch(r"cpu|mps|cuda(:\d{1,3})?", name):
         raise InputError(f"train.device={name}: must be one of auto, cpu, cuda, cuda:N, mps")
     if world.size > 1 and name not in ("cpu", "cuda"):
         raise InputError(f"train.device={name}: {world.size} processes take train.device=cpu, cuda or auto")
+    count = len(cuda_devices()) if name.startswith("cuda") else 0
     if world.size > 1 and name == "cuda":
         if count < world.local_size:
             raise InputError(
@@ -47,7 +49,7 @@ def resolved(config: Mapping[str, Any]) -> tuple[dict[str, Any], torch.device]:
 
 def describe_device(device: torch.device) -> str:
     """Return what status.json calls the device: cpu, mps, or cuda with the name of the GPU."""
-    return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
+    return f"{device} ({cuda_devices()[device.index or 0].name})" if device.type == "cuda" else device.type
 
 
 def resolve_precision(name: str, device: torch.device) -> str:
@@ -55,7 +57,7 @@ def resolve_precision(name: str, device: torch.device) -> str:
     if name == "auto":
         if device.type != "cuda":
             return "fp32"
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+        return "bf16" if cuda_devices()[device.index or 0].bf16 else "fp16"
     if name == "fp16" and device.type != "cuda":
         raise InputError(f"train.precision=fp16: needs CUDA, the device is {device.type}; use fp32 or auto")
     return name

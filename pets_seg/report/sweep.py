@@ -3,7 +3,7 @@
 import math
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pets_seg.machine.terminal import coloured, width
@@ -37,12 +37,20 @@ WORDS = {
 }
 
 
-def show_sweep(study: Study, names: Sequence[str], page: Path | None, wandb: str | None = None) -> bool:
+def show_sweep(
+    study: Study,
+    names: Sequence[str],
+    page: Path | None,
+    wandb: str | None = None,
+    not_done: Mapping[str, str] | None = None,
+) -> bool:
     """Print the jobs of a sweep, why any did not finish, and their comparison; return whether all did.
 
     `names` are the run folders of this command's jobs; the sweep's folder may hold runs of earlier ones. Without names,
-    where another sweeper chose the jobs, all runs count. `wandb` is the address of the runs or the report in W&B.
+    where another sweeper chose the jobs, all runs count. `wandb` is the address of the runs or the report in W&B,
+    `not_done` why jobs ended whose run may not say it.
     """
+    reasons = not_done or {}
     [folder] = study.folders
     jobs = [run for run in study.runs if run.name in names] if names else study.runs
     print(f"\n{count(len(jobs), 'run')} in {folder}, listed in {folder / 'runs.csv'}")
@@ -52,6 +60,10 @@ def show_sweep(study: Study, names: Sequence[str], page: Path | None, wandb: str
         if not run.finished:
             reason = "another process is at work on it" if run.state == "running" else "no reason recorded"
             print(f"\n{run.name} {run.state}: {run.error or reason}")
+    made = {run.name for run in jobs}
+    for name, reason in reasons.items():
+        if name not in made:
+            print(f"\n{name} not made: {reason}")
     show_comparison(study, page, wandb)
     return bool(jobs) and len(jobs) == len(names or jobs) and all(run.finished for run in jobs)
 

@@ -3,7 +3,8 @@
 import errno
 import logging
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,19 +15,29 @@ from pets_seg.run_folder.names import LOCK, STATUS
 from pets_seg.run_folder.reading import read_json
 
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
+# Seconds between two looks at a lock that is waited for.
+LOOK_EVERY = 0.5
 log = logging.getLogger("pets_seg")
+
+
+class HeldError(InputError):
+    """Another process is training the run; `args[0]` says which run, and who has it."""
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}; wait for it, or end it"
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a run folder, at most until the process ends; InputError, saying who has it, if another does."""
+    """Hold the lock of a run folder, at most until the process ends; HeldError if another process has it.
+
+    Raises InputError if the folder cannot be written.
+    """
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        raise InputError(
-            f"{folder}: another process is training this run{_holder(folder)}; wait for it, or end it"
-        ) from None
+        raise HeldError(f"{folder}: another process is training this run{_holder(folder)}") from None
     # Some network file systems have no locks.
     except (NotImplementedError, OSError) as error:
         if getattr(error, "errno", errno.ENOSYS) not in NO_LOCKS:
@@ -40,8 +51,29 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+def is_held(folder: Path) -> bool:
+    """Return whether another process holds the lock of a run folder; creates nothing, and does not wait."""
+    try:
+        if not (folder / LOCK).exists():
+            return False
+        with FileLock(folder / LOCK, blocking=False):
+            return False
+    except Timeout:
+        return True
+    # It cannot be written, or the file system has no locks: the next process to train the run says so.
+    except (NotImplementedError, OSError):
+        return False
+
+
+def wait_for(folders: Sequence[Path]) -> list[Path]:
+    """Wait until other processes hold fewer than all of these run folders; return those that none holds."""
+    while not (free := [folder for folder in folders if not is_held(folder)]):
+        time.sleep(LOOK_EVERY)
+    return free
+
+
 def check_free(folder: Path) -> None:
-    """Raise InputError if the run folder cannot be written or another process holds it; create nothing."""
+    """Raise InputError if the run folder cannot be written, HeldError if another process holds it; create nothing."""
     check_writable(folder)
     if (folder / LOCK).exists():
         with locked(folder):

@@ -1,11 +1,15 @@
-"""The peak memory of a run."""
+"""The peak memory of a run, and what is said where there is not enough."""
 
 import contextlib
 import gc
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
+
+from pets_seg.errors import RunError
 
 
 def reset_peak(device: torch.device) -> None:
@@ -33,3 +37,15 @@ def peak_memory_mb(device: torch.device) -> float:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak * (1 if sys.platform == "darwin" else 1024) / 1e6, 1)
+
+
+def out_of_memory(error: BaseException, config: Mapping[str, Any]) -> RunError | None:
+    """Return the error to show, with a smaller batch size to try, where `error` says that memory ran out."""
+    told = any(text in str(error) for text in ("can't allocate memory", "out of memory"))
+    if not told and not isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return None
+    batch_size = config["train"]["batch_size"]
+    return RunError(
+        f"out of memory with train.batch_size={batch_size} at data.size={config['data']['size']}; "
+        f"try train.batch_size={max(1, batch_size // 2)} or a smaller data.size"
+    )

@@ -17,11 +17,15 @@ from pets_seg.models import build_apart, on_meta
 from pets_seg.models.checkpoint import starting_weights
 from pets_seg.training.objective import Loss, build_objective
 
+# Methods by which older and newer optimizers of torch ask, in every step, whether a graph of CUDA's is being captured.
+# Also for a parameter on the CPU they make a CUDA context.
+GRAPH_CHECKS = ("_cuda_graph_capture_health_check", "_accelerator_graph_capture_health_check")
+
 
 def try_parts(config: Mapping[str, Any]) -> None:
     """Raise InputError for a network, loss, metric, optimizer or schedule that cannot be used as it is called.
 
-    `config` is a resolved configuration.
+    `config` is a checked configuration. CUDA is left alone.
     """
     settings = json.dumps([config[group] for group in ("model", "data", "train")], default=str)
     _try_network(settings, config.get("checkpoint"), config.get(DIGEST))
@@ -30,10 +34,13 @@ def try_parts(config: Mapping[str, Any]) -> None:
     for name, metric in build_metrics(config.get("metric")).items():
         _try_function(f"metric={name}", metric, by_pixel=False)
     layer = torch.nn.Linear(1, 1)
+    # Computed by `backward`, they would start threads for all CUDA devices, and spoil every later fork.
+    layer.weight.grad, layer.bias.grad = torch.ones(1, 1), torch.ones(1)
     optimizer = build("optimizer", config["optimizer"], layer.parameters(), makes=torch.optim.Optimizer)
     scheduler = build("scheduler", config["scheduler"], optimizer, 100, makes=LRScheduler)
     try:
-        layer(torch.ones(1, 1)).sum().backward()
+        for check in GRAPH_CHECKS:
+            setattr(optimizer, check, lambda: None)
         optimizer.step()
         scheduler.step()
     except Exception as error:

@@ -97,7 +97,10 @@ def test_a_sweep_says_which_runs_it_did_not_do(tmp_path: Path, root: Path) -> No
     write(root, inverted=True)
     done = forked(*command, "seed=0,1", cwd=tmp_path)
     assert done.returncode == 1
-    assert f"not done now, and shown with their former figures: {former}; why is said above" in done.stdout
+    line = (
+        f"\n{former} not done now, and shown with its former figures: runs/default/{former}: was trained on other data"
+    )
+    assert line in done.stdout, done.stdout
 
 
 @pytest.mark.parametrize("known", ["status", "checkpoint"])

@@ -65,13 +65,6 @@ def test_the_second_process_says_who_is_at_work_and_changes_nothing(
         assert len(shown.strip().splitlines()) == 1
     assert before == {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in run.rglob("*") if path.is_file()}
 
-    # In a sweep the other jobs go on.
-    code, shown = in_process("-m", *arguments, "seed=0,1")
-    assert code == 1
-    assert "another process is training this run (host there" in shown
-    assert json.loads((run / "status.json").read_text()) == status
-    assert shown.count("  finished  ") == 1
-
     # A process that was killed holds nothing any more.
     process.kill()
     process.wait()

@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,6 @@ from pets_seg.report.study.compare import common_seeds
 from pets_seg.report.study.examples import Example, choose_groups, choose_images
 from pets_seg.report.study.runs import Run, run_folders
 from pets_seg.report.study.study import Study, read_study
-from pets_seg.report.study.words import listed
 from pets_seg.report.sweep import show_comparison, show_sweep
 from pets_seg.report.tables import cost_table, course_table, main_table, markdown, write_tables
 from pets_seg.report.wandb_report import check_account, save_report
@@ -81,10 +80,10 @@ def read_sweep(cfg: DictConfig) -> tuple[Study, str]:
         return read_study([folder]), str(error)
 
 
-def end_sweep(cfg: DictConfig, runs: Sequence[str], not_done: Sequence[str]) -> bool:
+def end_sweep(cfg: DictConfig, runs: Sequence[str], not_done: Mapping[str, str]) -> bool:
     """Make the report of a sweep and print its `runs` and their comparison; return whether all of them are finished.
 
-    Of the jobs that were `not_done`, those whose run was finished before are named.
+    `not_done` are the runs of this command's jobs that it did not finish, and why.
     """
     folder = Path(cfg.hydra.sweep.dir)
     if not folder.is_dir():
@@ -92,10 +91,12 @@ def end_sweep(cfg: DictConfig, runs: Sequence[str], not_done: Sequence[str]) -> 
     study, problem = read_sweep(cfg)
     if problem:
         print(f"{problem}; the simplest group is the baseline", file=sys.stderr)
-    finished = _conclude(study, cfg, lambda page, wandb: show_sweep(study, runs, page, wandb or sweep_place(folder)))
-    former = [run.name for run in study.runs if run.finished and run.name in not_done]
-    if former:
-        print(f"\nnot done now, and shown with their former figures: {listed(former, 'and')}; why is said above")
+    finished = _conclude(
+        study, cfg, lambda page, wandb: show_sweep(study, runs, page, wandb or sweep_place(folder), not_done)
+    )
+    for run in study.runs:
+        if run.finished and run.name in not_done:
+            print(f"\n{run.name} not done now, and shown with its former figures: {not_done[run.name]}")
     return finished
 
 

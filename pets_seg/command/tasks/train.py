@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 from pets_seg.augment import check_operations
 from pets_seg.command.after_run import show_files, show_next, show_result
 from pets_seg.command.arguments import flags, typed
+from pets_seg.command.jobs import chosen_later
 from pets_seg.command.leakage import check_start
 from pets_seg.command.messages import exit_code, one_line
 from pets_seg.command.own_masks import tell_of_masks
@@ -35,13 +36,14 @@ from pets_seg.machine.device import describe_device, resolved
 from pets_seg.machine.terminal import from_here
 from pets_seg.machine.world import World, this_world
 from pets_seg.run_folder.folder import RunFolder, describe_machine, git_commit
-from pets_seg.run_folder.lock import locked
+from pets_seg.run_folder.lock import HeldError, locked, wait_for
 from pets_seg.run_folder.paths import recorded
 from pets_seg.run_folder.recorded_data import check_same_data
 from pets_seg.tracking.tracker import Tracker, begin, check_tracker, finished_already
 from pets_seg.training.distributed import lost_rank, process_group
 from pets_seg.training.interruption import Interruption
 from pets_seg.training.loop import train
+from pets_seg.training.memory import out_of_memory
 from pets_seg.training.rescore import add_metrics
 from pets_seg.training.trial import try_parts
 
@@ -55,7 +57,7 @@ log = logging.getLogger("pets_seg")
 
 def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     """Raise InputError for what can be known before the run folder is made; fetch and decode what is needed."""
-    config, _ = checked(cfg)
+    config = _settings(cfg)
     if this_world().first:
         check_tracker(config["tracker"], False)
     if config["replay"]:
@@ -81,11 +83,22 @@ def run(cfg: DictConfig) -> float:
         use_threads_of(config["replay"])
         if this_world().first and (change := changed_data(config, *_data_now(config["data"]))):
             log.warning(change)
-    if device.type == "cpu" and cfg.train.precision == "auto" and this_world().first:
+    if cfg.train.precision == "auto" and device.type == "cpu" and this_world().first:
         tell_of_bf16()
     # A sweep ends with a page of all its runs.
     alone = hydra.mode == RunMode.RUN
-    dice = train_run(config, device, path, end=lambda where: show_files(path, where) if alone else None)
+    while True:
+        try:
+            dice = train_run(config, device, path, end=lambda where: show_files(path, where) if alone else None)
+            break
+        except HeldError as error:
+            # Such a sweeper chooses the next job by the figure of this one; others leave it for the end of the sweep.
+            if alone or not chosen_later(hydra):
+                raise
+            log.info(f"{error.args[0]}; waiting for it")
+            wait_for([path])
+            # What another process has trained by now is not to be trained again.
+            config["existing"] = "continue"
     if alone and this_world().first:
         # Of Hydra's own settings only these belong into the next command, which is a sweep.
         kept = [word for word in hydra.overrides.hydra if word.startswith(("hydra.searchpath=", "hydra.run."))]
@@ -114,10 +127,14 @@ def _data_now(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, s
 
 def checked(cfg: DictConfig) -> tuple[dict[str, Any], torch.device]:
     """Return a configuration as plain values, with its precision and its checkpoint resolved, and its device."""
-    config, device = resolved(with_digest(check(cfg)))
+    return resolved(_settings(cfg))
+
+
+def _settings(cfg: DictConfig) -> dict[str, Any]:
+    config = with_digest(check(cfg))
     # Also when the run starts: other launchers run jobs in processes that prepared nothing.
     allow(config)
-    return config, device
+    return config
 
 
 def train_run(config: dict[str, Any], device: torch.device, path: Path, end: Callable[[dict[str, str]], None]) -> float:
@@ -227,11 +244,4 @@ def _train(
 
 def _explained(error: BaseException, config: dict[str, Any], world: World) -> BaseException:
     """Return a RunError that explains a lack of memory or a lost rank, otherwise `error` itself."""
-    no_memory = any(text in str(error) for text in ("can't allocate memory", "out of memory"))
-    if no_memory or isinstance(error, MemoryError | torch.OutOfMemoryError):
-        batch_size = config["train"]["batch_size"]
-        return RunError(
-            f"out of memory with train.batch_size={batch_size} at data.size={config['data']['size']}; "
-            f"try train.batch_size={max(1, batch_size // 2)} or a smaller data.size"
-        )
-    return lost_rank(error, world) or error
+    return out_of_memory(error, config) or lost_rank(error, world) or error
