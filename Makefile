@@ -1,15 +1,16 @@
-# Every target sets up what it needs in .venv with nothing but python3 and pip, and is quick when nothing changed.
+# Every target but gpu sets up what it needs in .venv with nothing but python3 and pip, and is quick when nothing changed.
 PYTHON ?= python3
 BIN := .venv/bin
 RUNS ?= runs
 
-.PHONY: help setup run test lint bench sync clean
+.PHONY: help setup run test lint bench gpu sync clean
 
 help:
 	@echo "make run    a small augmentation ablation on the bundled sample"
 	@echo "make test   the test suite"
 	@echo "make lint   checks of format, rules, types and imports"
 	@echo "make bench  what training costs on this machine, against other code (22 minutes)"
+	@echo "make gpu    tests, paces and a profile on a CUDA device, with $(PYTHON) as it is (12 minutes; OUT=FOLDER keeps them)"
 	@echo "make sync   upload to W&B what runs wrote for it while offline (RUNS=FOLDER: only those under it)"
 	@echo "make setup  only create .venv and install"
 	@echo "make clean  remove .venv and build products (runs/ stays)"
@@ -36,6 +37,10 @@ lint: setup
 
 bench: setup
 	$(BIN)/python experiments/speed/bench.py
+
+# Where there is a GPU there may be no network: it uses what $(PYTHON) has, and no .venv.
+gpu:
+	$(PYTHON) experiments/gpu/visit.py $(if $(OUT),--out "$(OUT)")
 
 sync: setup
 	@$(BIN)/python -m pets_seg.tracking.wandb_sync "$(RUNS)"

@@ -22,6 +22,29 @@ from pets_seg.models import build_model
 
 pets_seg.config.register.register()
 
+NO_CUDA = "no CUDA device"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `-m gpu` read tests/gpu alone: a machine with a GPU may lack what other tests import."""
+    elsewhere = collection_path.name.startswith("test_") and collection_path.parent.name != "gpu"
+    return True if config.option.markexpr == "gpu" and elsewhere else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a CUDA device where there is none."""
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason=NO_CUDA))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say why nothing ran after `-m gpu`."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if NO_CUDA in str(report.longrepr)]
+    if skipped and config.option.markexpr == "gpu":
+        terminalreporter.write_line(f"{len(skipped)} skipped: {NO_CUDA}")
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -54,6 +54,8 @@ class Batches:
             )
             self.rows = torch.arange(len(split), device=device)
         self.mask_of = self.mask_of.to(device)
+        # CUDA multiplies by the reciprocal of a plain number, and would round otherwise than the CPU.
+        self.white = torch.tensor(255.0, device=device)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -63,7 +65,7 @@ class Batches:
         rows = self.rows[indices.to(self.rows.device, non_blocking=True)]
         image, levels = (self._to_device(array.index_select(0, rows)) for array in (self.images, self.levels))
         mask = look_up(self.mask_of, self._to_device(rows), levels)
-        return image.float().div_(255), mask
+        return image.float().div_(self.white), mask
 
     def _to_device(self, array: torch.Tensor) -> torch.Tensor:
         if self.resident or self.device.type == "cpu":

@@ -10,8 +10,9 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -113,9 +114,18 @@ class RunFolder:
 
 def describe_machine(device: str, threads: int) -> dict[str, Any]:
     """Return what status.json says of where a run was made: device, instructions, threads, commit, versions."""
-    versions = {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+    versions = {"python": platform.python_version(), **_versions()}
     made = {"device": device, "instructions": instruction_set(), "processes": this_world().size, "threads": threads}
     return {**made, "platform": platform.platform(), "git": git_commit(), "versions": versions}
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        # A run does without W&B, and a checkout without being installed.
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def git_commit() -> dict[str, Any] | None:
