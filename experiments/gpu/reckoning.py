@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -128,7 +129,8 @@ def operations(name: str, width: int, size: int, batch: int) -> tuple[list[Opera
     network = on_meta(settings).to(torch.bfloat16)
     image = torch.empty(batch, 3, size, size, device="meta", dtype=torch.bfloat16)
     mask = torch.empty(batch, size, size, device="meta", dtype=torch.uint8)
-    with Recorder() as forward:
+    # So that the network takes the ways that it takes on CUDA.
+    with Recorder() as forward, mock.patch.object(torch.Tensor, "is_cuda", True, create=True):
         logits = network(image)
     with Recorder() as backward:
         cross_entropy(logits.float(), mask).mean().backward()

@@ -48,7 +48,8 @@ class Upsample(nn.Module):
 
 def _interpolate(x: torch.Tensor, size: torch.Size) -> torch.Tensor:
     """Enlarge a feature map in the number format that it has."""
-    if x.dtype not in (torch.bfloat16, torch.float16):
+    # The meta device has no autocast.
+    if x.is_meta or x.dtype not in (torch.bfloat16, torch.float16):
         return F.interpolate(x, size=size, mode="bilinear", align_corners=True)
     # Autocast would take float32, and so would the skip that is concatenated: the largest maps of the decoder.
     with torch.autocast(x.device.type, enabled=False):
