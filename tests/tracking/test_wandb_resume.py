@@ -1,0 +1,31 @@
+"""A run that goes on from a state older than what W&B has of it sends no epoch twice."""
+
+from pathlib import Path
+
+import pytest
+from conftest import only_run, tiny
+from processes import finish, pause, start, wait_for
+from wandb_server import WandbServer
+
+
+def test_epochs_that_are_trained_again_are_not_sent_again(
+    oxford: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = [*tiny(oxford), "train.epochs=4", "tracker.mode=online", "name=again"]
+    work = tmp_path / "work"
+    with WandbServer() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        process = start(work, arguments, ("pets_seg.training.progress.Progress.epoch", 3), pause)
+        wait_for(lambda: server.runs and len(next(iter(server.runs.values())).rows) == 3, seconds=100)
+        process.kill()
+        process.join()
+        # It lasted less than the 30 seconds after which the state is written.
+        folder = only_run(work, "again")
+        assert not (folder / "checkpoints" / "last.pt").exists()
+        assert finish(work, arguments) == 0, (work / "shown").read_text()
+        [run] = server.runs.values()
+    assert [row["epoch"] for row in run.rows] == [1, 2, 3, 4]
+    # The last one holds the pictures.
+    assert run.sent == len(run.lines) == 5
+    assert run.exit_code == 0
