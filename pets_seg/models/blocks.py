@@ -41,7 +41,7 @@ class Upsample(nn.Module):
         x = self.conv(x)
         for dim in (-2, -1):
             # The last row or column once more: F.pad would not keep channels_last on CUDA.
-            if size[dim] > x.shape[dim]:
+            while size[dim] > x.shape[dim]:
                 x = torch.cat((x, x.narrow(dim, -1, 1)), dim)
         return x[..., : size[0], : size[1]]
 

@@ -46,6 +46,7 @@ def expect_skipped_updates(optimizer: torch.optim.Optimizer) -> None:
     """Prepare an optimizer for fp16, which skips updates whose gradients overflow, the first ones among them.
 
     Fused SGD would leave its momentum uninitialised then (PyTorch 2.14), and others warn that the schedule came first.
+    With the zeros that it gets here a `dampening` counts in its first update too.
     """
     warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
     for group in optimizer.param_groups:
