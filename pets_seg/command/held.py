@@ -1,31 +1,37 @@
 """The runs of a sweep that other processes hold: they are waited for, and taken over if those processes are gone."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra._internal.callbacks import Callbacks
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
 from hydra.experimental.callback import Callback
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from pets_seg.command.main import run
-from pets_seg.command.outcomes import HELD, Outcomes
-from pets_seg.run_folder.lock import is_held, wait_for
+from pets_seg.command.outcomes import BEGUN, HELD, Outcomes
+from pets_seg.run_folder.lock import LOOK_EVERY, is_held, wait_for
 
 
-def finish_held(config: DictConfig, hooks: Callback, outcomes: Outcomes, jobs: Sequence[Sequence[str]]) -> None:
+def finish_held(
+    config: DictConfig, hooks: Callback, loader: Any, outcomes: Outcomes, jobs: Sequence[Sequence[str]]
+) -> None:
     """Launch the jobs again whose runs another process held, each once that process has let go of its run.
 
-    A job then finds its run finished, or continues it. `jobs` are the words of all jobs of the sweep, and `hooks` the
-    callback that knows what became of them.
+    A job then finds its run finished, or continues it. `jobs` are the words of all jobs of the sweep, `hooks` the
+    callback that knows what became of them, and `loader` composes them. A launcher may end at the first job that dies:
+    the jobs that are still at work are waited for.
     """
+    sweep = Path(config.hydra.sweep.dir)
+    while any(is_held(sweep / outcomes.known[number].run) for number in outcomes.numbers(BEGUN)):
+        time.sleep(LOOK_EVERY)
+        outcomes.read()
     launched, told = len(jobs), False
-    outcomes.read()
     while held := outcomes.numbers(HELD):
-        folders = {number: Path(config.hydra.sweep.dir) / outcomes.known[number].run for number in held}
+        folders = {number: sweep / outcomes.known[number].run for number in held}
         if not told and all(map(is_held, folders.values())):
             told = True
             names = ", ".join(dict.fromkeys(folder.name for folder in folders.values()))
@@ -36,16 +42,16 @@ def finish_held(config: DictConfig, hooks: Callback, outcomes: Outcomes, jobs: S
         outcomes.again(again, launched)
         print(flush=True)
         # What another process has trained by now is not to be trained again.
-        _launch(config, hooks, [[*jobs[number], "existing=continue"] for number in again], launched)
+        _launch(config, hooks, loader, [[*jobs[number], "existing=continue"] for number in again], launched)
         launched += len(again)
         outcomes.read()
 
 
-def _launch(config: DictConfig, hooks: Callback, jobs: Sequence[Sequence[str]], first: int) -> None:
+def _launch(config: DictConfig, hooks: Callback, loader: Any, jobs: Sequence[Sequence[str]], first: int) -> None:
     """Run jobs as the sweep's launcher does; their numbers are those from `first` on."""
     callbacks = Callbacks(config)
     callbacks.callbacks = [hooks if isinstance(item, type(hooks)) else item for item in callbacks.callbacks]
-    context = HydraContext(config_loader=GlobalHydra.instance().config_loader(), callbacks=callbacks)
+    context = HydraContext(config_loader=loader, callbacks=callbacks)
     # Any: that a decorated function has its own below is not declared.
     decorated: Any = run
     launcher = Plugins.instance().instantiate_launcher(

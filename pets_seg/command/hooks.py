@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
@@ -16,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from pets_seg.command.held import finish_held
 from pets_seg.command.jobs import chosen_later, compose_jobs, swept, words_of
 from pets_seg.command.loading import loading
-from pets_seg.command.messages import boundary, one_line
+from pets_seg.command.messages import boundary, one_line, report
 from pets_seg.command.outcomes import BEGUN, DONE, FAILED, HELD, Outcome, Outcomes
 from pets_seg.command.reads import TASKS, check_files, check_words
 from pets_seg.command.schedule import Schedule, plan
@@ -30,7 +31,8 @@ from pets_seg.run_folder.lock import HeldError, check_free, check_writable
 
 RUN_NAME = "${run_name:}"
 # Why a job was not done that did not say it itself.
-SILENT = "its process ended unexpectedly, or did not begin; the same command continues it"
+SILENT = "its process ended unexpectedly, or has not begun; the same command continues it"
+HYDRAS_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
 
 
@@ -42,6 +44,8 @@ class Hooks(Callback):
 
     # The one of a sweep whose jobs another launcher than Hydra's own runs, until it ends, and its configuration.
     elsewhere: "tuple[Hooks, DictConfig] | None" = None
+    # What composes jobs of the sweep; Hydra forgets it where a launcher raises.
+    loader: Any = None
 
     def __init__(self) -> None:
         # The words of each job, if they are known before the first one starts.
@@ -77,7 +81,7 @@ class Hooks(Callback):
         """Check all jobs of the sweep, without a CUDA context."""
         Schedule.current = Hooks.elsewhere = None
         # Another launcher runs jobs side by side, in processes of its own.
-        cuda.keep_out(jobs_elsewhere=not config.hydra.launcher._target_.endswith("BasicLauncher"))
+        cuda.keep_out(jobs_elsewhere=config.hydra.launcher._target_ != HYDRAS_LAUNCHER)
         with boundary(code=2):
             if this_world().size > 1:
                 raise InputError("-m: a sweep is one process; start runs by torchrun, or unset TORCHELASTIC_RUN_ID")
@@ -90,9 +94,18 @@ class Hooks(Callback):
                 _check(job)
             if trains:
                 self._begin(config, jobs)
+            Hooks.loader = GlobalHydra.instance().config_loader()
+            if not chosen_later(config.hydra):
+                self.jobs = [words_of(config, job) for job in jobs]
+            if cuda.elsewhere:
+                self.outcomes.listen(Path(config.hydra.sweep.dir))
+                Hooks.elsewhere = self, config
+            elif trains and len(jobs) > 1 and not chosen_later(config.hydra):
+                Schedule.current = plan(jobs)
+                Schedule.current.announce()
 
     def _begin(self, config: DictConfig, jobs: list[DictConfig]) -> None:
-        """Check what the jobs of a sweep of trainings have in common, and announce them."""
+        """Check what the jobs of a sweep of trainings have in common."""
         from pets_seg.report.wandb_report import check_account
         from pets_seg.tracking.tracker import check_tracker
 
@@ -103,15 +116,11 @@ class Hooks(Callback):
             # A sweep's runs are sought in its own folder. What the name is, a job elsewhere finds out there.
             if (folder := plain(job.hydra.sweep, resolve=False)["subdir"]) != RUN_NAME:
                 raise InputError(f"hydra.sweep.subdir={folder}: must be the run's name; set hydra.sweep.dir instead")
+            if (folder := job.hydra.sweep.dir) != config.hydra.sweep.dir:
+                raise InputError(
+                    f"hydra.sweep.dir={folder}: must be one folder for all jobs of a sweep; leave out what differs"
+                )
         check_writable(Path(config.hydra.sweep.dir))
-        if not chosen_later(config.hydra):
-            self.jobs = [words_of(config, job) for job in jobs]
-        if cuda.elsewhere:
-            self.outcomes.listen(Path(config.hydra.sweep.dir))
-            Hooks.elsewhere = self, config
-        elif len(jobs) > 1:
-            Schedule.current = plan(jobs)
-            Schedule.current.announce()
 
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Say which job of the sweep this is, and about how long the others will take."""
@@ -147,14 +156,23 @@ class Hooks(Callback):
         # Hydra 1.4 also comes here when a sweep was refused or interrupted.
         if sys.exc_info()[0]:
             return
-        Hooks.elsewhere = None
+        was_elsewhere, Hooks.elsewhere = Hooks.elsewhere, None
         all_well = True
+        self.outcomes.read()
         if config.task.name == "train":
             from pets_seg.command.tasks.report import end_sweep
 
             with boundary(code=1):
-                finish_held(config, self, self.outcomes, self.jobs)
+                try:
+                    finish_held(config, self, Hooks.loader, self.outcomes, self.jobs)
+                except Exception as error:
+                    # A launcher raises what it likes; what became of the jobs is to be seen all the same.
+                    report(error)
                 all_well = end_sweep(config, *self._told())
+        elif was_elsewhere:
+            # There they were told to the log of each job alone.
+            for name, reason in self._told()[1].items():
+                print(f"{name}: {reason}", file=sys.stderr)
         done = self.outcomes.numbers(DONE)
         all_well &= len(done) == max(len(self.jobs), len(self.outcomes.known))
         given = _given(config)
@@ -171,10 +189,8 @@ class Hooks(Callback):
         Of jobs that a sweeper chooses later only the second is returned.
         """
         known = self.outcomes.known
-        told = [
-            known.get(number, Outcome(words or "the job", FAILED, SILENT))
-            for number, words in enumerate(swept(self.jobs))
-        ]
+        words = [item or "the job" for item in swept(self.jobs)]
+        told = [known.get(number, Outcome(item, FAILED, SILENT)) for number, item in enumerate(words)]
         reasons = {outcome.run: outcome.reason for outcome in told or known.values() if outcome.state != DONE}
         # Jobs may be the same run, which the later one then finds finished.
         return [*dict.fromkeys(outcome.run for outcome in told)], reasons

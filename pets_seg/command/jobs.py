@@ -25,7 +25,7 @@ MOST_JOBS = 10_000
 
 def chosen_later(hydra: Any) -> bool:
     """Whether another sweeper than Hydra's own chooses the jobs of this sweep, one by one while it runs."""
-    return not hydra.sweeper._target_.endswith("BasicSweeper")
+    return hydra.sweeper._target_ != f"{BasicSweeper.__module__}.{BasicSweeper.__name__}"
 
 
 def compose_jobs(config: DictConfig) -> list[DictConfig]:

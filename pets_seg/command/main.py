@@ -114,8 +114,9 @@ def _start(words: list[str]) -> None:
     try:
         run()
     except Exception as error:
-        # A launcher raises this for a job whose process died. What became of the other jobs is to be seen too.
-        if not Hooks.elsewhere:
+        # A launcher raises this for a job whose process died. What became of the other jobs is to be seen too, if any
+        # began.
+        if not Hooks.elsewhere or not Hooks.elsewhere[0].outcomes.read():
             raise
         report(error)
     if Hooks.elsewhere:

@@ -3,6 +3,8 @@
 import atexit
 import json
 import shutil
+import signal
+import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
@@ -39,6 +41,8 @@ class Outcomes:
         sweep.mkdir(parents=True, exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(prefix=".jobs-", dir=sweep.absolute()))
         atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+        # By default it would end this process without a call of what is registered.
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
     def tell(self, number: int, outcome: Outcome) -> None:
         """Set the outcome of a job; called in the process of the job."""
@@ -49,10 +53,11 @@ class Outcomes:
             with suppress(RunError):
                 write_text(self.folder / f"{number}.json", json.dumps(asdict(outcome)))
 
-    def read(self) -> None:
-        """Learn what other processes told."""
+    def read(self) -> bool:
+        """Learn what other processes told; return whether any job has begun."""
         for file in self.folder.glob("[0-9]*.json") if self.folder else ():
             self.known[int(file.stem)] = Outcome(**read_json(file))
+        return bool(self.known)
 
     def again(self, numbers: Sequence[int], first: int) -> None:
         """Say that these jobs are launched again, under the numbers from `first` on."""

@@ -1,4 +1,4 @@
-"""The line that names a quicker number format, where the processor has one."""
+"""The line that names a number format that may be quicker, where the processor has one."""
 
 import logging
 from functools import cache
@@ -10,6 +10,6 @@ log = logging.getLogger("pets_seg")
 
 @cache
 def tell_of_bf16() -> None:
-    """Say once in a process that bf16 is quicker here than the fp32 that `train.precision=auto` takes on a CPU."""
+    """Say once in a process that bf16 may be quicker here than the fp32 that `train.precision=auto` takes on a CPU."""
     if names := bf16_instructions():
-        log.info(f"this processor computes bf16 in hardware ({', '.join(names)}): train.precision=bf16 is quicker")
+        log.info(f"this processor computes bf16 in hardware ({', '.join(names)}): train.precision=bf16 may be quicker")

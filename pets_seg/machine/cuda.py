@@ -12,12 +12,14 @@ from functools import cache
 
 from pets_seg.errors import InputError
 
-# Whether this process may have a CUDA context: a run begins in it.
+# Whether a run begins in this process, which may then have a CUDA context. Others ask a child process, which takes some
+# seconds: a script that trains calls `let_in` first.
 own_process = False
 # Whether the jobs of this process's sweep run elsewhere. What there is there, they find out themselves.
 elsewhere = False
 # Lets PyTorch take the number of devices from NVML, which makes no context and spoils no fork.
 BY_NVML = "PYTORCH_NVML_BASED_CUDA_CHECK"
+GIVEN = os.environ.get(BY_NVML)
 CHILD = "from pets_seg.machine.cuda import tell; tell()"
 # In seconds; importing torch from a slow disk takes some.
 LONGEST = 300
@@ -42,7 +44,10 @@ def let_in() -> None:
     """Let a run begin in this process, which may have a CUDA context from now on."""
     global own_process, elsewhere
     own_process, elsewhere = True, False
-    os.environ.pop(BY_NVML, None)
+    if GIVEN is None:
+        os.environ.pop(BY_NVML, None)
+    else:
+        os.environ[BY_NVML] = GIVEN
 
 
 def cuda_devices() -> list[CudaDevice]:

@@ -17,6 +17,7 @@ from pets_seg.run_folder.reading import read_json
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 # Seconds between two looks at a lock that is waited for.
 LOOK_EVERY = 0.5
+INSTANT = 0.25
 log = logging.getLogger("pets_seg")
 
 
@@ -35,7 +36,8 @@ def locked(folder: Path) -> Iterator[None]:
     """
     lock = FileLock(folder / LOCK)
     try:
-        lock.acquire(blocking=False)
+        # Another process may have looked whether it is held, which takes an instant.
+        lock.acquire(timeout=INSTANT, poll_interval=INSTANT / 5)
     except Timeout:
         raise HeldError(f"{folder}: another process is training this run{_holder(folder)}") from None
     # Some network file systems have no locks.

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import SAVED, command, tiny
+from conftest import SAVED, command, only_run, tiny
 from hydra import compose, initialize_config_module
 from outcome import check_same, outcome
 from processes import pause, start, wait_for
@@ -50,6 +50,18 @@ NO_JOB = """
 import os, sys
 if "submitit.core._submit" in sys.orig_argv:
     os._exit(1)
+"""
+
+# Of all jobs but the first the process ends as soon as that one has begun.
+ONE_JOB = """
+import glob, os, sys, time
+if "submitit.core._submit" in sys.orig_argv:
+    try:
+        os.mkdir({first!r})
+    except FileExistsError:
+        while not glob.glob({begun!r}):
+            time.sleep(0.05)
+        os._exit(1)
 """
 
 
@@ -172,11 +184,39 @@ def test_a_job_elsewhere_that_cannot_have_its_device_fails_alone(oxford: Path, t
     assert line in (tmp_path / "runs" / "default" / named / "train.log").read_text()
 
 
-def test_jobs_that_die_before_they_begin_are_named(oxford: Path, tmp_path: Path) -> None:
+def test_a_sweep_of_which_no_job_begins_has_not_started(oxford: Path, tmp_path: Path) -> None:
     # What this machine lacks, the parent does not ask for.
     words = [*without_device(oxford), "train.device=cuda", "train.precision=fp16", "seed=0,1", SUBMITIT]
     done = command("-m", *words, cwd=tmp_path, PYTHONPATH=site(tmp_path / "site", NO_JOB))
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "not made" not in done.stdout
+    assert list((tmp_path / "runs" / "default").glob(".jobs-*")) == []
+
+
+def test_a_job_that_dies_is_named_when_the_others_are_done(oxford: Path, tmp_path: Path) -> None:
+    program = ONE_JOB.format(first=str(tmp_path / "first"), begun=str(tmp_path / "runs" / "*" / "*" / "status.json"))
+    words = [*tiny(oxford), "train.epochs=20", "seed=0,1", SUBMITIT]
+    done = command("-m", *words, cwd=tmp_path, PYTHONPATH=site(tmp_path / "site", program))
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
-    for seed in (0, 1):
-        assert f"\nseed={seed} not made: its process ended unexpectedly" in done.stdout
+    assert done.stdout.count("  finished  ") == 1
+    assert done.stdout.count(" not made: its process ended unexpectedly") == 1
+
+
+def test_other_tasks_elsewhere_say_what_failed(oxford: Path, tmp_path: Path) -> None:
+    assert command(*tiny(oxford), "train.epochs=1", cwd=tmp_path).returncode == 0
+    words = ["task=evaluate", f"checkpoint={only_run(tmp_path)}", "split=test,valid", "train.device=cuda", SUBMITIT]
+    done = command("-m", *words, cwd=tmp_path)
+    assert done.returncode == 1
+    assert sum("train.device=cuda: 0 CUDA devices here" in line for line in done.stderr.splitlines()) >= 1
+    assert "Traceback" not in done.stderr
+
+
+def test_the_jobs_of_a_sweep_share_its_folder(oxford: Path, tmp_path: Path, in_process: Callable) -> None:
+    code, shown = in_process("-m", *tiny(oxford), "hydra.sweep.dir=runs/${seed}", "seed=0,1")
+    assert (code, shown) == (
+        2,
+        "hydra.sweep.dir=runs/1: must be one folder for all jobs of a sweep; leave out what differs\n",
+    )
+    assert not (tmp_path / "work" / "runs").exists()
