@@ -74,15 +74,15 @@ def main() -> None:
     add("--device", type=resolve_device, default="auto")
     add("--seconds", type=float, default=4.0, help="to measure for")
     arguments = parser.parse_args()
-    rows = []
-    for count in arguments.jobs:
-        paces = together(count, arguments.case, arguments.device, arguments.seconds)
-        rows.append({"case": arguments.case, "jobs": count, "images_per_second": sum(paces)})
-        print(f"{arguments.case}: {count} jobs, {sum(paces):.0f} images/s, each {min(paces):.0f} to {max(paces):.0f}")
     with open(arguments.csv, "w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+        writer = csv.writer(file)
+        writer.writerow(("case", "jobs", "images_per_second"))
+        for count in arguments.jobs:
+            paces = together(count, arguments.case, arguments.device, arguments.seconds)
+            writer.writerow((arguments.case, count, sum(paces)))
+            file.flush()
+            each = f"{min(paces):.0f} to {max(paces):.0f}"
+            print(f"{arguments.case}: {count} jobs, {sum(paces):.0f} images/s, each {each}", flush=True)
 
 
 if __name__ == "__main__":

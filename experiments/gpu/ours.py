@@ -15,9 +15,13 @@ from omegaconf import DictConfig
 from pets_seg.config.checks import check
 from pets_seg.config.register import register
 from pets_seg.data import Dataset, open_dataset
+from pets_seg.machine import cuda
 from pets_seg.machine.device import resolved
 from pets_seg.run_folder.folder import RunFolder
 from pets_seg.training.loop import train
+
+# The scripts train in processes of their own, and need not ask another one for the GPUs.
+cuda.let_in()
 
 
 class SeenEnoughError(Exception):

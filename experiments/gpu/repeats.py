@@ -51,6 +51,7 @@ def main() -> None:
         for case in arguments.cases:
             where = difference(case, arguments.device, arguments.settings)
             writer.writerow((case, where))
+            file.flush()
             print(f"{case}: {f'differs at {where}' if where else 'the same, bit for bit'}", flush=True)
 
 

@@ -23,7 +23,15 @@ def verdict(folder: Path) -> Rows:
         "repeats.csv": _repeats,
         "kernels.csv": _kernels,
     }
-    return [one for name, part in parts.items() if (folder / name).exists() for one in part(folder / name)]
+    rows: Rows = []
+    for name, part in parts.items():
+        if (folder / name).exists():
+            try:
+                rows += part(folder / name)
+            # A part that was stopped leaves what it had written by then.
+            except (ValueError, LookupError, ElementTree.ParseError) as error:
+                rows.append(row(name, f"cannot be read ({type(error).__name__})", "", False))
+    return rows
 
 
 def row(what: str, measured: str, aim: str, held: bool | None) -> dict[str, str]:

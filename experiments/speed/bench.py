@@ -8,6 +8,7 @@ from pathlib import Path
 from timing import describe_machine, slug, table
 
 from pets_seg.config.register import register
+from pets_seg.machine import cuda
 from pets_seg.machine.device import resolve_device
 from pets_seg.machine.files import write_text
 
@@ -30,6 +31,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=6.0, help="to spend on each row")
     parser.add_argument("--only", type=parts, help=f"measure some of {','.join(PARTS)}, and leave the page as it is")
     arguments = parser.parse_args()
+    # It trains in this process, and need not ask another one for the GPUs.
+    cuda.let_in()
     device = resolve_device(arguments.device)
     register()
     machine = describe_machine(device)

@@ -17,6 +17,7 @@ from timing import Rows, once
 from torch import nn
 
 from pets_seg.losses.cross_entropy import cross_entropy
+from pets_seg.machine import cuda
 from pets_seg.machine.device import resolve_precision
 from pets_seg.models import memory_format
 from pets_seg.models.resnet34_unet import ResNet34UNet
@@ -112,4 +113,5 @@ if __name__ == "__main__":
         ("seconds", float),
     ):
         parser.add_argument(argument, type=kind)
+    cuda.let_in()
     print(measure(**vars(parser.parse_args())))

@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pets_seg.config.options import OWN
 from pets_seg.errors import RunError
+from pets_seg.training import saving
 from pets_seg.training.setup import Setup
 
 pytestmark = pytest.mark.gpu
@@ -20,7 +21,11 @@ DIVERGES = ["optimizer=sgd", "optimizer.lr=1e30", "scheduler=constant"]
 
 @pytest.mark.parametrize("aug", OWN.options("aug"))
 @pytest.mark.parametrize("network", ["unet", "resnet34_unet"])
-def test_steps_do_not_wait_for_the_device(network: str, aug: str, tmp_path: Path) -> None:
+def test_steps_do_not_wait_for_the_device(
+    network: str, aug: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Writing last.pt waits, and would be due on a slow machine.
+    monkeypatch.setattr(saving, "INTERVAL", float("inf"))
     # In the first steps kernels are chosen and tables made.
     run = prepared(tmp_path, *NETWORKS[network], f"aug={aug}", images=8 * 13)
 
