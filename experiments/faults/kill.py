@@ -104,8 +104,17 @@ def kill_one(run: Run, reference: Run, seconds: float, chance: random.Random) ->
     return {"killed while": "; ".join(doing), "readable": readable, "identical": identical}
 
 
+def write(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write the runs so far, so that a study that is cut off keeps them."""
+    path.parent.mkdir(exist_ok=True)
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
 def main() -> None:
-    """Write results/kills.csv, a row a run, and print the counts."""
+    """Write results/kills_30s.csv, named by the interval, a row as soon as its run has ended; print the counts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=50, help="that are killed, in turn with each of the settings")
     parser.add_argument("--interval", type=float, default=30, help="in seconds after which last.pt is written")
@@ -128,11 +137,7 @@ def main() -> None:
             if found["killed while"]:
                 rows.append({"settings": name, **found})
                 print(f"{len(rows)}: {rows[-1]}", flush=True)
-    (HERE / "results").mkdir(exist_ok=True)
-    with open(HERE / "results" / "kills.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+                write(HERE / "results" / f"kills_{arguments.interval:g}s.csv", rows)
     kills = [kill.partition(" (")[0] for row in rows for kill in row["killed while"].split("; ")]
     print(f"\n{len(rows)} runs, {len(kills)} kills\n\n| killed while | times |\n|---|---|")
     for phase, count in Counter(kills).most_common():
