@@ -18,6 +18,8 @@ from backward_pass import backward
 from torch.optim import optimizer
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from pets_seg.machine.cuda import let_in
+
 INDEXING = {"index", "index_put", "index_put_", "_index_put_impl_"}
 # PyTorch marks the operations whose result the host has to wait for, but not the check of a matrix that was inverted.
 WAITS = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
@@ -136,6 +138,9 @@ def install() -> None:
     cuda: Any = torch.cuda
     cuda.is_available, cuda.device_count, cuda._lazy_init = lambda: True, lambda: 1, lambda: None
     cuda.is_bf16_supported = lambda including_emulation=True: True
+    cuda.get_device_name, cuda.get_device_capability = lambda device: "pretended", lambda device: (9, 0)
+    # What a process asks that is about to train; others have a child ask.
+    let_in()
     cuda.reset_peak_memory_stats = lambda device=None: None
     cuda.get_rng_state, cuda.set_rng_state = lambda device: torch.empty(0), lambda state, device: None
     cuda.Event = lambda: SimpleNamespace(record=lambda: None, query=lambda: True)

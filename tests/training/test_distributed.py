@@ -20,6 +20,7 @@ from processes import SERVER, finish, wait_for
 from pets_seg.data.batches import epoch_batches
 from pets_seg.losses.cross_entropy import cross_entropy
 from pets_seg.losses.soft_dice import soft_dice
+from pets_seg.machine.cuda import CudaDevice
 from pets_seg.machine.world import World
 from pets_seg.training.distributed import wrap_in_ddp
 from pets_seg.training.objective import Objective
@@ -174,7 +175,7 @@ def test_what_several_processes_cannot_do(
     in_process: Callable[..., tuple[int, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr("pets_seg.machine.device.cuda_devices", lambda: [CudaDevice("the only one", bf16=True)])
     # As torchrun starts the first and the second of two, and as what a second one starts inherits it.
     for rank, inherited in (("0", False), ("1", False), ("1", True)):
         monkeypatch.setattr("pets_seg.command.messages.begun_by_torchrun", lambda begun=not inherited: begun)
