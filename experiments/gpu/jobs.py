@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from ours import SeenEnoughError, overrides_of, watch
+from ours import SeenEnoughError, overrides_of, wait_for, watch
 
 from pets_seg.machine.device import resolve_device
 
@@ -56,12 +56,6 @@ def job(barrier: Any, paces: Any, count: int, case: str, device: torch.device, s
 
     # Long epochs, so that none is validated in between.
     watch([*overrides_of(case), f"train.batch_size={BATCH}"], device, IMAGES, after_step)
-
-
-def wait_for(device: torch.device) -> None:
-    """Wait until the device has done what it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def main() -> None:

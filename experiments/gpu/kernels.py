@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from ours import SeenEnoughError, overrides_of, watch
+from ours import SeenEnoughError, overrides_of, wait_for, watch
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
@@ -28,10 +28,10 @@ def profiled(case: str, device: torch.device, images: int, steps: int) -> list[d
         nonlocal taken
         taken += 1
         if taken == WARM_UP:
-            _wait(device)
+            wait_for(device)
             profiler.start()
         elif taken == WARM_UP + steps:
-            _wait(device)
+            wait_for(device)
             profiler.stop()
             raise SeenEnoughError
 
@@ -54,11 +54,6 @@ def profiled(case: str, device: torch.device, images: int, steps: int) -> list[d
 def _is_note(event: Any) -> bool:
     """Return whether an event is a span that somebody named, and no kernel."""
     return bool(getattr(event, "is_user_annotation", False)) or event.key.startswith(("Optimizer.", "ProfilerStep"))
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def main() -> None:

@@ -64,6 +64,12 @@ def watch(overrides: Sequence[str], device: torch.device, images: int, after_ste
         _train(composed([*overrides, "train.epochs=1000"], device), Path(folder), images, after_step)
 
 
+def wait_for(device: torch.device) -> None:
+    """Wait until the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def _train(cfg: DictConfig, folder: Path, images: int, after_step: Callable[[], None]) -> Any:
     config, device = resolved(check(cfg))
     return train(config, repeated(open_dataset(config["data"]), images), RunFolder(folder), device, poll=after_step)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from ours import composed, overrides_of, pace
+from ours import composed, overrides_of, pace, wait_for
 from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader
@@ -97,8 +97,7 @@ def plain_pace(network: nn.Module, files: Files, device: torch.device, epochs: i
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        if cuda:
-            torch.cuda.synchronize(device)
+        wait_for(device)
         paces.append(len(files) / (time.perf_counter() - started))
     return median(paces[1:])
 

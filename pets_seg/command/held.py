@@ -26,7 +26,13 @@ def finish_held(
     the jobs that are still at work are waited for.
     """
     sweep = Path(config.hydra.sweep.dir)
-    while any(is_held(sweep / outcomes.known[number].run) for number in outcomes.numbers(BEGUN)):
+    told = False
+    while at_work := [
+        run for number in outcomes.numbers(BEGUN) if is_held(sweep / (run := outcomes.known[number].run))
+    ]:
+        if not told:
+            told = True
+            print(f"\nwaiting for the jobs that are still at work: {', '.join(at_work)}", flush=True)
         time.sleep(LOOK_EVERY)
         outcomes.read()
     launched, told = len(jobs), False

@@ -20,9 +20,8 @@ def test_epochs_that_are_trained_again_are_not_sent_again(
         wait_for(lambda: server.runs and len(next(iter(server.runs.values())).rows) == 3, seconds=100)
         process.kill()
         process.join()
-        # It lasted less than the 30 seconds after which the state is written.
-        folder = only_run(work, "again")
-        assert not (folder / "checkpoints" / "last.pt").exists()
+        # Of a run of less than 30 seconds it is not there; a slow machine may have written it.
+        (only_run(work, "again") / "checkpoints" / "last.pt").unlink(missing_ok=True)
         assert finish(work, arguments) == 0, (work / "shown").read_text()
         [run] = server.runs.values()
     assert [row["epoch"] for row in run.rows] == [1, 2, 3, 4]
