@@ -4,9 +4,10 @@ import copy
 import importlib
 import re
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.utils import JobReturn, JobStatus
@@ -14,6 +15,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from pets_seg.command import local
 from pets_seg.command.held import finish_held
 from pets_seg.command.jobs import chosen_later, compose_jobs, swept, words_of
 from pets_seg.command.loading import loading
@@ -44,6 +46,8 @@ class Hooks(Callback):
 
     # The one of a sweep whose jobs another launcher than Hydra's own runs, until it ends, and its configuration.
     elsewhere: "tuple[Hooks, DictConfig] | None" = None
+    # How many seconds the jobs of that sweep will take, by their words, where that is known.
+    expected: ClassVar[Mapping[tuple[str, ...], float | None]] = {}
     # What composes jobs of the sweep; Hydra forgets it where a launcher raises.
     loader: Any = None
 
@@ -51,6 +55,8 @@ class Hooks(Callback):
         # The words of each job, if they are known before the first one starts.
         self.jobs: list[list[str]] = []
         self.outcomes = Outcomes()
+        # That of the sweep.
+        self.folder: Path | None = None
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check the one job."""
@@ -80,8 +86,9 @@ class Hooks(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check all jobs of the sweep, without a CUDA context."""
         Schedule.current = Hooks.elsewhere = None
-        # Another launcher runs jobs side by side, in processes of its own.
-        cuda.keep_out(jobs_elsewhere=config.hydra.launcher._target_ != HYDRAS_LAUNCHER)
+        launcher = config.hydra.launcher._target_
+        # Another launcher may run jobs on other machines.
+        cuda.keep_out(jobs_elsewhere=launcher not in (HYDRAS_LAUNCHER, local.TARGET))
         with boundary(code=2):
             if this_world().size > 1:
                 raise InputError("-m: a sweep is one process; start runs by torchrun, or unset TORCHELASTIC_RUN_ID")
@@ -94,13 +101,19 @@ class Hooks(Callback):
                 _check(job)
             if trains:
                 self._begin(config, jobs)
+            self.folder = Path(config.hydra.sweep.dir)
             Hooks.loader = GlobalHydra.instance().config_loader()
             if not chosen_later(config.hydra):
                 self.jobs = [words_of(config, job) for job in jobs]
-            if cuda.elsewhere:
+            known = trains and not chosen_later(config.hydra)
+            if launcher == local.TARGET:
+                threads = local.check_slots(config.hydra.launcher, [job.train.device for job in jobs if trains])
+                seconds = plan(jobs, threads).seconds() if known else []
+                Hooks.expected = dict(zip(map(tuple, self.jobs), seconds, strict=True))
+            if launcher != HYDRAS_LAUNCHER:
                 self.outcomes.listen(Path(config.hydra.sweep.dir))
                 Hooks.elsewhere = self, config
-            elif trains and len(jobs) > 1 and not chosen_later(config.hydra):
+            elif known and len(jobs) > 1:
                 Schedule.current = plan(jobs)
                 Schedule.current.announce()
 
@@ -182,6 +195,19 @@ class Hooks(Callback):
             print(f"\n{config.closing.strip()}".replace("{python}", python()))
         if not all_well:
             sys.exit(1)
+
+    def folder_of(self, number: int) -> Path | None:
+        """Return the run folder of a job that has begun; None if it has not."""
+        self.outcomes.read()
+        outcome = self.outcomes.known.get(self.outcomes.first_number.get(number, number))
+        return self.folder / outcome.run if outcome and self.folder else None
+
+    def not_done(self, number: int, reason: str) -> None:
+        """Remember why a job was not done that could not say so itself."""
+        number = self.outcomes.first_number.get(number, number)
+        begun = self.outcomes.known.get(number)
+        words = swept(self.jobs)[number] if self.jobs else ""
+        self.outcomes.tell(number, Outcome(begun.run if begun else words or f"job {number}", FAILED, reason))
 
     def _told(self) -> tuple[list[str], dict[str, str]]:
         """Return the runs of the jobs and why any was not done; a job that told of no run is there by its words.

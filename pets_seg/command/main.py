@@ -16,11 +16,13 @@ from omegaconf import DictConfig
 from pets_seg.command.arguments import check_arguments, for_recorded_data, only_shows, typed
 from pets_seg.command.completion import completes, module_script
 from pets_seg.command.help import register_help
+from pets_seg.command.local import APPLICATION
 from pets_seg.command.messages import boundary, exit_code, heard, one_line, report, traceback_wanted
 from pets_seg.command.replay import expand
 from pets_seg.command.sweeps import CONFIG_NAME, CONFIG_PATH, told_apart
 from pets_seg.config.register import register
 from pets_seg.errors import InputError
+from pets_seg.launch import register as register_launcher
 from pets_seg.machine.home import settle
 from pets_seg.machine.terminal import output_problem, unfailing_output
 from pets_seg.machine.world import this_world
@@ -33,6 +35,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 register()
 register_help()
+register_launcher(APPLICATION)
 log = logging.getLogger("pets_seg")
 # What `hydra.main` must be told to behave as Hydra 1.3 does, whichever version is installed.
 BEHAVIOUR: dict[str, Any] = {"version_base": "1.3"} if hydra.__version__.startswith("1.3.") else {}

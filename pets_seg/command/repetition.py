@@ -1,8 +1,10 @@
-"""Whether a replay can give the figures of its run: with as many threads, on the same data."""
+"""Whether a replay, or a continued run, can give the figures of its run: with as many threads, on the same data."""
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,6 +12,7 @@ import torch
 from pets_seg.config.identity import identity
 from pets_seg.machine.world import this_world
 from pets_seg.run_folder.config_file import find_config, read_config, recorded_threads
+from pets_seg.run_folder.folder import RunFolder
 from pets_seg.run_folder.names import STATUS
 from pets_seg.run_folder.paths import recorded
 from pets_seg.run_folder.reading import read_json
@@ -48,7 +51,7 @@ def changed_data(config: Mapping[str, Any], now: Mapping[str, Any], files: Seque
 
 def use_threads_of(replayed: str) -> None:
     """Compute with as many threads as a replayed run did, for the same rounding; warn if that cannot be."""
-    threads, size = recorded_threads(replayed), this_world().size
+    threads, size = recorded_threads(find_config(replayed).parent), this_world().size
     if threads and torch.get_num_threads() != threads[0] <= _cores():
         log.info(f"number of threads: {threads[0]} instead of {torch.get_num_threads()}, as the replayed run had")
         torch.set_num_threads(threads[0])
@@ -59,6 +62,31 @@ def use_threads_of(replayed: str) -> None:
         f"replay={replayed}: its status.json records {then}; here they are {size} and {torch.get_num_threads()} "
         f"({_cores()} cores), so that figures will differ by rounding"
     )
+
+
+@contextmanager
+def threads_of_begun(folder: Path, existing: str) -> Iterator[None]:
+    """Continue a run with as many threads as it was begun with, for the same rounding, if it is begun and not finished.
+
+    A warning says if this machine has fewer cores. Afterwards the process has its own number of threads again.
+    """
+    own = torch.get_num_threads()
+    run = RunFolder(folder)
+    continues = existing == "continue" and run.last.exists() and run.read_status().get("state") != "finished"
+    begun = recorded_threads(folder) if continues else None
+    if begun and begun[0] != own:
+        if begun[0] <= _cores():
+            log.info(f"number of threads: {begun[0]} instead of {own}, as when the run was begun")
+            torch.set_num_threads(begun[0])
+        else:
+            log.warning(
+                f"the run was begun with {begun[0]} threads and is continued with {own} ({_cores()} cores), so that "
+                "figures differ by rounding from those of a run that was never stopped"
+            )
+    try:
+        yield
+    finally:
+        torch.set_num_threads(own)
 
 
 def _cores() -> int:

@@ -2,14 +2,16 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
 from pets_seg.command.jobs import swept
 from pets_seg.config.groups import IDENTITY
 from pets_seg.config.plain import plain_parts
+from pets_seg.launch import report
 from pets_seg.machine.terminal import duration
 from pets_seg.run_folder.lock import is_held
 from pets_seg.run_folder.pace import Machine, Work, seconds_left
@@ -36,6 +38,10 @@ class Schedule:
         known = f", {time_left}{part or ' in all'} by what earlier runs took here" if time_left else ""
         print(f"{_jobs(len(self.work))}{known}")
 
+    def seconds(self) -> list[float | None]:
+        """Return about how long each job will take; None where no similar run is known on this machine."""
+        return seconds_left(self.runs, self.work)
+
     def begin(self, number: int) -> None:
         """Print the line of a job; the first one is number 0."""
         self.number = number
@@ -47,7 +53,7 @@ class Schedule:
             line += f", {time_left} left{part}" if time_left else ""
         print(f"\n{line}: {self.swept[number]}" if self.swept[number] else f"\n{line}")
 
-    def after_epoch(self) -> None:
+    def after_first_epoch(self) -> None:
         """Log how long the jobs will take if only the first epoch of the current one shows it."""
         if self.announced:
             return
@@ -75,21 +81,31 @@ class Schedule:
         return time_left, part, not seconds or seconds[0] is not None
 
 
-def plan(jobs: Sequence[DictConfig]) -> Schedule:
-    """Return the schedule of composed jobs, whose images must be decoded already."""
+def tell_of_epoch(row: Mapping[str, Any], epochs: int) -> None:
+    """Tell the launcher of this process how far its job is, and the user when the sweep of this process will end."""
+    report(epoch=f"{row['epoch']}/{epochs}", dice=row["val/dice"], done=row["epoch"] / epochs)
+    if Schedule.current:
+        Schedule.current.after_first_epoch()
+
+
+def plan(jobs: Sequence[DictConfig], threads: int | None = None) -> Schedule:
+    """Return the schedule of composed jobs, whose images must be decoded already.
+
+    `threads` is the number of threads of each; None: as many as this process has.
+    """
     import torch
 
     from pets_seg.data import count_images
     from pets_seg.machine.device import describe_device, resolved
 
     counts: dict[str, dict[str, int]] = {}
-    work = []
+    work, threads = [], threads or torch.get_num_threads()
     for job in jobs:
         config, device = resolved(plain_parts(job, [*IDENTITY, "existing"]))
         if (data := str(config["data"])) not in counts:
             counts[data] = count_images(config["data"])
         folder = Path(job.hydra.sweep.dir) / job.hydra.sweep.subdir
-        work.append(Work(folder, config, counts[data], Machine(describe_device(device), torch.get_num_threads())))
+        work.append(Work(folder, config, counts[data], Machine(describe_device(device), threads)))
     given = [[str(item) for item in job.hydra.overrides.task] for job in jobs]
     return Schedule(work, swept(given), Path(jobs[0].hydra.sweep.dir).parent)
 

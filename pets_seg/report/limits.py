@@ -27,7 +27,8 @@ def splits_without_pet(study: Study) -> list[str]:
 
 def remarks(study: Study) -> list[str]:
     """Return the limits of the comparison: data, masks, what all runs started from, and what it leaves out."""
-    sentences = data_remarks(study) + other_truths(study) + _uncounted(study) + _instructions(study)
+    sentences = data_remarks(study) + other_truths(study) + _uncounted(study)
+    sentences += _instructions(study) + _threads(study)
     # Where runs started from different weights, the names of groups say so.
     if START not in study.keys and (names := {run.settings.get(START) for run in study.runs} - {None}):
         sentences.append(f"All runs started from the weights of {written(names.pop())}.")
@@ -54,6 +55,24 @@ def _instructions(study: Study) -> list[str]:
         return []
     each = listed([f"{count(number, 'run')} with {name}" for name, number in runs.most_common()], "and")
     return [f"The processors had different instructions ({each}): figures of one command differ by rounding."]
+
+
+def _threads(study: Study) -> list[str]:
+    """Return a sentence if runs were computed on the CPU with different threads, with the groups that mix them."""
+    known = Counter(number for run in study.runs if (number := _threads_of(run)))
+    if len(known) < 2:
+        return []
+    each = listed(
+        [f"{count(number, 'run')} with {count(threads, 'thread')}" for threads, number in sorted(known.items())], "and"
+    )
+    mixed = [group.name for group in study.groups if len({_threads_of(run) for run in group.finished} - {None}) > 1]
+    where = f"; {listed(mixed, 'and')} {'mixes' if len(mixed) == 1 else 'mix'} them" if mixed else ""
+    return [f"The runs had different numbers of threads ({each}{where}): figures of one command differ by rounding."]
+
+
+def _threads_of(run: Run) -> int | None:
+    threads = run.status.get("threads")
+    return threads if run.finished and run.status.get("device") == "cpu" and isinstance(threads, int) else None
 
 
 def _uncounted(study: Study) -> list[str]:

@@ -103,10 +103,10 @@ def load_plain(file: Path) -> dict[str, Any]:
     return content
 
 
-def recorded_threads(run: str) -> tuple[int, int] | None:
-    """Return the threads and the processes that a replayed run was made with; None if its status.json does not say."""
+def recorded_threads(run: Path) -> tuple[int, int] | None:
+    """Return the threads and the processes that a run was made with; None if its status.json does not say."""
     try:
-        status = read_json(find_config(run).with_name(STATUS))
+        status = read_json(run / STATUS)
         counts = status["threads"], status["processes"]
     except (ValueError, KeyError):
         return None

@@ -32,15 +32,15 @@ def train(
     tracker: Tracker | None = None,
     poll: Callable[[], None] = lambda: None,
     world: World = ALONE,
-    after_epoch: Callable[[], None] = lambda: None,
+    after_epoch: Callable[[Mapping[str, Any]], None] = lambda row: None,
     announced: bool = False,
 ) -> dict[str, Any]:
     """Train what `config` describes, or continue from the folder's last checkpoint; return the summary.
 
     The precision of `config` is resolved. Each rank computes its share of every batch, and rank 0 writes the files.
-    `poll` is called after each step, `after_epoch` when the files of an epoch are written. `announced` is whether the
-    time that this takes was already told. Raises RunError if the loss is not finite; where `poll` raises Interrupted,
-    the state is written first.
+    `poll` is called after each step, and `after_epoch` with the row of an epoch when its files are written. `announced`
+    is whether the time that this takes was already told. Raises RunError if the loss is not finite; where `poll` raises
+    Interrupted, the state is written first.
     """
     run = set_up(config, dataset, folder, device, tracker or Tracker(), poll, world)
     resume(run, config["model"])
@@ -60,7 +60,7 @@ def train(
                 write_epoch(run, is_best)
                 run.tracker.log(row)
                 progress.epoch(row, is_best)
-                after_epoch()
+                after_epoch(row)
         except Interrupted:
             run.saving.write(run.state)
             raise

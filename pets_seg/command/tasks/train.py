@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,9 @@ from pets_seg.command.leakage import check_start
 from pets_seg.command.messages import exit_code, one_line
 from pets_seg.command.own_masks import tell_of_masks
 from pets_seg.command.quicker import tell_of_bf16
-from pets_seg.command.repetition import changed_data, use_threads_of
+from pets_seg.command.repetition import changed_data, threads_of_begun, use_threads_of
 from pets_seg.command.replay import check_same_parts
-from pets_seg.command.schedule import Schedule
+from pets_seg.command.schedule import Schedule, tell_of_epoch
 from pets_seg.command.shorter import tell_of_shorter
 from pets_seg.config.checks import check
 from pets_seg.config.identity import made_of
@@ -89,7 +90,8 @@ def run(cfg: DictConfig) -> float:
     alone = hydra.mode == RunMode.RUN
     while True:
         try:
-            dice = train_run(config, device, path, end=lambda where: show_files(path, where) if alone else None)
+            with threads_of_begun(path, config["existing"]):
+                dice = train_run(config, device, path, end=lambda where: show_files(path, where) if alone else None)
             break
         except HeldError as error:
             # Such a sweeper chooses the next job by the figure of this one; others leave it for the end of the sweep.
@@ -222,9 +224,11 @@ def _train(
         dataset = open_dataset(config["data"])
         for remark in [*check_start(config, dataset.index), *check_masks(dataset, config["data"], SPLITS)]:
             log.warning(remark)
-        tracker, sweep = begin(kept, folder.path), Schedule.current
-        in_sweep: dict[str, Any] = {"after_epoch": sweep.after_epoch, "announced": sweep.announced} if sweep else {}
-        summary = train(config, dataset, folder, device, tracker, interruption.poll, world, **in_sweep)
+        tracker, announced = begin(kept, folder.path), Schedule.current is not None and Schedule.current.announced
+        after_epoch = partial(tell_of_epoch, epochs=config["train"]["epochs"])
+        summary = train(
+            config, dataset, folder, device, tracker, interruption.poll, world, after_epoch, announced=announced
+        )
     except BaseException as error:
         error = _explained(error, config, world)
         # A full disk, which may be what ended the run, must not hide the reason.

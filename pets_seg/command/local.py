@@ -1,0 +1,83 @@
+"""What the launcher of this machine (`hydra/launcher=local`) asks of us, and is told how it ends."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from pets_seg.command.messages import one_line
+from pets_seg.errors import InputError, RunError
+from pets_seg.launch import Application, End
+from pets_seg.launch.application import DIED, NOT_STARTED
+from pets_seg.launch.launcher import LocalConf
+from pets_seg.launch.slots import find_slots
+from pets_seg.run_folder.lock import HeldError
+
+TARGET = LocalConf._target_
+
+
+class DiedError(RunError):
+    """The process of a run ended before the run did."""
+
+
+def check_slots(launcher: DictConfig, devices: Sequence[str]) -> int:
+    """Return the threads of a slot of this machine; InputError for a device that the jobs of a slot cannot have."""
+    slots = find_slots(launcher.slots, launcher.jobs_per_gpu)
+    own = next((device for device in devices if str(device).startswith("cuda:")), None)
+    if slots[0].gpu is not None and own is not None:
+        raise InputError(f"train.device={own}: hydra/launcher=local gives each job its GPU; leave train.device out")
+    return slots[0].threads
+
+
+def prepare(config: DictConfig, jobs: Sequence[Sequence[str]]) -> list[float | None]:
+    """Return how long each job is expected to take; all else was prepared before Hydra made any folder."""
+    from pets_seg.command.hooks import Hooks
+
+    return [Hooks.expected.get(tuple(words)) for words in jobs]
+
+
+def reason(error: BaseException) -> str | None:
+    """Return why a job failed; a run that another process trains is left to it."""
+    if isinstance(error, HeldError):
+        return None
+    return one_line(error) if isinstance(error, Exception) else f"{type(error).__name__}: {error}"
+
+
+def ended(end: End) -> list[str]:
+    """Write down why a job did not do so itself, and say how one is launched again whose process died."""
+    from pets_seg.command.hooks import Hooks
+
+    if Hooks.elsewhere is None:
+        return []
+    hooks, _ = Hooks.elsewhere
+    if end.state == NOT_STARTED:
+        hooks.not_done(end.number, end.reason)
+    if end.state != DIED:
+        return []
+    begun = hooks.folder_of(end.number)
+    if not end.again:
+        hooks.not_done(end.number, end.reason)
+    # What the process left of a run that it had begun is not to be trained again.
+    return ["existing=continue"] if begun and _write_down(begun, end) else []
+
+
+def _write_down(folder: Path, end: End) -> bool:
+    """Say in the run folder why its process died; return whether that process had begun the run."""
+    from pets_seg.run_folder.folder import RunFolder
+    from pets_seg.run_folder.names import LOG
+
+    with suppress(InputError, RunError, OSError):
+        run = RunFolder(folder)
+        status = run.read_status()
+        if status.get("pid") != end.pid:
+            return False
+        if status.get("state") == "running":
+            run.write_status("failed", DiedError(end.reason), end.reason)
+        with open(folder / LOG, "a", encoding="utf-8") as log:
+            log.write("".join(f"{line}\n" for line in [*end.printed, f"{end.reason}"]))
+        return True
+    return False
+
+
+APPLICATION = Application(prepare=prepare, reason=reason, ended=ended)

@@ -1,0 +1,59 @@
+"""What an application may tell the launcher, and is told by it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from omegaconf import DictConfig
+
+DONE, FAILED, DIED, NOT_STARTED = "done", "failed", "died", "not started"
+
+
+@dataclass(frozen=True)
+class End:
+    """The end of a job: its number and words, one of the four states above and why, unless it is done.
+
+    Of a job whose process died there is also its process id and the last lines that the process printed. `again` says
+    that the job will be tried once more.
+    """
+
+    number: int
+    words: Sequence[str]
+    state: str
+    reason: str = ""
+    pid: int | None = None
+    printed: Sequence[str] = field(default=())
+    again: bool = False
+
+
+def _prepare(config: DictConfig, jobs: Sequence[Sequence[str]]) -> None:
+    return None
+
+
+def _reason(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def _ended(end: End) -> Sequence[str]:
+    return []
+
+
+@dataclass(frozen=True)
+class Application:
+    """Three functions, each with a default.
+
+    `prepare(config, jobs)` is called once, in the process of the sweep, before any job starts; `jobs` are the words of
+    each. It may return how many seconds each job is expected to take (None where that is unknown): the longest start
+    first. `reason(error)` says in a line why a job failed that raised or returned an exception, or None if that is no
+    failure; it is called in the job's process. `ended(end)` is called in the process of the sweep for each end of a
+    job; of a job that is tried again it returns the words that are added.
+    """
+
+    prepare: Callable[[DictConfig, Sequence[Sequence[str]]], Sequence[float | None] | None] = _prepare
+    reason: Callable[[BaseException], str | None] = _reason
+    ended: Callable[[End], Sequence[str]] = _ended
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the application is told how jobs end."""
+        return self.ended is not _ended

@@ -1,0 +1,84 @@
+"""A job of a sweep, as the process of the sweep knows it."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.utils import JobReturn
+
+from .application import DIED, FAILED, End
+
+QUEUED, RUNNING, INTERRUPTED = "queued", "running", "interrupted"
+
+
+@dataclass(eq=False)
+class Job:
+    """A job: its number, its words, what of them differs from other jobs, and the seconds that it is expected to take.
+
+    `state` is queued, running, interrupted or one of the states of an end. Times are those of `time.time`.
+    """
+
+    number: int
+    words: list[str]
+    differs: str
+    expected: float | None = None
+    state: str = QUEUED
+    reason: str = ""
+    attempts: int = 0
+    pid: int | None = None
+    began: float = 0.0
+    ended: float = 0.0
+    figures: dict[str, Any] = field(default_factory=dict)
+    result: JobReturn | None = None
+    # When the current attempt told for the first time how much of the job is done, and how much that was.
+    first_told: tuple[float, float] | None = None
+    last_told: float = 0.0
+
+    @property
+    def failed(self) -> bool:
+        """Whether the job failed, by an exception or because its process died."""
+        return self.state in (FAILED, DIED)
+
+    @property
+    def name(self) -> str:
+        """What the job is called on the terminal."""
+        return self.differs or f"job {self.number}"
+
+    def begin(self, pid: int | None) -> None:
+        """Note that a worker has the job."""
+        self.state, self.pid, self.began, self.ended = RUNNING, pid, time.time(), 0.0
+        self.attempts += 1
+        self.first_told, self.figures = None, {}
+
+    def tell(self, figures: dict[str, Any]) -> None:
+        """Note what the job reports."""
+        self.figures |= figures
+        if "done" in figures:
+            self.last_told = time.time()
+            self.first_told = self.first_told or (self.last_told, float(figures["done"]))
+
+    def end(self, state: str, reason: str = "") -> None:
+        """Note how the job ended."""
+        self.state, self.reason, self.ended = state, reason, time.time()
+
+    def told_end(self, printed: Sequence[str] = (), again: bool = False) -> End:
+        """Return the end of the job as an application is told of it."""
+        return End(self.number, self.words, self.state, self.reason, self.pid, printed, again)
+
+    def seconds_left(self) -> float | None:
+        """Return about how many seconds the running job will still take; None while nothing shows it."""
+        elapsed = time.time() - self.began
+        if self.first_told is None:
+            return None if self.expected is None else max(0.0, self.expected - elapsed)
+        (first, before), done = self.first_told, float(self.figures["done"])
+        # What was done before this attempt took no time of it.
+        if done > before:
+            whole = (self.last_told - first) / (done - before)
+        elif self.expected is not None:
+            whole = self.expected
+        elif before > 0:
+            whole = (first - self.began) / before
+        else:
+            return None
+        return max(0.0, whole * (1 - done) - (time.time() - self.last_told))

@@ -1,0 +1,95 @@
+"""How far a sweep is: when it will end, and the file that tells other programs."""
+
+import heapq
+import json
+import os
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from statistics import mean
+
+from .application import DONE
+from .job import QUEUED, RUNNING, Job
+
+FILE = "progress.json"
+# In seconds, and in durations of a writing, between two writings.
+WRITE_EVERY, TIMES_ITS_DURATION = 1.0, 20
+
+
+def sweep_end(jobs: Sequence[Job], slots: int) -> float | None:
+    """Return the time at which all jobs will have ended, if each slot takes the next one when it is free.
+
+    None while it is not known of any job how long it takes.
+    """
+    done = [job for job in jobs if job.state == DONE]
+    # A job that reports nothing may have found that there is nothing to do.
+    took = [job.ended - job.began for job in done if job.figures] or [job.ended - job.began for job in done]
+    typical = mean(took) if took else None
+    now = time.time()
+    free: list[float] = []
+    for job in jobs:
+        if job.state == RUNNING:
+            left = job.seconds_left()
+            if left is None:
+                if typical is None:
+                    return None
+                left = max(0.0, typical - (now - job.began))
+            free.append(now + left)
+    free += [now] * (slots - len(free))
+    heapq.heapify(free)
+    for job in jobs:
+        if job.state == QUEUED:
+            seconds = typical if job.expected is None else job.expected
+            if seconds is None:
+                return None
+            heapq.heapreplace(free, free[0] + seconds)
+    return max(free)
+
+
+class ProgressFile:
+    """Writes progress.json in the sweep's folder, not so often that it costs much."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path, self.written, self.took = folder / FILE, 0.0, 0.0
+        self.started = time.time()
+
+    def is_due(self) -> bool:
+        """Return whether it is time to write."""
+        return time.time() - self.written >= max(WRITE_EVERY, TIMES_ITS_DURATION * self.took)
+
+    def write(self, jobs: Sequence[Job], end: float | None, last: bool = False) -> None:
+        """Write the state of all jobs, now or for the `last` time; a full disk is no reason to stop."""
+        begun = time.time()
+        content = {
+            "started": _clock(self.started),
+            "updated": _clock(begun),
+            "ended" if last else "expected_end": _clock(begun if last else end),
+            "jobs": [_entry(job) for job in jobs],
+        }
+        part = self.path.with_name(f".{FILE}.{os.getpid()}.part")
+        with suppress(OSError):
+            part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+            os.replace(part, self.path)
+        self.written = time.time()
+        self.took = self.written - begun
+
+
+def _entry(job: Job) -> dict[str, object]:
+    return {
+        "number": job.number,
+        "overrides": job.words,
+        "state": job.state,
+        "reason": job.reason or None,
+        "attempts": job.attempts,
+        "pid": job.pid if job.state == RUNNING else None,
+        "began": _clock(job.began or None),
+        "ended": _clock(job.ended or None),
+        "figures": job.figures,
+    }
+
+
+def _clock(seconds: float | None) -> str | None:
+    """Return a time as ISO 8601 has it, with the offset of the local time."""
+    return None if seconds is None else datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="seconds")
