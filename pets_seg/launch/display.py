@@ -87,7 +87,10 @@ def duration(seconds: float) -> str:
 
 def _running(job: Job) -> str:
     left = job.seconds_left()
-    time_left = f"{duration(left)} left" if left is not None else f"{duration(time.time() - job.began)} passed"
+    if not job.began:
+        time_left = "starting"
+    else:
+        time_left = f"{duration(time.time() - job.began)} passed" if left is None else f"{duration(left)} left"
     return "  ".join(part for part in (job.name, _shown(job.figures), time_left) if part)
 
 

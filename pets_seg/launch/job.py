@@ -45,11 +45,15 @@ class Job:
         """What the job is called on the terminal."""
         return self.differs or f"job {self.number}"
 
-    def begin(self, pid: int | None) -> None:
-        """Note that a worker has the job."""
-        self.state, self.pid, self.began, self.ended = RUNNING, pid, time.time(), 0.0
+    def give(self, pid: int | None) -> None:
+        """Note that a worker has the job, which it may begin once it is ready."""
+        self.state, self.pid, self.began, self.ended = RUNNING, pid, 0.0, 0.0
         self.attempts += 1
         self.first_told, self.figures = None, {}
+
+    def begin(self) -> None:
+        """Note that the worker has begun the job."""
+        self.began = time.time()
 
     def tell(self, figures: dict[str, Any]) -> None:
         """Note what the job reports."""
@@ -61,6 +65,7 @@ class Job:
     def end(self, state: str, reason: str = "") -> None:
         """Note how the job ended."""
         self.state, self.reason, self.ended = state, reason, time.time()
+        self.began = self.began or self.ended
 
     def told_end(self, printed: Sequence[str] = (), again: bool = False) -> End:
         """Return the end of the job as an application is told of it."""
@@ -68,8 +73,8 @@ class Job:
 
     def seconds_left(self) -> float | None:
         """Return about how many seconds the running job will still take; None while nothing shows it."""
-        elapsed = time.time() - self.began
         if self.first_told is None:
+            elapsed = time.time() - self.began if self.began else 0.0
             return None if self.expected is None else max(0.0, self.expected - elapsed)
         (first, before), done = self.first_told, float(self.figures["done"])
         # What was done before this attempt took no time of it.

@@ -123,7 +123,9 @@ class Pool:
             except (EOFError, OSError):
                 self._worker_died(worker)
                 continue
-            if kind == "report" and worker.job:
+            if kind == "begun" and worker.job:
+                worker.job.begin()
+            elif kind == "report" and worker.job:
                 worker.job.tell(*content)
             elif kind == "ended":
                 self._job_ended(worker, *content)

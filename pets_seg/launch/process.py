@@ -32,7 +32,7 @@ class Worker:
     def give(self, job: Job) -> None:
         """Let the worker run a job."""
         self.job = job
-        job.begin(self.process.pid)
+        job.give(self.process.pid)
         # A process that is gone is found by reading from it.
         with suppress(OSError):
             self.pipe.send((job.number, job.words))

@@ -4,7 +4,7 @@ import heapq
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -23,20 +23,16 @@ def sweep_end(jobs: Sequence[Job], slots: int) -> float | None:
 
     None while it is not known of any job how long it takes.
     """
-    done = [job for job in jobs if job.state == DONE]
-    # A job that reports nothing may have found that there is nothing to do.
-    took = [job.ended - job.began for job in done if job.figures] or [job.ended - job.began for job in done]
-    typical = mean(took) if took else None
     now = time.time()
+    left = {job: job.seconds_left() for job in jobs if job.state == RUNNING}
+    typical = _typical(jobs, left, now)
     free: list[float] = []
-    for job in jobs:
-        if job.state == RUNNING:
-            left = job.seconds_left()
-            if left is None:
-                if typical is None:
-                    return None
-                left = max(0.0, typical - (now - job.began))
-            free.append(now + left)
+    for job, seconds in left.items():
+        if seconds is None:
+            if typical is None:
+                return None
+            seconds = max(0.0, typical - (now - job.began if job.began else 0.0))
+        free.append(now + seconds)
     free += [now] * (slots - len(free))
     heapq.heapify(free)
     for job in jobs:
@@ -46,6 +42,15 @@ def sweep_end(jobs: Sequence[Job], slots: int) -> float | None:
                 return None
             heapq.heapreplace(free, free[0] + seconds)
     return max(free)
+
+
+def _typical(jobs: Sequence[Job], left: Mapping[Job, float | None], now: float) -> float | None:
+    """Return how many seconds a job takes by those that are done, until then by those that run."""
+    done = [job for job in jobs if job.state == DONE]
+    # A job that reports nothing may have found that there is nothing to do.
+    took = [job.ended - job.began for job in done if job.figures] or [job.ended - job.began for job in done]
+    took = took or [now - job.began + seconds for job, seconds in left.items() if seconds is not None and job.figures]
+    return mean(took) if took else None
 
 
 class ProgressFile:

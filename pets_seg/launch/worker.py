@@ -95,6 +95,7 @@ def work(connection: Connection, task: Task, printed: Path) -> None:
         while job := jobs.get():
             busy.set()
             os.ftruncate(stream, 0)
+            _send("begun")
             _send("ended", *_run(function, sweep, context, *job))
             busy.clear()
     except KeyboardInterrupt:
