@@ -70,12 +70,12 @@ def sweep(folder: Path, device: torch.device) -> tuple[float, list[float]]:
     _python(["-m", "pets_seg.run", *settings, "name=before"], folder)
     began = time.time()
     _python(["-m", "pets_seg.run", "-m", *settings, f"seed={','.join(map(str, range(JOBS)))}"], folder)
-    jobs = sorted(_training_and_end(path) for path in folder.glob("runs/default/*/train.log"))
+    jobs = sorted(training_and_end(path) for path in folder.glob("runs/default/*/train.log"))
     starts, ends = [job[0] for job in jobs], [job[1] for job in jobs]
     return starts[0] - began, [start - end for start, end in zip(starts[1:], ends, strict=False)]
 
 
-def _training_and_end(path: Path) -> tuple[float, float]:
+def training_and_end(path: Path) -> tuple[float, float]:
     """Return when a job's epoch began and when its last line was written, in seconds."""
     lines = [line for line in path.read_text().splitlines() if LINE.match(line)]
     written = [datetime.strptime(LINE.match(line)["time"], "%Y-%m-%d %H:%M:%S,%f").timestamp() for line in lines]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.utils import JobReturn
+from omegaconf import DictConfig
 
 from .application import DIED, FAILED, End
 
@@ -31,6 +32,8 @@ class Job:
     ended: float = 0.0
     figures: dict[str, Any] = field(default_factory=dict)
     result: JobReturn | None = None
+    # Composed ahead of time, if it is.
+    config: DictConfig | None = None
     # When the current attempt told for the first time how much of the job is done, and how much that was.
     first_told: tuple[float, float] | None = None
     last_told: float = 0.0

@@ -6,6 +6,7 @@ import pickle
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -73,7 +74,8 @@ class LocalLauncher(Launcher):
             Job(initial_job_idx + index, list(job), " ".join(w for w in words[index] if w not in common), expected)
             for index, (job, expected) in enumerate(zip(job_overrides, seconds, strict=True))
         ]
-        self.pool = self.pool or Pool(self.slots, self._task(), self.application, folder, self.stop_after)
+        compose = partial(self.hydra_context.config_loader.load_sweep_config, self.config)
+        self.pool = self.pool or Pool(self.slots, self._task(), compose, self.application, folder, self.stop_after)
         return self.pool.run(jobs)
 
     def _task(self) -> Task:

@@ -6,13 +6,14 @@ import pickle
 import signal
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
+from omegaconf import DictConfig
 
 from .application import DIED, DONE, FAILED, NOT_STARTED, Application
 from .display import Display
@@ -33,9 +34,15 @@ class Pool:
     """Runs jobs in the slots of this machine; the workers stay until the process of the sweep ends."""
 
     def __init__(
-        self, slots: Sequence[Slot], task: Task, application: Application, folder: Path, stop_after: int | None
+        self,
+        slots: Sequence[Slot],
+        task: Task,
+        compose: Callable[[list[str]], DictConfig],
+        application: Application,
+        folder: Path,
+        stop_after: int | None,
     ) -> None:
-        self.slots, self.task, self.application = slots, task, application
+        self.slots, self.task, self.compose, self.application = slots, task, compose, application
         self.stopping = Stopping(stop_after)
         self.display, self.progress = Display(), ProgressFile(folder)
         self.workers: dict[int, Worker] = {}
@@ -116,7 +123,13 @@ class Pool:
     def _wait(self) -> None:
         """Wait until a worker tells something or ends, or for a moment."""
         pipes: dict[Any, Worker] = {worker.pipe: worker for worker in self._busy()}
-        for ready in connection.wait([*pipes], LOOK_EVERY):
+        found = connection.wait([*pipes], 0)
+        if not found and (job := next((item for item in self.queue[: len(self.slots)] if not item.config), None)):
+            # While it would only wait: the slots are spared the time.
+            with suppress(Exception):
+                job.config = self.compose(job.words)
+                return
+        for ready in found or connection.wait([*pipes], LOOK_EVERY):
             worker = pipes[ready]
             try:
                 kind, *content = worker.pipe.recv()
@@ -170,7 +183,7 @@ class Pool:
         more_words = self.application.ended(job.told_end(printed, again))
         if again:
             self.display.say(f"{job.name}: {reason}; it is tried once more")
-            job.words = [*job.words, *more_words]
+            job.words, job.config = [*job.words, *more_words], None
             job.state = QUEUED
             self.queue.append(job)
         else:

@@ -35,7 +35,8 @@ class Worker:
         job.give(self.process.pid)
         # A process that is gone is found by reading from it.
         with suppress(OSError):
-            self.pipe.send((job.number, job.words))
+            self.pipe.send((job.number, job.words, job.config))
+        job.config = None
 
     def send_signal(self, number: int) -> None:
         """Send a signal to the process, if there still is one."""

@@ -84,7 +84,7 @@ def work(connection: Connection, task: Task, printed: Path) -> None:
         os.dup2(stream, number)
     faulthandler.enable()
     _reports = connection
-    jobs: queue.SimpleQueue[tuple[int, list[str]] | None] = queue.SimpleQueue()
+    jobs: queue.SimpleQueue[tuple[int, list[str], DictConfig | None] | None] = queue.SimpleQueue()
     busy = threading.Event()
     threading.Thread(target=_receive, args=(connection, jobs, busy), daemon=True).start()
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -117,9 +117,14 @@ def _receive(connection: Connection, jobs: queue.SimpleQueue, busy: threading.Ev
 
 
 def _run(
-    function: Callable[[DictConfig], Any], sweep: DictConfig, context: HydraContext, number: int, words: list[str]
+    function: Callable[[DictConfig], Any],
+    sweep: DictConfig,
+    context: HydraContext,
+    number: int,
+    words: list[str],
+    config: DictConfig | None,
 ) -> tuple[bytes, Failure | None]:
-    """Run a job and return what Hydra returns for it, pickled, and why it failed."""
+    """Run a job and return what Hydra returns for it, pickled, and why it failed; `config` may be composed already."""
     # Hydra hands an error on; its callbacks may put something else in the place of one that is returned.
     errors: list[BaseException] = []
 
@@ -137,7 +142,7 @@ def _run(
         return value
 
     try:
-        config = context.config_loader.load_sweep_config(sweep, words)
+        config = config or context.config_loader.load_sweep_config(sweep, words)
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = number
         result = run_job(

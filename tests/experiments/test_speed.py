@@ -40,6 +40,7 @@ SMALL = {
     "checks": {"PAIRS": 2, "NATIVE": (64, 48), "SIZE": 32, "FOLDER": 10},
     "input": {"FILES": 6, "SIZE": 32, "BATCH": 3},
     "startup": {"JOBS": 2, "ROUNDS": 1, "NETWORK": ["model.width=2", "data.size=32"]},
+    "sweep": {"RUNS": 2, "NETWORK": ["model.width=2", "data.size=32"], "JOBS": 2},
     "epoch": {"CASES": {"small": ["model=unet", "model.width=2", "data.size=32", "train.batch_size=200"]}},
 }
 
