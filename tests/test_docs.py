@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from importlib import import_module
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -156,6 +157,8 @@ def test_commands_can_be_given(own: Path) -> None:
     replayed = own.parent / "replayed"
     replayed.mkdir()
     wrong = {}
+    # The entry point makes launchers known.
+    import_module("pets_seg.command.main")
     with initialize_config_module("pets_seg.conf", version_base="1.3"):
         OmegaConf.save(compose("config"), replayed / "config.yaml", resolve=True)
         sound: set[tuple[str, ...]] = set()
