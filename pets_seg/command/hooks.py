@@ -109,7 +109,7 @@ class Hooks(Callback):
             if launcher == local.TARGET:
                 threads = local.check_slots(config.hydra.launcher, [job.train.device for job in jobs if trains])
                 seconds = plan(jobs, threads).seconds() if known else []
-                Hooks.expected = dict(zip(map(tuple, self.jobs), seconds, strict=True))
+                Hooks.expected = dict(zip(map(tuple, self.jobs), seconds, strict=False))
             if launcher != HYDRAS_LAUNCHER:
                 self.outcomes.listen(Path(config.hydra.sweep.dir))
                 Hooks.elsewhere = self, config

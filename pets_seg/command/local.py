@@ -10,8 +10,7 @@ from pets_seg.command.messages import one_line
 from pets_seg.errors import InputError, RunError
 from pets_seg.launch import Application, End
 from pets_seg.launch.application import DIED, NOT_STARTED
-from pets_seg.launch.launcher import LocalConf
-from pets_seg.launch.slots import find_slots
+from pets_seg.launch.launcher import LocalConf, check
 from pets_seg.run_folder.lock import HeldError
 
 TARGET = LocalConf._target_
@@ -23,7 +22,7 @@ class DiedError(RunError):
 
 def check_slots(launcher: DictConfig, devices: Sequence[str]) -> int:
     """Return the threads of a slot of this machine; InputError for a device that the jobs of a slot cannot have."""
-    slots = find_slots(launcher.slots, launcher.jobs_per_gpu)
+    slots = check(launcher.slots, launcher.jobs_per_gpu, launcher.stop_after)
     own = next((device for device in devices if str(device).startswith("cuda:")), None)
     if slots[0].gpu is not None and own is not None:
         raise InputError(f"train.device={own}: hydra/launcher=local gives each job its GPU; leave train.device out")

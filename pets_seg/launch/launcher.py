@@ -22,7 +22,7 @@ from omegaconf import DictConfig
 
 from .application import Application
 from .pool import Job, Pool
-from .slots import find_slots
+from .slots import Slot, find_slots, is_count
 from .worker import Task
 
 # Hydra takes plugins from the package hydra_plugins alone.
@@ -36,9 +36,9 @@ class LocalConf:
     _target_: str = f"{PLACE}.LocalLauncher"
     # Jobs side by side: auto is jobs_per_gpu for each GPU or, without one, as many as there are cores.
     slots: Any = "auto"
-    jobs_per_gpu: int = 1
+    jobs_per_gpu: Any = 1
     # Failures after which no further job starts; null: three in a row that fail alike within 10 s of their start.
-    stop_after: int | None = None
+    stop_after: Any = None
 
 
 class LocalLauncher(Launcher):
@@ -48,11 +48,7 @@ class LocalLauncher(Launcher):
     application = Application()
 
     def __init__(self, slots: int | str = "auto", jobs_per_gpu: int = 1, stop_after: int | None = None) -> None:
-        if not hasattr(os, "setsid"):
-            raise HydraException("hydra/launcher=local: needs Linux or macOS; leave it out")
-        if stop_after is not None and stop_after < 1:
-            raise HydraException(f"hydra.launcher.stop_after={stop_after}: must be a number of failures, 1 or more")
-        self.slots, self.stop_after = find_slots(slots, jobs_per_gpu), stop_after
+        self.slots, self.stop_after = check(slots, jobs_per_gpu, stop_after), stop_after
         self.pool: Pool | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -84,6 +80,15 @@ class LocalLauncher(Launcher):
         context, instances = self.hydra_context, Singleton.get_state()["instances"]
         state = pickle.dumps((self.config, context.config_loader, context.callbacks, instances))
         return Task(module, path, state)
+
+
+def check(slots: int | str, jobs_per_gpu: int, stop_after: int | None) -> list[Slot]:
+    """Return the slots that these settings give on this machine; HydraException for settings that cannot be."""
+    if not hasattr(os, "setsid"):
+        raise HydraException("hydra/launcher=local: needs Linux or macOS; leave it out")
+    if stop_after is not None and not is_count(stop_after):
+        raise HydraException(f"hydra.launcher.stop_after={stop_after}: must be null or a number of failures, 1 or more")
+    return find_slots(slots, jobs_per_gpu)
 
 
 def register(application: Application | None = None) -> None:

@@ -1,7 +1,6 @@
 """The queue of jobs and the workers that take them."""
 
 import atexit
-import os
 import pickle
 import signal
 import tempfile
@@ -53,6 +52,7 @@ class Pool:
         self.reckoned: tuple[float, float | None] = (0.0, None)
         # The signals that asked for the end, and when.
         self.asked: list[tuple[int, float]] = []
+        self.told = False
         # Before multiprocessing waits for the workers, which wait for jobs.
         atexit.register(self.close)
 
@@ -147,6 +147,10 @@ class Pool:
 
     def _look(self) -> None:
         """Show how far the jobs are, and see whether those that were asked to end do so."""
+        # Not in the handler: the signal may arrive in the middle of a line.
+        if self.asked and not self.told:
+            self.told = True
+            self.display.say("interrupted: the jobs stop after their current step; Ctrl-C again stops them at once")
         if self.display.is_due() or self.progress.is_due():
             end = self._end()
             self.display.draw(self.jobs, end)
@@ -198,10 +202,6 @@ class Pool:
             self.asked.append((number, time.time()))
             for worker in self._busy():
                 worker.send_signal(number)
-            if len(self.asked) == 1:
-                # Not by print: the signal may have arrived in the middle of one.
-                line = "interrupted: the jobs stop after their current step; Ctrl-C again stops them at once"
-                os.write(2, f"\n{line}\n".encode())
 
         former = {number: signal.signal(number, hear) for number in SIGNALS}
         try:

@@ -73,7 +73,7 @@ class ProgressFile:
             "ended" if last else "expected_end": _clock(begun if last else end),
             "jobs": [_entry(job) for job in jobs],
         }
-        part = self.path.with_name(f".{FILE}.{os.getpid()}.part")
+        part = self.path.with_name(f".{FILE}.part")
         with suppress(OSError):
             part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
             os.replace(part, self.path)

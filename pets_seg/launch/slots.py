@@ -39,9 +39,9 @@ def find_slots(slots: int | str, jobs_per_gpu: int) -> list[Slot]:
     The threads of a slot are its share of the cores, or OMP_NUM_THREADS if that is set. Raises HydraException for a
     number that cannot be.
     """
-    if slots != "auto" and not _is_count(slots):
+    if slots != "auto" and not is_count(slots):
         raise HydraException(f"hydra.launcher.slots={slots}: must be auto or a number of slots, 1 or more")
-    if not _is_count(jobs_per_gpu):
+    if not is_count(jobs_per_gpu):
         raise HydraException(f"hydra.launcher.jobs_per_gpu={jobs_per_gpu}: must be a number of jobs, 1 or more")
     given = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     threads = int(given) if given.isdecimal() and int(given) else None
@@ -91,5 +91,6 @@ def _identifiers(lines: Sequence[str]) -> list[str]:
     return found
 
 
-def _is_count(value: object) -> bool:
+def is_count(value: object) -> bool:
+    """Return whether a setting is a number of things, 1 or more."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1

@@ -215,13 +215,13 @@ def test_what_cannot_be_is_refused_before_any_job_starts(oxford: Path, tmp_path:
     code, shown = end(begin(tmp_path, [*tiny(oxford), "seed=0,1", "hydra.launcher.slots=none"]))
     assert (code, shown) == (2, "hydra.launcher.slots=none: must be auto or a number of slots, 1 or more\n")
     code, shown = end(begin(tmp_path, [*tiny(oxford), "seed=0,1", "hydra.launcher.stop_after=0"]))
-    assert (code, shown) == (2, "hydra.launcher.stop_after=0: must be a number of failures, 1 or more\n")
+    assert (code, shown) == (2, "hydra.launcher.stop_after=0: must be null or a number of failures, 1 or more\n")
     assert not (tmp_path / "runs").exists()
 
 
 def test_the_launcher_hands_out_the_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    launcher = OmegaConf.create({"slots": "auto", "jobs_per_gpu": 1})
-    monkeypatch.setattr("pets_seg.command.local.find_slots", lambda *given: [Slot(0, 3, "GPU-a")])
+    launcher = OmegaConf.create({"slots": "auto", "jobs_per_gpu": 1, "stop_after": None})
+    monkeypatch.setattr("pets_seg.command.local.check", lambda *given: [Slot(0, 3, "GPU-a")])
     assert check_slots(launcher, ["auto", "cuda", "cpu"]) == 3
     with pytest.raises(InputError, match=r"train\.device=cuda:1: hydra/launcher=local gives each job its GPU; leave"):
         check_slots(launcher, ["auto", "cuda:1"])

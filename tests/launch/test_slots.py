@@ -98,7 +98,7 @@ def test_jobs_see_their_gpu_and_their_threads(driver, tmp_path: Path) -> None:
         ("hydra.launcher.slots=0", "hydra.launcher.slots=0: must be auto or a number of slots, 1 or more"),
         ("hydra.launcher.slots=all", "hydra.launcher.slots=all: must be auto or a number of slots, 1 or more"),
         ("hydra.launcher.jobs_per_gpu=0", "hydra.launcher.jobs_per_gpu=0: must be a number of jobs, 1 or more"),
-        ("hydra.launcher.stop_after=0", "hydra.launcher.stop_after=0: must be a number of failures, 1 or more"),
+        ("hydra.launcher.stop_after=0", "hydra.launcher.stop_after=0: must be null or a number of failures, 1 or more"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(tmp_path: Path, word: str, line: str) -> None:
