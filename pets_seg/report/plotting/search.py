@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from pets_seg.errors import escaped
 from pets_seg.report.plotting.drawing import WIDTH, Drawing, Mark, Points, grid
 from pets_seg.report.plotting.looks import COLOURS, INK, MUTED
-from pets_seg.report.search import NO_SEEDS, next_command
+from pets_seg.report.search import next_command
 from pets_seg.report.study.study import Study
 from pets_seg.run_folder.search import Search, Trial
 
@@ -32,7 +32,7 @@ def draw_search(study: Study) -> Drawing | None:
     caption = (
         "Dots are trials, one run each; the line is the best so far, the ring the best of all, a cross a trial without "
         "a Dice. The Dice is that of validation, by which the search chooses: the more trials there are, the less the "
-        f"best of them says of other images. {NO_SEEDS}"
+        "best of them says of other images. The command runs the best settings with seeds that the search has not used."
     )
     best = [
         f"trial {search.complete[0].number} of {search.folder}, {search.complete[0].dice:.4f}" for search in searches
