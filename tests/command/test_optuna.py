@@ -22,6 +22,21 @@ SPACE = [
 # So that the second half of five trials is what Optuna makes of the first.
 FIVE = ["hydra.sweeper.n_trials=5", "+hydra.sweeper.sampler.n_startup_trials=2"]
 
+# What hydra-optuna-sweeper does when Hydra finds it.
+PLUGIN = """
+from dataclasses import dataclass, field
+from hydra.core.config_store import ConfigStore
+
+
+@dataclass
+class Conf:
+    _target_: str = "hydra_plugins.sweeper.Minimising"
+    defaults: list = field(default_factory=lambda: [{"sampler": "tpe"}])
+
+
+ConfigStore.instance().store(group="hydra/sweeper", name="optuna", node=Conf)
+"""
+
 
 def settings(root: Path) -> list[str]:
     words = [word for word in tiny(root) if not word.startswith("model.width")]
@@ -195,6 +210,15 @@ def test_without_the_extra_one_line_says_how_to_get_it(oxford: Path, tmp_path: P
     assert refused.returncode == 2
     assert refused.stderr == "hydra/sweeper=optuna: Optuna is not there; pip install 'pets_seg[optuna]'\n"
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_plugin_of_the_same_name_may_be_installed(tmp_path: Path) -> None:
+    (tmp_path / "hydra_plugins").mkdir()
+    (tmp_path / "hydra_plugins" / "sweeper.py").write_text(PLUGIN)
+    words = ["hydra/sweeper=optuna", "--cfg=hydra", "--package=hydra.sweeper"]
+    shown = command(*words, cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert shown.returncode == 0, shown.stderr
+    assert "_target_: hydra_plugins.pets_seg.OptunaSweeper\n" in shown.stdout
 
 
 def test_a_study_that_is_not_understood_is_refused(oxford: Path, tmp_path: Path) -> None:
