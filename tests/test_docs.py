@@ -2,15 +2,17 @@
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import tiny
 from hydra import compose, initialize_config_module
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
 from pets_seg.command.arguments import check_arguments
@@ -94,6 +96,13 @@ def commands(page: Path) -> Iterator[list[str]]:
                     yield words[:end]
 
 
+def each(override: Override) -> Iterable[Any]:
+    """Return the values of a sweep, of an interval its ends."""
+    if override.is_interval_sweep():
+        return [override.value().start, override.value().end]
+    return override.sweep_string_iterator()
+
+
 def jobs(arguments: list[str]) -> list[tuple[str, ...]]:
     """Return the overrides of the jobs of a command: of a sweep so many that each value is in one of them."""
     arguments = check_arguments(expand(arguments))
@@ -102,7 +111,7 @@ def jobs(arguments: list[str]) -> list[tuple[str, ...]]:
     if not {"-m", "--multirun"} & {*arguments} and not any(word.startswith("experiment=") for word in arguments):
         return [tuple(override.input_line for override in overrides)]
     values = [
-        [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
+        [f"{override.get_key_element()}={value}" for value in each(override)]
         if override.is_sweep_override()
         else [override.input_line]
         for override in overrides

@@ -15,7 +15,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from pets_seg.command import local
+from pets_seg.command import local, search
 from pets_seg.command.held import finish_held
 from pets_seg.command.jobs import chosen_later, compose_jobs, swept, words_of
 from pets_seg.command.loading import loading
@@ -93,6 +93,8 @@ class Hooks(Callback):
             if this_world().size > 1:
                 raise InputError("-m: a sweep is one process; start runs by torchrun, or unset TORCHELASTIC_RUN_ID")
             jobs = compose_jobs(config)
+            if config.hydra.sweeper._target_ == search.TARGET:
+                jobs += search.prepare(config)
             for key in ("name", "task"):
                 if any(job.get(key) != config.get(key) for job in jobs):
                     raise InputError(f"{key}: is that of the whole sweep and cannot be swept over; give one {key}")

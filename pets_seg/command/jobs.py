@@ -2,14 +2,14 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import RangeSweep
+from hydra.core.override_parser.types import Override, RangeSweep
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
@@ -35,13 +35,13 @@ def compose_jobs(config: DictConfig) -> list[DictConfig]:
     """
     if chosen_later(config.hydra):
         return [config]
-    loader = GlobalHydra.instance().config_loader()
-    given = [f"{key}={value}" for key, value in listed(config).items()]
-    given += plain(config.hydra.overrides.task, resolve=False)
-    overrides = OverridesParser.create(config_loader=loader).parse_overrides(given)
-    # As in Hydra's sweeper, the last word on a key counts.
-    last = {item.get_key_element(): (word, item) for word, item in zip(given, overrides, strict=True)}
-    swept = {word: item for word, item in last.values() if item.is_sweep_override()}
+    overrides = overrides_of(config)
+    swept = {word: item for word, item in overrides.items() if item.is_sweep_override()}
+    if endless := [word for word, item in swept.items() if item.is_interval_sweep()]:
+        raise InputError(
+            f"{endless[0]}: a sweep takes values one by one; list them, or search the interval with "
+            "hydra/sweeper=optuna"
+        )
     # A range is not listed whole, nor shuffled, which lists it: no memory may hold it.
     sweeps = [
         v.range() if isinstance(v := item.value(), RangeSweep) else item.sweep_iterator() for item in swept.values()
@@ -50,8 +50,18 @@ def compose_jobs(config: DictConfig) -> list[DictConfig]:
     if not 1 <= jobs <= MOST_JOBS:
         raise InputError(f"{' '.join(swept)}: a sweep has 1 to {MOST_JOBS} jobs, this one {'more' if jobs else 'none'}")
     groups = {item.key_or_group: word for word, item in swept.items() if item.key_or_group in GROUPS}
-    [batch] = BasicSweeper.split_arguments(overrides, max_batch_size=None)
-    return [_compose(config, words, groups) for words in batch]
+    [batch] = BasicSweeper.split_arguments([*overrides.values()], max_batch_size=None)
+    return [compose_job(config, words, groups) for words in batch]
+
+
+def overrides_of(config: DictConfig) -> dict[str, Override]:
+    """Return the overrides of a sweep by word; as in Hydra's sweeper, the last word on a key counts."""
+    loader = GlobalHydra.instance().config_loader()
+    given = [f"{key}={value}" for key, value in listed(config).items()]
+    given += plain(config.hydra.overrides.task, resolve=False)
+    overrides = OverridesParser.create(config_loader=loader).parse_overrides(given)
+    last = {item.get_key_element(): (word, item) for word, item in zip(given, overrides, strict=True)}
+    return dict(last.values())
 
 
 def words_of(config: DictConfig, job: DictConfig) -> list[str]:
@@ -69,11 +79,11 @@ def swept(jobs: Sequence[Sequence[str]]) -> list[str]:
     return [" ".join(word for word in words if word not in common) for words in jobs]
 
 
-def _compose(config: DictConfig, words: list[str], groups: dict[str, str]) -> DictConfig:
+def compose_job(config: DictConfig, words: Sequence[str], groups: Mapping[str, str]) -> DictConfig:
     """Compose the job of these words; `groups` are what the sweep writes for the groups that it is over."""
     chosen = {word.partition("=")[0]: word for word in words if word.partition("=")[0] in groups}
     try:
-        job = GlobalHydra.instance().config_loader().load_sweep_config(config, words)
+        job = GlobalHydra.instance().config_loader().load_sweep_config(config, [*words])
     except HydraException as error:
         # What Hydra 1.4 says of a job whose files hold a sweep.
         if "must be configured before the sweep starts" in str(error):
@@ -92,7 +102,7 @@ def _compose(config: DictConfig, words: list[str], groups: dict[str, str]) -> Di
     return job
 
 
-def _several_studies(groups: dict[str, str], chosen: dict[str, str]) -> InputError:
+def _several_studies(groups: Mapping[str, str], chosen: Mapping[str, str]) -> InputError:
     study = " ".join(chosen.values())
     return InputError(
         f"{' '.join(groups.values())}: {study} lists a sweep of its own (hydra.sweeper.params), which a sweep over "

@@ -86,10 +86,19 @@ def settings_of(group: str, node: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run_name(cfg: DictConfig) -> str:
-    """Return `<model>-<aug>-<optimizer>-s<seed>-<hash>`, the hash covering the `identity` with precision resolved.
+    """Return `<model>-<aug>-<optimizer>-s<seed>-<hash>`, the hash covering the `resolved_identity`.
 
-    The precision stays as it is given if the device of the run is not here. Raises InputError if the weights that the
-    run starts from are not there.
+    Raises InputError if the weights that the run starts from are not there.
+    """
+    digest = hashlib.sha256(json.dumps(resolved_identity(cfg), sort_keys=True).encode()).hexdigest()[:8]
+    return f"{cfg.model.name}-{cfg.aug.name}-{cfg.optimizer.name}-s{cfg.seed}-{digest}"
+
+
+def resolved_identity(cfg: DictConfig) -> dict[str, Any]:
+    """Return the `identity` of a composed configuration, with its precision and the weights that it starts from.
+
+    The precision stays as it is given if the device of the run is not here. Raises InputError if the weights are not
+    there.
     """
     from pets_seg.machine.device import resolved
 
@@ -97,9 +106,7 @@ def run_name(cfg: DictConfig) -> str:
     # Such a run is refused before it has a folder, but for a job of another launcher: it says why in one of its own.
     with suppress(InputError):
         config, _ = resolved(config)
-    config = with_digest({**config, "checkpoint": cfg.checkpoint})
-    digest = hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:8]
-    return f"{cfg.model.name}-{cfg.aug.name}-{cfg.optimizer.name}-s{cfg.seed}-{digest}"
+    return identity(with_digest({**config, "checkpoint": cfg.checkpoint}))
 
 
 def _whole(value: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import omegaconf
 from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
 from omegaconf import OmegaConf
 
 from pets_seg.config.identity import run_name
@@ -20,6 +21,9 @@ def register() -> None:
     # Hydra copies the whole store whenever it looks at a group, a hundred times for --help, and then copies each node
     # that it takes from it. The second copy is enough.
     ConfigStore.__deepcopy__ = lambda self, memo: self  # type: ignore[attr-defined]  # It has none of its own.
+    # Hydra takes what the plugin hydra-optuna-sweeper stores for the schema of our option of that name.
+    Plugins.instance()
+    store.repo.get("hydra", {}).get("sweeper", {}).pop("optuna.yaml", None)
     for schema in (Root, Aug, Train, Report):
         store.store(group="schema", name=schema.__name__.lower(), node=schema, provider="pets_seg")
     register_resolver("run_name", lambda *, _root_: run_name(_root_))

@@ -8,6 +8,7 @@ from typing import Any
 from pets_seg.errors import escaped
 from pets_seg.machine.terminal import duration, shell
 from pets_seg.report.data_remarks import data_of_runs
+from pets_seg.report.search import only_trials
 from pets_seg.report.study.starts import starts
 from pets_seg.report.study.study import Study
 
@@ -34,7 +35,7 @@ def origin(study: Study, arguments: list[str]) -> list[tuple[str, str]]:
         ("System", _listed(status.get("platform") for status in statuses)),
         ("Versions", _listed(_versions(status.get("versions")) for status in statuses)),
         ("Written", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
-        ("Method", METHOD),
+        ("Method", "" if only_trials(study) else METHOD),
     ]
     return [(name, escaped(text)) for name, text in pairs if text]
 

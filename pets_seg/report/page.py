@@ -24,6 +24,7 @@ from pets_seg.report.plotting.factors import draw_factors
 from pets_seg.report.plotting.images import draw_images
 from pets_seg.report.plotting.looks import STYLE, find_looks
 from pets_seg.report.plotting.masks import draw_masks
+from pets_seg.report.plotting.search import draw_search
 from pets_seg.report.plotting.svg import inline_svg, plain_svg
 from pets_seg.report.study.examples import Example
 from pets_seg.report.study.groups import written
@@ -57,6 +58,7 @@ def write_page(
     """
     looks = find_looks(study)
     drawings: dict[str, Callable[[], Drawing | None]] = {
+        "search": lambda: draw_search(study),
         "differences": lambda: draw_differences(study, looks),
         "factors": lambda: draw_factors(study),
         "curves": lambda: draw_curves(study, looks, reference),

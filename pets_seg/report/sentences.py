@@ -3,6 +3,7 @@
 import math
 
 from pets_seg.report.limits import splits_without_pet
+from pets_seg.report.search import only_trials, search_sentences
 from pets_seg.report.study.compare import Difference, Interaction
 from pets_seg.report.study.statistics import MOST_SEEDS
 from pets_seg.report.study.study import Study
@@ -31,17 +32,20 @@ SENTENCES = {
 
 
 def answer(study: Study) -> list[str]:
-    """Return what the study says of test Dice.
+    """Return what the study says of its searches, and of test Dice if there is anything else in it.
 
     Splits without a pet and constant networks come first, then significant differences, then the others, then
     interactions.
     """
+    limits = [*search_sentences(study), *splits_without_pet(study), *constant_networks(study)]
+    if only_trials(study):
+        return limits
     if reason := no_comparison(study):
-        return [*splits_without_pet(study), *constant_networks(study), reason]
+        return [*limits, reason]
     differences = compared(study)
     clear = [item for item in differences if verdict(item) in (Verdict.BETTER, Verdict.WORSE)]
     others = [item for item in differences if item not in clear]
-    sentences = splits_without_pet(study) + constant_networks(study) + _best_and_worst(clear)
+    sentences = limits + _best_and_worst(clear)
     against = study.baseline.short if study.baseline else "the baseline"
     if len(others) > MOST_SENTENCES:
         sentences += _together(others, against)

@@ -6,15 +6,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pets_seg.machine.terminal import coloured, width
+from pets_seg.machine.terminal import coloured, python, width
 from pets_seg.report.columns import groups_table, jobs_table
 from pets_seg.report.limits import remarks, splits_without_pet
+from pets_seg.report.search import NO_SEEDS, next_command, only_trials, search_lines
 from pets_seg.report.sentences import constant_networks, interaction_sentences, no_comparison
 from pets_seg.report.study.compare import Difference
 from pets_seg.report.study.statistics import MOST_SEEDS
 from pets_seg.report.study.study import Study
 from pets_seg.report.study.verdicts import Verdict, compared, constants, has_plan, verdict
 from pets_seg.report.study.words import count, points
+from pets_seg.run_folder.search import COMPLETE
 
 MOST_LEFT_OUT = 10
 # Text is not wrapped to fewer columns, whatever the terminal says.
@@ -47,14 +49,16 @@ def show_sweep(
     """Print the jobs of a sweep, why any did not finish, and their comparison; return whether all did.
 
     `names` are the run folders of this command's jobs; the sweep's folder may hold runs of earlier ones. Without names,
-    where another sweeper chose the jobs, all runs count. `wandb` is the address of the runs or the report in W&B,
-    `not_done` why jobs ended whose run may not say it.
+    where another sweeper chose the jobs, the trials of its search count, or else all runs. `wandb` is the address of
+    the runs or the report in W&B, `not_done` why jobs ended whose run may not say it.
     """
     reasons = not_done or {}
     [folder] = study.folders
+    searched = () if names else study.searches
+    names = names or [trial.run for search in searched for trial in search.trials if trial.run]
     jobs = [run for run in study.runs if run.name in names] if names else study.runs
     print(f"\n{count(len(jobs), 'run')} in {folder}, listed in {folder / 'runs.csv'}")
-    if jobs:
+    if jobs and not searched:
         print(f"\n{jobs_table(study, names, width())}")
     for run in jobs:
         if not run.finished:
@@ -65,19 +69,23 @@ def show_sweep(
         if name not in made:
             print(f"\n{name} not made: {reason}")
     show_comparison(study, page, wandb)
-    return bool(jobs) and len(jobs) == len(names or jobs) and all(run.finished for run in jobs)
+    failed = any(trial.state != COMPLETE for search in searched for trial in search.trials)
+    # Trials may be the same run.
+    whole = len(jobs) == len({*names} or jobs)
+    return bool(jobs) and whole and not failed and all(run.finished for run in jobs)
 
 
 def show_comparison(study: Study, page: Path | None, wandb: str | None = None) -> None:
-    """Print what was left out, the groups, the address of their page (None: it could not be made), and the verdicts."""
+    """Print searches, what was left out, the groups, the address of their page, if it could be made, and verdicts."""
     wide = width()
     left_out = [f"left out: {item.what}: {item.why}" for item in study.left_out[:MOST_LEFT_OUT]]
     if len(study.left_out) > MOST_LEFT_OUT:
         left_out.append(f"left out: {len(study.left_out) - MOST_LEFT_OUT} more")
     verdicts = [*verdict_lines(study), *((sentence, "") for sentence in interaction_sentences(study, most=1))]
     parts = [
+        *([search_lines(study, search, wide)] for search in study.searches),
         left_out,
-        [groups_table(study, wide)] if any(run.finished for run in study.runs) else [],
+        [groups_table(study, wide)] if study.finished else [],
         [_wrapped(remark, wide) for remark in remarks(study)],
         [f"W&B       {wandb.replace(chr(10), chr(10) + ' ' * 10)}"] if wandb else [],
         [f"page      {page.absolute().as_uri()}"] if page else [],
@@ -86,6 +94,9 @@ def show_comparison(study: Study, page: Path | None, wandb: str | None = None) -
     for part in parts:
         if part:
             print("\n" + "\n".join(part))
+    for search in study.searches:
+        if words := next_command(study, search):
+            print(f"\n{_wrapped(NO_SEEDS, wide)}\n\n  {python()} -m pets_seg.run {words}")
 
 
 def _wrapped(text: str, wide: int, colour: str = "") -> str:
@@ -99,6 +110,8 @@ def verdict_lines(study: Study) -> list[tuple[str, str]]:
     Of more than MOST_LINES groups those in the middle are counted.
     """
     lines = [(sentence, "yellow") for sentence in splits_without_pet(study) + constant_networks(study)]
+    if only_trials(study):
+        return lines
     if reason := no_comparison(study):
         return [*lines, (reason, "")]
     against = study.baseline.short if study.baseline else "the baseline of each"

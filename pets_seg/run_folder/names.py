@@ -21,3 +21,5 @@ HYDRA = ".hydra/hydra.yaml"
 # It has a folder for each evaluation, with EVALUATION and PER_IMAGE.
 EVALUATIONS = "evaluations"
 EVALUATION = "evaluation.json"
+# In the folder of a sweep: Optuna's database of a search.
+STUDY = "study.db"

@@ -21,13 +21,14 @@ from pets_seg.evaluation.prediction import predict_test
 from pets_seg.machine.files import write_text
 from pets_seg.report.limits import remarks
 from pets_seg.report.origin import origin
+from pets_seg.report.search import next_command, only_trials, trials_table
 from pets_seg.report.sentences import answer, progress
 from pets_seg.report.study.compare import common_seeds
 from pets_seg.report.study.examples import Example, choose_groups, choose_images
 from pets_seg.report.study.runs import Run, run_folders
 from pets_seg.report.study.study import Study, read_study
 from pets_seg.report.sweep import show_comparison, show_sweep
-from pets_seg.report.tables import cost_table, course_table, main_table, markdown, write_tables
+from pets_seg.report.tables import Table, cost_table, course_table, main_table, markdown, write_tables
 from pets_seg.report.wandb_report import check_account, save_report
 from pets_seg.run_folder.data_record import DATA_DIGEST
 from pets_seg.run_folder.lock import check_writable
@@ -121,9 +122,8 @@ def make_report(study: Study, reference: bool = False) -> Path:
     write_tables(study, folder)
     examples, reason = draw_examples(study)
     notes = [progress(study), *remarks(study), *([f"No test images are shown: {reason}."] if reason else [])]
-    tables = [main_table(study), course_table(study), cost_table(study)]
     made = origin(study, typed)
-    page = write_page(study, folder, answer(study), tables, examples, notes, made, reference)
+    page = write_page(study, folder, answer(study), tables_of(study), examples, notes, made, reference)
     pictures = sorted(path.name for path in (folder / "figures").glob("*.png"))
     write_text(folder / "report.md", document(study, made, pictures))
     return page
@@ -153,11 +153,18 @@ def _wandb_records(run: Run) -> list[dict[str, Any]]:
 
 def document(study: Study, made: Sequence[tuple[str, str]] = (), pictures: Sequence[str] = ()) -> str:
     """Return the answer and the tables in Markdown, with `pictures` of figures/."""
-    parts = [f"# {escaped(study.name)}", *answer(study), progress(study), *remarks(study)]
-    parts += [markdown(table) for table in (main_table(study), course_table(study), cost_table(study))]
+    parts = [f"# {escaped(study.name)}", *answer(study)]
+    parts += [f"    python -m pets_seg.run {words}" for item in study.searches if (words := next_command(study, item))]
+    parts += [progress(study), *remarks(study), *map(markdown, tables_of(study))]
     parts += [f"![{Path(name).stem}](figures/{name})" for name in pictures]
     parts += [f"## How this was made\n\n{chr(10).join(f'- {name}: {text}' for name, text in made)}"] if made else []
     return "\n\n".join(parts) + "\n"
+
+
+def tables_of(study: Study) -> list[Table]:
+    """Return the tables of the groups, if there are any, and one of the trials of each search."""
+    groups = [] if only_trials(study) else [main_table(study), course_table(study), cost_table(study)]
+    return [*groups, *map(trials_table, study.searches)]
 
 
 def draw_examples(study: Study) -> tuple[list[Example], str]:
@@ -166,6 +173,8 @@ def draw_examples(study: Study) -> tuple[list[Example], str]:
     The masks are computed anew on the CPU: a run folder holds weights, not masks.
     """
     groups = choose_groups(study)
+    if only_trials(study):
+        return [], ""
     if not groups:
         changed = any(group.data for group in study.groups)
         return [], f"no run has scores of test images{' of the newest data' if changed else ''}"

@@ -47,7 +47,10 @@ class Points:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure with its file's name, title, caption and alternative text; `pictures` if it holds photographs."""
+    """A figure with its file's name, title, caption and alternative text; `pictures` if it holds photographs.
+
+    `command` stands beneath the caption, to be copied.
+    """
 
     name: str
     title: str
@@ -56,6 +59,7 @@ class Drawing:
     figure: Figure
     hover: Sequence[Lines | Points] = ()
     pictures: bool = False
+    command: str = ""
 
 
 def add_axes(figure: Figure, left: float, bottom: float, wide: float, tall: float, **options: Any) -> Axes:

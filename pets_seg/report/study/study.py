@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,20 @@ import pandas as pd
 from pets_seg.report.study.compare import Difference, Interaction, compare, interactions
 from pets_seg.report.study.groups import Group, find_baselines, group_runs
 from pets_seg.report.study.runs import LeftOut, Run, read_runs
+from pets_seg.report.study.search import find_searches, without_trials
 from pets_seg.report.study.starts import name_starts
 from pets_seg.report.study.statistics import over_seeds
+from pets_seg.run_folder.search import Search
 
 MARKS = (0.80, 0.85, 0.90)
 
 
 @dataclass(frozen=True)
 class Study:
-    """Run folders, read and compared; `baselines` holds the baseline of each group that has one, by name."""
+    """Run folders, read and compared; `baselines` holds the baseline of each group that has one, by name.
+
+    The runs of `searches` are among `runs`, and in no group.
+    """
 
     folders: list[Path]
     runs: list[Run]
@@ -30,6 +35,7 @@ class Study:
     baselines: dict[str, Group]
     differences: list[Difference]
     interactions: list[Interaction]
+    searches: list[Search] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -55,17 +61,21 @@ class Study:
 def read_study(folders: Sequence[Path], baseline: Any = None) -> Study:
     """Read the run folders in `folders` and compare their groups with the baseline (`groups.find_baselines`).
 
-    Raises InputError if a folder is not there, or no group is such a baseline.
+    Raises InputError if a folder is not there or holds a search that cannot be understood, or no group is such a
+    baseline.
     """
     runs, left_out = read_runs(folders)
     name_starts(runs)
-    keys, groups, repeated = group_runs(runs)
+    searches = find_searches(folders, runs)
+    compared, trials = without_trials(runs, searches)
+    keys, groups, repeated = group_runs(compared)
     baselines = find_baselines(groups, baseline)
     # Baselines come first in every table.
     groups = list(dict.fromkeys([*baselines.values(), *groups]))
     differences = compare(groups, baselines)
     crossed = interactions(groups, groups[0] if baselines else None)
-    return Study(list(folders), runs, [*left_out, *repeated], keys, groups, baselines, differences, crossed)
+    left_out += [*trials, *repeated]
+    return Study(list(folders), runs, left_out, keys, groups, baselines, differences, crossed, searches)
 
 
 @dataclass(frozen=True)
