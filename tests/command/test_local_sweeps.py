@@ -20,6 +20,8 @@ from pets_seg.errors import InputError
 from pets_seg.launch.slots import Slot
 
 LOCAL = ["hydra/launcher=local", "hydra.launcher.slots=2"]
+# Each starts several processes that import PyTorch, which takes long where other tests run beside them.
+pytestmark = pytest.mark.timeout(600)
 EPOCH = "pets_seg.training.loop.write_epoch"
 
 
@@ -53,7 +55,7 @@ def begin(work: Path, words: list[str]) -> subprocess.Popen[str]:
 
 
 def end(process: subprocess.Popen[str]) -> tuple[int, str]:
-    shown, _ = process.communicate(timeout=150)
+    shown, _ = process.communicate(timeout=400)
     return process.returncode, shown
 
 
@@ -121,7 +123,7 @@ def test_figures_are_those_of_the_ordinary_launcher(oxford: Path, tmp_path: Path
         lines.append(line)
         if line.startswith("waiting for other processes to finish what they are training: unet-none-adamw-s0-"):
             (work / "go").touch()
-    other.join(100)
+    other.join(200)
     assert (process.wait(), other.exitcode) == (0, 0), lines
     assert lines[0] == "4 jobs in 2 slots of 1 thread\n"
     assert sum(": done in " in line and "  dice " in line for line in lines) == 3
@@ -139,7 +141,7 @@ def test_figures_are_those_of_the_ordinary_launcher(oxford: Path, tmp_path: Path
 def test_a_run_whose_process_dies_is_continued(long: tuple[Path, list[str]], tmp_path: Path) -> None:
     root, words = long
     process = begin(tmp_path, words)
-    killed = wait_for(at_work(tmp_path, 0), seconds=100)
+    killed = wait_for(at_work(tmp_path, 0), seconds=200)
     os.kill(killed, signal.SIGKILL)
     code, shown = end(process)
     assert code == 0, shown
@@ -158,11 +160,11 @@ def test_a_run_whose_process_dies_is_continued(long: tuple[Path, list[str]], tmp
 def test_a_run_whose_process_dies_twice_has_failed(long: tuple[Path, list[str]], tmp_path: Path) -> None:
     root, words = long
     process = begin(tmp_path, [*words, "existing=restart"])
-    first = wait_for(at_work(tmp_path, 0), seconds=100)
+    first = wait_for(at_work(tmp_path, 0), seconds=200)
     os.kill(first, signal.SIGKILL)
     [run] = [run for run in runs(tmp_path) if "-s0-" in run.name]
     # What the first process had trained is not trained again.
-    wait_for(lambda: " continuing after " in (run / "train.log").read_text(), seconds=100)
+    wait_for(lambda: " continuing after " in (run / "train.log").read_text(), seconds=200)
     second = status(run)["pid"]
     assert second != first
     os.kill(second, signal.SIGKILL)
@@ -184,12 +186,12 @@ def test_a_sweep_that_is_stopped_is_continued(
 ) -> None:
     root, words = long
     process = begin(tmp_path, words)
-    pids = [wait_for(at_work(tmp_path, seed), seconds=100) for seed in (0, 1)]
+    pids = [wait_for(at_work(tmp_path, seed), seconds=200) for seed in (0, 1)]
     process.send_signal(number)
     code, shown = end(process)
     if number == signal.SIGKILL:
         # Nobody tells the jobs; they notice it.
-        wait_for(lambda: {status(run)["state"] for run in runs(tmp_path)} == {"interrupted"}, seconds=20)
+        wait_for(lambda: {status(run)["state"] for run in runs(tmp_path)} == {"interrupted"}, seconds=60)
     else:
         assert code == 128 + number
         assert shown.endswith("interrupted; the same command continues the run\n")

@@ -99,7 +99,7 @@ def begin(folder: Path, *words: str, launcher: str = LOCAL, **environment: str) 
 def sweep(folder: Path, *words: str, **more: str) -> tuple[int, str]:
     """Run a sweep of the application; return its exit code and what it printed."""
     process = begin(folder, *words, **more)
-    shown, _ = process.communicate(timeout=100)
+    shown, _ = process.communicate(timeout=200)
     return process.returncode, shown
 
 
