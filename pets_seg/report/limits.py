@@ -5,7 +5,6 @@ from collections import Counter
 from pets_seg.evaluation.mask_contents import IN_SUMMARY, images_left_out, recorded, without_pet
 from pets_seg.report.data_remarks import data_remarks
 from pets_seg.report.study.groups import simplicity, written
-from pets_seg.report.study.runs import Run
 from pets_seg.report.study.starts import KEY as START
 from pets_seg.report.study.study import Study
 from pets_seg.report.study.words import count, listed
@@ -62,16 +61,11 @@ def _uncounted(study: Study) -> list[str]:
     sentences: dict[str, None] = {}
     for split in IN_SUMMARY:
         for run in finished:
-            if left_out := run.left_out(split):
+            if left_out := run.results.scores.left_out.get(split):
                 sentences[f"{images_left_out(split, left_out, left_out + len(run.images.get(split, ())))}."] = None
-    if older := [run.name for run in finished if _counts_them(run)]:
+    if older := [run.name for run in finished if run.results.scores.counts_them]:
         sentences[
             f"In the means of {listed(older, 'and')} they have Dice and IoU 1, as in older versions; task=evaluate "
             "computes the means without them."
         ] = None
     return list(sentences)
-
-
-def _counts_them(run: Run) -> bool:
-    uncounted = run.per_image["pixels"] == 0
-    return bool(run.per_image.loc[uncounted, "dice"].notna().any())

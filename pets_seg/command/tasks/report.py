@@ -27,7 +27,7 @@ from pets_seg.report.study.examples import Example, choose_groups, choose_images
 from pets_seg.report.study.runs import Run, run_folders
 from pets_seg.report.study.study import Study, read_study
 from pets_seg.report.sweep import show_comparison, show_sweep
-from pets_seg.report.tables import cost_table, course_table, main_table, markdown, write_tables
+from pets_seg.report.tables import Table, cost_table, course_table, main_table, markdown, write_tables
 from pets_seg.report.wandb_report import check_account, save_report
 from pets_seg.run_folder.data_record import DATA_DIGEST
 from pets_seg.run_folder.lock import check_writable
@@ -120,12 +120,12 @@ def make_report(study: Study, reference: bool = False) -> Path:
     folder = study.folders[0]
     write_tables(study, folder)
     examples, reason = draw_examples(study)
-    notes = [progress(study), *remarks(study), *([f"No test images are shown: {reason}."] if reason else [])]
-    tables = [main_table(study), course_table(study), cost_table(study)]
+    said, noted, tables = answer(study), [progress(study), *remarks(study)], all_tables(study)
+    notes = [*noted, *([f"No test images are shown: {reason}."] if reason else [])]
     made = origin(study, typed)
-    page = write_page(study, folder, answer(study), tables, examples, notes, made, reference)
+    page = write_page(study, folder, said, tables, examples, notes, made, reference)
     pictures = sorted(path.name for path in (folder / "figures").glob("*.png"))
-    write_text(folder / "report.md", document(study, made, pictures))
+    write_text(folder / "report.md", document(study, [*said, *noted], tables, made, pictures))
     return page
 
 
@@ -140,7 +140,8 @@ def publish(study: Study, given: str | None) -> str:
     title = f"pets_seg: {', '.join(dict.fromkeys(str(run.config.get('name')) for run in study.runs))}"
     groups = list(dict.fromkeys(record["group"] for record in records))
     keys = [*study.keys, DATA_DIGEST] if any(group.data for group in study.groups) else study.keys
-    return save_report(title, groups, keys, document(study), given or project, entity)
+    text = document(study, [*answer(study), progress(study), *remarks(study)], all_tables(study))
+    return save_report(title, groups, keys, text, given or project, entity)
 
 
 def _wandb_records(run: Run) -> list[dict[str, Any]]:
@@ -151,10 +152,20 @@ def _wandb_records(run: Run) -> list[dict[str, Any]]:
     return list(recorded(run.folder).values()) or [older]
 
 
-def document(study: Study, made: Sequence[tuple[str, str]] = (), pictures: Sequence[str] = ()) -> str:
-    """Return the answer and the tables in Markdown, with `pictures` of figures/."""
-    parts = [f"# {escaped(study.name)}", *answer(study), progress(study), *remarks(study)]
-    parts += [markdown(table) for table in (main_table(study), course_table(study), cost_table(study))]
+def all_tables(study: Study) -> list[Table]:
+    """Return the tables of a report."""
+    return [main_table(study), course_table(study), cost_table(study)]
+
+
+def document(
+    study: Study,
+    said: Sequence[str],
+    tables: Sequence[Table],
+    made: Sequence[tuple[str, str]] = (),
+    pictures: Sequence[str] = (),
+) -> str:
+    """Return what is `said` of a study and its tables in Markdown, with `pictures` of figures/."""
+    parts = [f"# {escaped(study.name)}", *said, *map(markdown, tables)]
     parts += [f"![{Path(name).stem}](figures/{name})" for name in pictures]
     parts += [f"## How this was made\n\n{chr(10).join(f'- {name}: {text}' for name, text in made)}"] if made else []
     return "\n\n".join(parts) + "\n"
