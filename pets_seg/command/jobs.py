@@ -51,7 +51,14 @@ def compose_jobs(config: DictConfig) -> list[DictConfig]:
         raise InputError(f"{' '.join(swept)}: a sweep has 1 to {MOST_JOBS} jobs, this one {'more' if jobs else 'none'}")
     groups = {item.key_or_group: word for word, item in swept.items() if item.key_or_group in GROUPS}
     [batch] = BasicSweeper.split_arguments(overrides, max_batch_size=None)
+    # Before the first job it would compose each once more, only to see that it can be done.
+    sweeper: Any = BasicSweeper
+    sweeper.validate_batch_is_legal = _composed_already
     return [_compose(config, words, groups) for words in batch]
+
+
+def _composed_already(sweeper: BasicSweeper, batch: Sequence[Sequence[str]]) -> None:
+    """Take the place of a sweeper's check that its jobs can be composed."""
 
 
 def words_of(config: DictConfig, job: DictConfig) -> list[str]:
