@@ -11,7 +11,8 @@ help:
 	@echo "make lint   checks of format, rules, types and imports"
 	@echo "make bench  what training costs on this machine, against other code (22 minutes)"
 	@echo "make gpu    tests, paces and a profile on a CUDA device, with $(PYTHON) as it is (12 minutes; OUT=FOLDER keeps them)"
-	@echo "make sync   upload to W&B what runs wrote for it while offline (RUNS=FOLDER: only those under it)"
+	@echo "make sync   upload to W&B what runs wrote for it while offline (RUNS=FOLDER: only those under it;"
+	@echo "            PRUNE=1: remove the files of finished runs that W&B has)"
 	@echo "make setup  only create .venv and install"
 	@echo "make clean  remove .venv and build products (runs/ stays)"
 
@@ -43,7 +44,7 @@ gpu:
 	$(PYTHON) experiments/gpu/visit.py $(if $(OUT),--out "$(OUT)")
 
 sync: setup
-	@$(BIN)/python -m pets_seg.tracking.wandb_sync "$(RUNS)"
+	@$(BIN)/python -m pets_seg.tracking.wandb_sync "$(RUNS)" $(if $(filter 1,$(PRUNE)),--prune)
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

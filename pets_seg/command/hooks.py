@@ -5,7 +5,6 @@ import importlib
 import re
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,7 +14,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from pets_seg.command import local, search
+from pets_seg.command import local, search, tables_due
 from pets_seg.command.held import finish_held
 from pets_seg.command.jobs import chosen_later, compose_jobs, swept, words_of
 from pets_seg.command.loading import loading
@@ -25,7 +24,7 @@ from pets_seg.command.reads import TASKS, check_files, check_words
 from pets_seg.command.schedule import Schedule, plan
 from pets_seg.config.identity import run_name
 from pets_seg.config.plain import plain, plain_parts
-from pets_seg.errors import InputError, RunError
+from pets_seg.errors import InputError
 from pets_seg.machine import cuda
 from pets_seg.machine.terminal import python
 from pets_seg.machine.world import this_world
@@ -103,6 +102,7 @@ class Hooks(Callback):
                 _check(job)
             if trains:
                 self._begin(config, jobs)
+                tables_due.begin(config)
             self.folder = Path(config.hydra.sweep.dir)
             Hooks.loader = GlobalHydra.instance().config_loader()
             if not chosen_later(config.hydra):
@@ -146,7 +146,7 @@ class Hooks(Callback):
             self.outcomes.tell(config.hydra.job.num, Outcome(_run_of(config), BEGUN, SILENT))
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        """In a sweep, remember what became of a job, and bring the sweep's tables up to date."""
+        """In a sweep, remember what became of a job; in its own process, bring its tables up to date if it is time."""
         if config.hydra.mode != RunMode.MULTIRUN:
             return
         # Hydra prints a line of its own when the value of a failed job is asked for.
@@ -157,13 +157,9 @@ class Hooks(Callback):
         self.outcomes.tell(config.hydra.job.num, Outcome(_run_of(config), state, reason))
         if failed and value:
             job_return.return_value = None
-        if config.task.name == "train":
-            from pets_seg.command.tasks.report import read_sweep
-            from pets_seg.report.tables import write_tables
-
-            # They follow from the run folders: what cannot be written now, on a full disk, can be later.
-            with suppress(RunError, InputError):
-                write_tables(read_sweep(config)[0], Path(config.hydra.sweep.dir))
+        # What other processes tell, they tell through a folder.
+        if config.task.name == "train" and not self.outcomes.folder:
+            tables_due.after_job(config)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Write the report, show what became of every job and how they compare; exit code 1 if any failed."""
@@ -184,6 +180,7 @@ class Hooks(Callback):
                     # A launcher raises what it likes; what became of the jobs is to be seen all the same.
                     report(error)
                 all_well = end_sweep(config, *self._told())
+            tables_due.at_end(written=True)
         elif was_elsewhere:
             # There they were told to the log of each job alone.
             for name, reason in self._told()[1].items():

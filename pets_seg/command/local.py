@@ -6,6 +6,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from pets_seg.command import tables_due
 from pets_seg.command.messages import one_line
 from pets_seg.errors import InputError, RunError
 from pets_seg.launch import Application, End
@@ -49,7 +50,9 @@ def ended(end: End) -> list[str]:
 
     if Hooks.elsewhere is None:
         return []
-    hooks, _ = Hooks.elsewhere
+    hooks, config = Hooks.elsewhere
+    if config.task.name == "train":
+        tables_due.after_job(config)
     if end.state == NOT_STARTED:
         hooks.not_done(end.number, end.reason)
     if end.state != DIED:

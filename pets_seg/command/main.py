@@ -112,6 +112,7 @@ def _start(words: list[str]) -> None:
         raise InputError(f"{folder}: holds ${{, which a configuration takes for a reference; start elsewhere")
     settle()
     # Hydra imports it too, but not for what only shows.
+    from pets_seg.command import tables_due
     from pets_seg.command.hooks import Hooks
 
     try:
@@ -120,8 +121,13 @@ def _start(words: list[str]) -> None:
         # A launcher raises this for a job whose process died. What became of the other jobs is to be seen too, if any
         # began.
         if not Hooks.elsewhere or not Hooks.elsewhere[0].outcomes.read():
+            tables_due.at_end()
             raise
         report(error)
+    # Ctrl-C, or what ends a process.
+    except BaseException:
+        tables_due.at_end()
+        raise
     if Hooks.elsewhere:
         hooks, config = Hooks.elsewhere
         hooks.on_multirun_end(config)

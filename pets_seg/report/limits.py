@@ -81,16 +81,11 @@ def _uncounted(study: Study) -> list[str]:
     sentences: dict[str, None] = {}
     for split in IN_SUMMARY:
         for run in finished:
-            if left_out := run.left_out(split):
+            if left_out := run.results.scores.left_out.get(split):
                 sentences[f"{images_left_out(split, left_out, left_out + len(run.images.get(split, ())))}."] = None
-    if older := [run.name for run in finished if _counts_them(run)]:
+    if older := [run.name for run in finished if run.results.scores.counts_them]:
         sentences[
             f"In the means of {listed(older, 'and')} they have Dice and IoU 1, as in older versions; task=evaluate "
             "computes the means without them."
         ] = None
     return list(sentences)
-
-
-def _counts_them(run: Run) -> bool:
-    uncounted = run.per_image["pixels"] == 0
-    return bool(run.per_image.loc[uncounted, "dice"].notna().any())

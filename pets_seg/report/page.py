@@ -104,7 +104,7 @@ def _save(drawing: Drawing, base: Path) -> dict[str, Any]:
 def _render(**shown: Any) -> str:
     loader = PackageLoader("pets_seg.report", "template")
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_harmless)
-    environment.tests["numeric"] = _is_numeric
+    environment.filters["numeric"] = lambda table: [_is_numeric(table, column) for column in range(len(table.header))]
     environment.filters["written"] = written
     environment.filters["counted"] = lambda count, word: f"{count} {word}" + ("" if count == 1 else "s")
     environment.globals |= {"most_open": MOST_OPEN, "most_rows": MOST_ROWS, "dpi": DPI}

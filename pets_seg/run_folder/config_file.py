@@ -92,7 +92,7 @@ def load_plain(file: Path) -> dict[str, Any]:
         # LibYAML refuses what PyYAML writes of a path that is not UTF-8.
         loader = yaml.SafeLoader if b"\\uDC" in text else LOADER
         # A few aliases can stand for more than fits into memory; a run writes none.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, loader)):
+        if b"*" in text and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, loader)):
             raise ValueError("it has aliases")
         content = yaml.load(text, loader)
     # Beside its own errors PyYAML raises IndexError, KeyError and AttributeError for values that contradict their tag.

@@ -15,10 +15,13 @@ from pets_seg.run_folder.names import CONFIG, STATUS, WANDB
 from pets_seg.run_folder.reading import read_json
 from pets_seg.tracking.wandb_account import check_server, key_configured, one_line_without_secrets
 from pets_seg.tracking.wandb_names import partly_mark, recorded, upload_command, waiting
+from pets_seg.tracking.wandb_prune import prune
 from pets_seg.tracking.wandb_sink import copy_to_wandb
 
 # `wandb sync` itself tries for days.
 PATIENCE_SYNC = 120
+# The word of the command line that has uploaded files removed.
+PRUNE = "--prune"
 AT_ONCE = 8
 
 
@@ -113,10 +116,16 @@ def main() -> int:
     logging.basicConfig(format="%(message)s")
     try:
         settle()
-        if len(sys.argv) != 2:
+        words = [word for word in sys.argv[1:] if word != PRUNE]
+        if len(words) != 1:
             print(f"give one folder that holds runs, e.g. {upload_command(Path('runs'))}", file=sys.stderr)
             return 2
-        return sync(Path(sys.argv[1]))
+        folder = Path(words[0])
+        code = sync(folder)
+        # What the server did not take is left alone.
+        if PRUNE in sys.argv and folder.is_dir():
+            prune(folder)
+        return code
     # W&B's errors and ours: an invalid key, a server that does not answer, a damaged run folder.
     except Exception as error:
         print(one_line_without_secrets(error), file=sys.stderr)

@@ -60,9 +60,9 @@ def offline(folder: Path) -> Path:
     return run
 
 
-def sync(folder: Path, **environment: str) -> tuple[int, str]:
+def sync(folder: Path, *words: str, **environment: str) -> tuple[int, str]:
     """Do what `make sync` does; return exit code and what was shown."""
-    command = [sys.executable, "-m", "pets_seg.tracking.wandb_sync", folder]
+    command = [sys.executable, "-m", "pets_seg.tracking.wandb_sync", folder, *words]
     done = subprocess.run(
         command, cwd=folder.parent, capture_output=True, text=True, timeout=60, env={**os.environ, **environment}
     )

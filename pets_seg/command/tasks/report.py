@@ -121,11 +121,12 @@ def make_report(study: Study, reference: bool = False) -> Path:
     folder = study.folders[0]
     write_tables(study, folder)
     examples, reason = draw_examples(study)
-    notes = [progress(study), *remarks(study), *([f"No test images are shown: {reason}."] if reason else [])]
+    said, noted, tables = answer(study), [progress(study), *remarks(study)], tables_of(study)
+    notes = [*noted, *([f"No test images are shown: {reason}."] if reason else [])]
     made = origin(study, typed)
-    page = write_page(study, folder, answer(study), tables_of(study), examples, notes, made, reference)
+    page = write_page(study, folder, said, tables, examples, notes, made, reference)
     pictures = sorted(path.name for path in (folder / "figures").glob("*.png"))
-    write_text(folder / "report.md", document(study, made, pictures))
+    write_text(folder / "report.md", document(study, [*said, *_next(study), *noted], tables, made, pictures))
     return page
 
 
@@ -140,7 +141,9 @@ def publish(study: Study, given: str | None) -> str:
     title = f"pets_seg: {', '.join(dict.fromkeys(str(run.config.get('name')) for run in study.runs))}"
     groups = list(dict.fromkeys(record["group"] for record in records))
     keys = [*study.keys, DATA_DIGEST] if any(group.data for group in study.groups) else study.keys
-    return save_report(title, groups, keys, document(study), given or project, entity)
+    said = [*answer(study), *_next(study), progress(study), *remarks(study)]
+    text = document(study, said, tables_of(study))
+    return save_report(title, groups, keys, text, given or project, entity)
 
 
 def _wandb_records(run: Run) -> list[dict[str, Any]]:
@@ -151,14 +154,23 @@ def _wandb_records(run: Run) -> list[dict[str, Any]]:
     return list(recorded(run.folder).values()) or [older]
 
 
-def document(study: Study, made: Sequence[tuple[str, str]] = (), pictures: Sequence[str] = ()) -> str:
-    """Return the answer and the tables in Markdown, with `pictures` of figures/."""
-    parts = [f"# {escaped(study.name)}", *answer(study)]
-    parts += [f"    python -m pets_seg.run {words}" for item in study.searches if (words := next_command(study, item))]
-    parts += [progress(study), *remarks(study), *map(markdown, tables_of(study))]
+def document(
+    study: Study,
+    said: Sequence[str],
+    tables: Sequence[Table],
+    made: Sequence[tuple[str, str]] = (),
+    pictures: Sequence[str] = (),
+) -> str:
+    """Return what is `said` of a study and its tables in Markdown, with `pictures` of figures/."""
+    parts = [f"# {escaped(study.name)}", *said, *map(markdown, tables)]
     parts += [f"![{Path(name).stem}](figures/{name})" for name in pictures]
     parts += [f"## How this was made\n\n{chr(10).join(f'- {name}: {text}' for name, text in made)}"] if made else []
     return "\n\n".join(parts) + "\n"
+
+
+def _next(study: Study) -> list[str]:
+    """Return the commands that its searches lead to, in Markdown."""
+    return [f"    python -m pets_seg.run {words}" for item in study.searches if (words := next_command(study, item))]
 
 
 def tables_of(study: Study) -> list[Table]:

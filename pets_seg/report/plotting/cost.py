@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,6 +18,11 @@ from pets_seg.report.study.words import unit_of
 COSTS = {"train_seconds": "time to train", "parameters": "parameters", "peak_memory_mb": "peak memory"}
 # Costs count as equal if they differ by at most this share of the largest: clock and allocator are no finer.
 SAME = {"train_seconds": 0.01, "parameters": 0.0, "peak_memory_mb": 0.01}
+
+STRONG: dict[str, Any] = {"fmt": "o", "elinewidth": 0.8, "markersize": 5.5, "alpha": 1.0, "zorder": 2.5}
+GREY: dict[str, Any] = {**STRONG, "markersize": 3.0, "alpha": 0.7, "zorder": 2.0}
+# More grey dots are drawn at once, as a raster image, which is smaller.
+MOST_GREY = 40
 
 
 def draw_cost(study: Study, looks: dict[str, Look]) -> Drawing | None:
@@ -69,14 +75,21 @@ def _draw_panel(
     if best := front(place for place in places.values() if math.isfinite(place[0])):
         axes.step(*zip(*best, strict=True), where="post", color=MUTED, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1.8)
     marks = []
+    bars = {name: (costs[name].deviation / unit.scale, dice[name].deviation) for name in dice}
+    weak = [name for name in reversed(places) if not looks[name].strong]
+    many = len(weak) > MOST_GREY
+    if many:
+        at, ends = np.array([places[name] for name in weak]).T, np.nan_to_num([bars[name] for name in weak]).T
+        drawn = axes.errorbar(at[0], at[1], ends[1], ends[0], color=looks[weak[0]].colour, **GREY)
+        for artist in drawn.get_children():
+            artist.set_rasterized(True)
     # The best are drawn last, over the others.
     for name, (x, y) in reversed(places.items()):
         look = looks[name]
-        size, alpha, zorder = (5.5, 1.0, 2.5) if look.strong else (3.0, 0.7, 2.0)
-        xerr, yerr = (np.nan_to_num(bar) for bar in (costs[name].deviation / unit.scale, dice[name].deviation))
-        axes.errorbar(
-            x, y, yerr, xerr, fmt="o", color=look.colour, elinewidth=0.8, markersize=size, alpha=alpha, zorder=zorder
-        )
+        xerr, yerr = np.nan_to_num(bars[name])
+        if look.strong or not many:
+            style = STRONG if look.strong else GREY
+            axes.errorbar(x, y, yerr, xerr, color=look.colour, **style)
         lines = [name, f"test Dice {plus_minus(dice[name])}", f"{COSTS[key]} {x:.3g} {unit.name}"]
         marks.append(Mark(x, y, look.colour, lines))
     axes.set_title(COSTS[key])

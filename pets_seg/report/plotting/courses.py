@@ -27,17 +27,29 @@ class Course:
 
     def mean(self, column: str) -> np.ndarray:
         """Return the mean over the runs that have an epoch."""
-        return pd.DataFrame(self.values[column]).mean().to_numpy()
+        known = np.isfinite(self.values[column])
+        # By columns in memory, so that NumPy adds up those of an epoch pairwise.
+        total = np.where(known, self.values[column], 0.0).T.copy().sum(axis=1)
+        with np.errstate(invalid="ignore"):
+            return total / known.sum(axis=0)
 
     def deviation(self, column: str) -> np.ndarray:
         """Return the standard deviation over the runs, NaN where only one has an epoch."""
         return pd.DataFrame(self.values[column]).std().to_numpy()
 
     def curve(self, column: str, seconds: float | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return x, mean and deviation of the points to draw; x is the epoch, or the mean time over `seconds`."""
+        """Return what `line` does, and the deviation."""
+        keep = self._drawn(seconds)
+        return *self.line(column, seconds), self.deviation(column)[keep]
+
+    def line(self, column: str, seconds: float | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return x and mean of the points to draw; x is the epoch, or the mean time over `seconds`."""
         x = self.epochs if seconds is None else self.mean(SECONDS) / seconds
-        keep = thinned(len(x)) if seconds is None else self.timed[thinned(len(self.timed))]
-        return x[keep], self.mean(column)[keep], self.deviation(column)[keep]
+        keep = self._drawn(seconds)
+        return x[keep], self.mean(column)[keep]
+
+    def _drawn(self, seconds: float | None) -> np.ndarray:
+        return thinned(len(self.epochs)) if seconds is None else self.timed[thinned(len(self.timed))]
 
     @property
     def timed(self) -> np.ndarray:
@@ -48,21 +60,28 @@ class Course:
 
 def course_of(group: Group, columns: Sequence[str]) -> Course | None:
     """Return the course of a group's finished runs; None if none has metrics, NaN in columns that runs lack."""
-    tables = [table for run in group.finished if len(table := _by_epoch(run.metrics))]
+    names = [*columns, SECONDS]
+    tables = [table for run in group.finished if len((table := _by_epoch(run.metrics, columns))[0])]
     if not tables:
         return None
-    names = [*columns, SECONDS]
-    epochs = np.unique(np.concatenate([table.index for table in tables]))
-    values = np.stack([table.reindex(index=epochs, columns=names).to_numpy(dtype=float) for table in tables])
+    epochs = np.unique(np.concatenate([own for own, _ in tables]))
+    values = np.full((len(tables), len(epochs), len(names)), np.nan)
+    for index, (own, rows) in enumerate(tables):
+        # Of an epoch that is there twice the later row counts.
+        values[index, np.searchsorted(epochs, own)] = rows
     values[~(abs(values) < HUGE)] = np.nan
     return Course(epochs, {name: values[:, :, index] for index, name in enumerate(names)})
 
 
-def _by_epoch(metrics: pd.DataFrame) -> pd.DataFrame:
-    table = metrics[metrics["epoch"].abs() < HUGE].astype({"epoch": float})
+def _by_epoch(metrics: pd.DataFrame, columns: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the epochs of a run, and the rows of `columns` and `SECONDS`, NaN in a column that it lacks."""
+    names = ("epoch", *columns, "seconds")
+    lacking = np.full(len(metrics), np.nan)
+    values = [metrics[name].to_numpy(dtype=float) if name in metrics else lacking for name in names]
+    rows = np.stack(values, axis=1)[abs(values[0]) < HUGE]
     with np.errstate(over="ignore", invalid="ignore"):
-        table[SECONDS] = table["seconds"].cumsum(skipna=False)
-    return table.drop_duplicates("epoch", keep="last").set_index("epoch")
+        rows[:, -1] = rows[:, -1].cumsum()
+    return rows[:, 0], rows[:, 1:]
 
 
 def draw_mean(axes: Axes, look: Look, x: np.ndarray, y: np.ndarray, deviation: np.ndarray) -> Series:

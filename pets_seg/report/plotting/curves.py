@@ -46,7 +46,7 @@ def draw_curves(study: Study, looks: dict[str, Look], reference: bool = False) -
     for row, seconds, title in ((rows[0], None, "epoch"), (rows[1], unit.scale, f"{unit.name} of training")):
         for axes, column in zip(row, PANELS, strict=True):
             lines = {name: course.curve(column, seconds) for name, course in strong.items()}
-            grey = [course.curve(column, seconds)[:2] for course in weak]
+            grey = [course.line(column, seconds) for course in weak]
             shown = {} if seconds else tables
             references = {name: tuple(table[["epoch", column]].to_numpy().T) for name, table in shown.items()}
             _limit(axes, [*(line[:2] for line in lines.values()), *grey], references.values())

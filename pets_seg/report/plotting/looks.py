@@ -11,7 +11,7 @@ import matplotlib as mpl
 
 from pets_seg.config.groups import COMPARED
 from pets_seg.errors import escaped
-from pets_seg.report.plotting.widths import LABEL, LONGEST, shortened, widest
+from pets_seg.report.plotting.widths import LABEL, LONGEST, shortened, text_width
 from pets_seg.report.study.groups import Group, with_data, written
 from pets_seg.report.study.study import Study, spread
 
@@ -74,7 +74,8 @@ def short_labels(groups: Sequence[Group]) -> dict[str, str]:
     for names in (tails, dict.fromkeys(keys, "")):
         for inches in PIECES:
             labels = [_label(group, names, inches) for group in groups]
-            if widest(labels, LABEL) <= LONGEST:
+            # Asked one by one, for the first that is too wide is enough.
+            if all(text_width(label, LABEL) <= LONGEST for label in labels):
                 if len(set(labels)) == len(labels):
                     return dict(zip((group.name for group in groups), labels, strict=True))
                 break

@@ -98,13 +98,15 @@ def paired_scores(groups: Sequence[Group], seeds: Sequence[int], metric: str) ->
     The cross-entropy of an image is weighted by its pixels, so that the mean over images is that over pixels.
     """
     split, column, summary = _place(metric)
-    runs = [[next(run for run in group.finished if run.seed == seed) for seed in seeds] for group in groups]
+    by_seed = [{run.seed: run for run in group.finished} for group in groups]
+    runs = [[side[seed] for seed in seeds] for side in by_seed]
     tables = [[run.images.get(split, pd.DataFrame()) for run in side] for side in runs]
     flat = [table for side in tables for table in side]
     if all(column in table for table in flat):
         # An extra metric may have no value for some images, which are left out.
         known = [table.index if column in COLUMNS else table.index[table[column].notna()] for table in flat]
-        stems = reduce(pd.Index.intersection, known)
+        # Runs of the same data share theirs.
+        stems = reduce(pd.Index.intersection, {id(index): index for index in known}.values())
         if len(stems) > 1:
             return [np.stack([_image_scores(table, stems, column) for table in side]) for side in tables]
     return [np.array([[run.number(summary)] for run in side]) for side in runs]

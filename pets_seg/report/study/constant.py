@@ -38,7 +38,8 @@ def constant_class(images: pd.DataFrame, bins: pd.DataFrame) -> str | None:
 
 
 def _same(scores: np.ndarray, expected: np.ndarray) -> bool:
-    return bool(np.allclose(scores, expected, rtol=1e-9, atol=0))
+    # As `np.allclose` has it, which takes ten times as long.
+    return bool((abs(scores - expected) <= 1e-9 * abs(expected)).all())
 
 
 def _add_up(counts: np.ndarray, bins: pd.DataFrame) -> bool:

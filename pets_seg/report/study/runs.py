@@ -19,30 +19,25 @@ from pets_seg.config.weights import DIGEST
 from pets_seg.errors import InputError, escaped
 from pets_seg.report.study.constant import constant_class
 from pets_seg.report.study.copies import drop_copies, write_places_as_given
+from pets_seg.report.study.facts import facts_of, number_of
+from pets_seg.report.study.results import Results, no_rows, read_results
 from pets_seg.run_folder.config_file import load_plain, with_absolute_root
 from pets_seg.run_folder.data_record import DataRecord, data_record
 from pets_seg.run_folder.names import CONFIG, STATUS, SUMMARY
-from pets_seg.run_folder.reading import flat, read_csv, read_json, tabular
+from pets_seg.run_folder.reading import flat, read_json, tabular
 
 STATES = ("running", "finished", "failed", "interrupted")
 # What a sweep folder has beside its runs.
 NO_RUNS = {"figures", "preview"}
 # A finished run without these is damaged.
 NEEDED = ("test_dice", "best_val_dice")
-# Of the tables that training writes.
-COLUMNS = {
-    "metrics": ("epoch", "train/loss", "val/loss", "val/dice", "seconds"),
-    "per_image": ("split", "stem", "dice", "iou", "loss", "pixels"),
-    "calibration": ("split", "bin", "pixels", "probability", "pet_share"),
-}
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
     """One run folder; `settings` are its configuration's values by dotted key, as far as they can change a result.
 
-    `metrics`, `per_image` and `calibration` are the files of these names, without rows if missing or damaged; only a
-    finished run has them and a `summary`. `damage` says what of a finished run could not be read.
+    Only a finished run has a `summary` and `results`.
     """
 
     folder: Path
@@ -54,10 +49,7 @@ class Run:
     config: dict[str, Any]
     status: dict[str, Any]
     summary: dict[str, Any] = field(default_factory=dict)
-    metrics: pd.DataFrame = field(default_factory=lambda: _no_rows("metrics"))
-    per_image: pd.DataFrame = field(default_factory=lambda: _no_rows("per_image"))
-    calibration: pd.DataFrame = field(default_factory=lambda: _no_rows("calibration"))
-    damage: tuple[str, ...] = ()
+    results: Results = field(default_factory=Results)
 
     @property
     def name(self) -> str:
@@ -72,20 +64,35 @@ class Run:
         """What it records of its data."""
         return data_record(self.status, self.summary)
 
-    @cached_property
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """Its metrics.csv, without rows if missing or damaged."""
+        return self.results.metrics
+
+    @property
     def images(self) -> dict[str, pd.DataFrame]:
         """The scores of each split's images, by stem; those without a counted pixel have none and are left out."""
-        counted = self.per_image[self.per_image["pixels"] != 0]
-        return {str(split): part.set_index("stem").sort_index() for split, part in counted.groupby("split")}
+        return self.results.scores.images
 
-    def left_out(self, split: str) -> int:
-        """Return how many images of a split have no counted pixel."""
-        return int(((self.per_image["split"] == split) & (self.per_image["pixels"] == 0)).sum())
+    @property
+    def calibration(self) -> pd.DataFrame:
+        """Its calibration.csv, without rows if missing or damaged."""
+        return self.results.calibration
+
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """What of a finished run could not be read."""
+        return self.results.damage
+
+    @cached_property
+    def facts(self) -> dict[str, float]:
+        """The figures of a finished run (`facts.facts_of`)."""
+        return facts_of(self.summary, self.metrics)
 
     @cached_property
     def constant(self) -> str | None:
         """The class that its best weights predict for every test image, if they do (`constant.constant_class`)."""
-        images = self.images.get("test", _no_rows("per_image"))
+        images = self.images.get("test", no_rows("per_image"))
         return constant_class(images, self.calibration[self.calibration["split"] == "test"])
 
     @property
@@ -102,8 +109,7 @@ class Run:
 
     def number(self, key: str) -> float:
         """Return a number of the summary, NaN if it has none of this name."""
-        value = self.summary.get(key)
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+        return number_of(self.summary, key)
 
 
 @dataclass(frozen=True)
@@ -203,29 +209,7 @@ def _with_results(run: Run) -> Run:
                 raise ValueError(f"summary.json: {key}={summary.get(key)} is not a number")
     except ValueError as error:
         return replace(run, state="damaged", error=escaped(f"it finished, but {error}"))
-    damage = []
-    tables: dict[str, Any] = {}
-    for name, columns in COLUMNS.items():
-        path = run.folder / f"{name}.csv"
-        try:
-            tables[name] = read_csv(path, columns)
-        except ValueError as error:
-            # Runs of older versions have no calibration.csv.
-            if name != "calibration" or path.exists():
-                damage.append(f"{path.name}: {error}; its other files are used")
-    if "per_image" in tables:
-        images = tables["per_image"]
-        extra = images.columns.difference(list(COLUMNS["per_image"]))
-        # A metric may have no value for some images.
-        images[extra] = images[extra].apply(pd.to_numeric, errors="coerce")
-        tables["per_image"] = images.drop_duplicates(["split", "stem"])
-        if len(tables["per_image"]) < len(images):
-            damage.append("per_image.csv: has images twice; the first of each is used")
-    return replace(whole, **tables, damage=tuple(damage))
-
-
-def _no_rows(name: str) -> pd.DataFrame:
-    return pd.DataFrame(columns=list(COLUMNS[name]))
+    return replace(whole, results=read_results(run.folder))
 
 
 def _is_dead(status: dict[str, Any]) -> bool:

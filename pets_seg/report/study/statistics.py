@@ -115,7 +115,8 @@ def seeds_needed(values: np.ndarray, difference: float) -> int | None:
         return None
     for count in range(2, MOST_SEEDS):
         parts = _over_both(one_seed / count, image_part, count, images)
-        if max(_detectable(variance, freedom) for variance, freedom in parts) <= difference:
+        # The first that is too large is enough.
+        if all(_detectable(variance, freedom) <= difference for variance, freedom in parts):
             return count
     return MOST_SEEDS
 

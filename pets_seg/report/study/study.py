@@ -3,13 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from pets_seg.report.study.compare import Difference, Interaction, compare, interactions
+from pets_seg.report.study.facts import first_at
 from pets_seg.report.study.groups import Group, find_baselines, group_runs
 from pets_seg.report.study.runs import LeftOut, Run, read_runs
 from pets_seg.report.study.search import find_searches, without_trials
@@ -42,7 +43,7 @@ class Study:
         """The names of its folders."""
         return ", ".join(dict.fromkeys(folder.resolve().name for folder in self.folders))
 
-    @property
+    @cached_property
     def baseline(self) -> Group | None:
         """The baseline of all groups; None if there is none, or if groups have different ones."""
         different = set(self.baselines.values())
@@ -55,7 +56,11 @@ class Study:
 
     def difference(self, group: Group, metric: str) -> Difference | None:
         """Return the difference of `group` from its baseline in a metric."""
-        return next((item for item in self.differences if item.group is group and item.metric == metric), None)
+        return self._differences.get((group, metric))
+
+    @cached_property
+    def _differences(self) -> dict[tuple[Group, str], Difference]:
+        return {(item.group, item.metric): item for item in self.differences}
 
 
 def read_study(folders: Sequence[Path], baseline: Any = None) -> Study:
@@ -104,8 +109,8 @@ class Reached:
 
 
 def spread(group: Group, key: str) -> Spread:
-    """Return a figure of `facts` over the finished runs of a group."""
-    values = tuple(figures[key] for run in group.finished if key in (figures := facts(run)))
+    """Return one of the `facts` over the finished runs of a group."""
+    values = tuple(run.facts[key] for run in group.finished if key in run.facts)
     return Spread(*over_seeds(values), values)
 
 
@@ -118,37 +123,13 @@ def plus_minus(figure: Spread, form: str = ".4f") -> str:
 
 def reached(group: Group, mark: float) -> Reached:
     """Return when the runs of a group reached a validation Dice of `mark`."""
-    pairs = [_first_at(run, mark) for run in group.finished]
-    known = pd.DataFrame(pairs, columns=["epochs", "seconds"], dtype=float).dropna(subset="epochs")
-    reached_it = int(np.isfinite(known["epochs"]).sum())
-    return Reached(float(known["epochs"].median()), float(known["seconds"].median()), reached_it, len(known))
+    pairs = [first_at(run.summary, run.metrics, mark) for run in group.finished]
+    known = np.array([pair for pair in pairs if not math.isnan(pair[0])], dtype=float).reshape(-1, 2)
+    epochs, seconds = (_median(column) for column in known.T)
+    return Reached(epochs, seconds, int(np.isfinite(known[:, 0]).sum()), len(known))
 
 
-def facts(run: Run) -> dict[str, float]:
-    """Return the figures of a finished run: the numbers of its summary, and some that are derived from its metrics.
-
-    `val_dice` is that of the best epoch; `gap` the validation less the training loss of the last epoch, `turn` the
-    epoch of the lowest validation loss unless that is the last one; `images_per_second` the median over epochs.
-    """
-    figures = {key: number for key in run.summary if not math.isnan(number := run.number(key))}
-    figures["val_dice"] = run.number("best_val_dice")
-    if run.metrics["val/loss"].notna().any():
-        last, lowest = run.metrics.iloc[-1], run.metrics.iloc[int(run.metrics["val/loss"].argmin())]
-        figures["gap"] = float(last["val/loss"] - last["train/loss"])
-        if lowest["epoch"] < last["epoch"]:
-            figures["turn"] = float(lowest["epoch"])
-        if "images_per_second" in run.metrics:
-            figures["images_per_second"] = float(run.metrics["images_per_second"].median())
-    return figures
-
-
-def _first_at(run: Run, mark: float) -> tuple[float, float]:
-    """Return epochs and seconds to a Dice, infinite if the run never reached it, NaN if that is not known."""
-    if run.metrics.empty:
-        key = f"epochs_to_{round(100 * mark):03d}"
-        return (math.inf if run.summary.get(key, "") is None else run.number(key)), math.nan
-    hits = run.metrics["val/dice"].to_numpy() >= mark
-    if not hits.any():
-        return math.inf, math.inf
-    row = int(hits.argmax())
-    return float(run.metrics["epoch"].iloc[row]), float(run.metrics["seconds"].iloc[: row + 1].sum())
+def _median(values: np.ndarray) -> float:
+    """Return the median of what is not NaN, NaN without any."""
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else math.nan

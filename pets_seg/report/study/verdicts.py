@@ -42,7 +42,7 @@ def verdict(item: Difference) -> Verdict:
     if not item.paired.any():
         return Verdict.EQUAL
     both_constant = constants(item.group).keys() & constants(item.baseline).keys()
-    if both_constant >= set(common_seeds([item.group, item.baseline])):
+    if both_constant and both_constant >= set(common_seeds([item.group, item.baseline])):
         return Verdict.CONSTANT
     if estimate.seeds == 1:
         return Verdict.ONE_SEED

@@ -1,0 +1,100 @@
+"""`make sync PRUNE=1` removes W&B's files of finished runs that its server has, and of no other."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from test_wandb import drive, sync, write_folder
+from wandb_child import row
+from wandb_server import WandbServer
+
+from pets_seg.run_folder.lock import locked
+from pets_seg.tracking import wandb_prune
+from pets_seg.tracking.wandb_names import recorded
+from pets_seg.tracking.wandb_prune import prune
+from pets_seg.tracking.wandb_sync import waiting_runs
+
+FREED = re.compile(r"freed (\S+) MB: files for W&B of (\d) runs?, which its server has")
+
+
+def made(folder: Path, state: str, pictures: bool = False) -> Path:
+    """Make a run folder with an offline run of two epochs in the given state, and return it."""
+    drive({"folder": str(folder), "mode": "offline", "rows": 2, "pictures": pictures})
+    write_folder(folder, 2)
+    (folder / "status.json").write_text(json.dumps({"state": state}))
+    return folder
+
+
+def files(run: Path) -> set[str]:
+    return {path.name for path in (run / "wandb").iterdir()}
+
+
+def names(run: Path) -> set[str]:
+    return {f"about-{key}.json" for key in recorded(run)}
+
+
+def test_only_finished_runs_that_the_server_has_are_pruned(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    done, held, ended = (
+        made(runs / "sweep" / name, state, pictures=name == "done")
+        for name, state in (("done", "finished"), ("held", "finished"), ("ended", "interrupted"))
+    )
+    before = files(held)
+    size = sum(path.lstat().st_size for path in (done / "wandb").rglob("*") if path.is_file() or path.is_symlink())
+    with WandbServer() as server:
+        with locked(held):
+            code, shown = sync(runs, "--prune", **server.environment)
+        assert code == 0, shown
+        assert len(server.runs) == 2
+        [(freed, number)] = FREED.findall(shown)
+        assert 0.99 * size <= 1e6 * float(freed) < 3 * size
+        assert number == "1"
+        assert files(done) == names(done) != set()
+        # Another process is at work on it, and the server has nothing of it.
+        assert files(held) == before
+        assert [run for run, _, _ in waiting_runs(runs)] == [held]
+        # It may go on.
+        assert any(name.startswith("run-") for name in files(ended))
+        # Nothing is sent twice of what was pruned; what is free now is uploaded, and goes.
+        code, shown = sync(runs, "--prune", **server.environment)
+        assert code == 0, shown
+        assert len(server.runs) == 3
+        assert [stored.sent for stored in server.runs.values()][1:] == [2, 2]
+        assert all(stored.rows == [row(1), row(2)] for stored in server.runs.values())
+        assert FREED.findall(shown)[0][1] == "1"
+        assert files(held) == names(held)
+
+
+def test_what_the_server_does_not_take_stays(tmp_path: Path) -> None:
+    run = made(tmp_path / "runs" / "sweep" / "a", "finished")
+    before = files(run)
+    with WandbServer() as server:
+        environment = server.environment
+    code, shown = sync(tmp_path / "runs", "--prune", **environment)
+    assert code != 0
+    assert "Traceback" not in shown
+    assert files(run) >= {name for name in before if name.startswith("offline-run-")}
+    assert [path for path, _, _ in waiting_runs(tmp_path / "runs")] == [run]
+
+
+def test_a_removal_that_was_broken_off_leaves_nothing_to_upload(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = made(tmp_path / "a", "finished")
+    [offline] = (run / "wandb").glob("offline-run-*")
+    [data] = offline.glob("*.wandb")
+    data.with_name(f"{data.name}.synced").touch()
+
+    def broken_off(path: Path) -> None:
+        next(path.glob("*.synced")).unlink()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(wandb_prune.shutil, "rmtree", broken_off)
+    with pytest.raises(KeyboardInterrupt):
+        prune(tmp_path)
+    monkeypatch.undo()
+    assert waiting_runs(tmp_path) == []
+    prune(tmp_path)
+    assert FREED.search(capsys.readouterr().out)[2] == "1"
+    assert files(run) == names(run)
