@@ -1,8 +1,5 @@
 """What happens before Hydra makes any folder, and after a sweep's last job."""
 
-import copy
-import importlib
-import re
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -12,14 +9,16 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf
 
+from pets_seg.command.dry_run import end_dry_run
+from pets_seg.command.finished import find_finished, show_finished
 from pets_seg.command.held import finish_held
 from pets_seg.command.jobs import chosen_later, compose_jobs, swept, words_of
-from pets_seg.command.loading import loading
 from pets_seg.command.messages import boundary, one_line, report
 from pets_seg.command.outcomes import BEGUN, DONE, FAILED, HELD, Outcome, Outcomes
-from pets_seg.command.reads import TASKS, check_files, check_words
+from pets_seg.command.prepare import check_job, prepare_job, words_given
+from pets_seg.command.reads import TASKS, check_words
 from pets_seg.command.schedule import Schedule, plan
 from pets_seg.config.identity import run_name
 from pets_seg.config.plain import plain, plain_parts
@@ -33,7 +32,6 @@ RUN_NAME = "${run_name:}"
 # Why a job was not done that did not say it itself.
 SILENT = "its process ended unexpectedly, or has not begun; the same command continues it"
 HYDRAS_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
-SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
 
 
 class Hooks(Callback):
@@ -58,7 +56,8 @@ class Hooks(Callback):
         cuda.let_in()
         with boundary(code=2):
             world, trains = this_world(), _task(config, sweep=False) == "train"
-            _check(config)
+            check_job(config)
+            prepare_job(config)
             folder = Path(config.hydra.run.dir)
             # Another run could lie in a folder of another name, and would be taken for this one.
             if trains and folder.name != run_name(config):
@@ -67,10 +66,13 @@ class Hooks(Callback):
             if trains and world.first:
                 from pets_seg.command.tasks.train import check_recorded
 
-                check_free(folder)
+                # A dry run shows who has the run.
+                (check_writable if config.dry_run else check_free)(folder)
                 # Before Hydra writes this command into the run folder. A job of a sweep ends alone, the others go on.
                 # What has to be said of them, the job says.
-                check_recorded(plain_parts(config, ["data", "existing"]), folder)
+                check_recorded(plain_parts(config, ["data", "existing", "dry_run"]), folder)
+            if trains and config.dry_run:
+                end_dry_run(config, [config])
             # Before the run folder is made: the others may never come.
             if world.size > 1:
                 from pets_seg.training.meeting import meet
@@ -86,23 +88,36 @@ class Hooks(Callback):
             if this_world().size > 1:
                 raise InputError("-m: a sweep is one process; start runs by torchrun, or unset TORCHELASTIC_RUN_ID")
             jobs = compose_jobs(config)
-            for key in ("name", "task"):
+            for key in ("name", "task", "dry_run"):
                 if any(job.get(key) != config.get(key) for job in jobs):
                     raise InputError(f"{key}: is that of the whole sweep and cannot be swept over; give one {key}")
             trains = _task(config, sweep=True) == "train"
             for job in jobs:
-                _check(job)
+                check_job(job)
+            finished = find_finished(config, jobs) if trains else []
+            for job in jobs if not finished else ():
+                prepare_job(job)
             if trains:
                 self._begin(config, jobs)
+            if trains and config.dry_run:
+                end_dry_run(config, jobs, finished=bool(finished))
             Hooks.loader = GlobalHydra.instance().config_loader()
             if not chosen_later(config.hydra):
                 self.jobs = [words_of(config, job) for job in jobs]
-            if cuda.elsewhere:
+            if finished:
+                show_finished(finished, [words_given(job) for job in jobs])
+            elif cuda.elsewhere:
                 self.outcomes.listen(Path(config.hydra.sweep.dir))
                 Hooks.elsewhere = self, config
             elif trains and len(jobs) > 1 and not chosen_later(config.hydra):
                 Schedule.current = plan(jobs)
                 Schedule.current.announce()
+        if finished:
+            # No launcher is needed where there is nothing to train.
+            for number, run in enumerate(finished):
+                self.outcomes.tell(number, Outcome(run.folder.name, DONE))
+            self.on_multirun_end(config)
+            sys.exit()
 
     def _begin(self, config: DictConfig, jobs: list[DictConfig]) -> None:
         """Check what the jobs of a sweep of trainings have in common."""
@@ -175,7 +190,7 @@ class Hooks(Callback):
                 print(f"{name}: {reason}", file=sys.stderr)
         done = self.outcomes.numbers(DONE)
         all_well &= len(done) == max(len(self.jobs), len(self.outcomes.known))
-        given = _given(config)
+        given = words_given(config)
         # A file's own commands go on from its study as it stands there.
         fits = all(word.startswith("experiment=") for word in given) or any(w.startswith("closing=") for w in given)
         if config.closing and fits and all_well and config.task.name == "train":
@@ -203,37 +218,10 @@ def _task(config: DictConfig, sweep: bool) -> str:
         raise InputError(f"task.name={str(name)[:100]}: must be one of {', '.join(TASKS)}")
     if this_world().size > 1 and name != "train":
         raise InputError(f"task={name}: runs in one process; torchrun is for task=train")
-    check_words(name, [*plain(config.hydra.overrides.hydra, resolve=False), *_given(config)], sweep)
+    check_words(name, [*plain(config.hydra.overrides.hydra, resolve=False), *words_given(config)], sweep)
     return name
 
 
 def _run_of(config: DictConfig) -> str:
     """Return the name of a job's run."""
     return Path(config.hydra.runtime.output_dir).name
-
-
-def _check(config: DictConfig) -> None:
-    """Raise InputError for what is wrong with one job, and prepare its task."""
-    check_files(config)
-    hydra = config.hydra
-    for variable in hydra.job.env_set:
-        if SECRET.search(str(variable)):
-            raise InputError(
-                f"hydra.job.env_set.{variable}: would be written into the run folder; set {variable} in the "
-                "environment of the command instead"
-            )
-    if hydra.output_subdir is not None and Path(hydra.output_subdir).name != hydra.output_subdir:
-        raise InputError(f"hydra.output_subdir={hydra.output_subdir}: must be the name of a folder, or null")
-    if hydra.job.chdir:
-        raise InputError("hydra.job.chdir=true: is not supported: paths are relative to the start folder; leave it out")
-    bare = copy.deepcopy(config)
-    with read_write(bare), open_dict(bare):
-        del bare["hydra"]
-    with loading("loading PyTorch"):
-        task = importlib.import_module(f"pets_seg.command.tasks.{config.task.name}")
-    task.prepare(bare, overrides=_given(config))
-
-
-def _given(config: DictConfig) -> list[str]:
-    # As they were written: a ${...} in one is to be resolved where its value stands, not here.
-    return plain(config.hydra.overrides.task, resolve=False)

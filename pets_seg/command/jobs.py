@@ -1,8 +1,11 @@
 """The jobs of a sweep, composed before the first one starts."""
 
+import copy
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -51,7 +54,27 @@ def compose_jobs(config: DictConfig) -> list[DictConfig]:
         raise InputError(f"{' '.join(swept)}: a sweep has 1 to {MOST_JOBS} jobs, this one {'more' if jobs else 'none'}")
     groups = {item.key_or_group: word for word, item in swept.items() if item.key_or_group in GROUPS}
     [batch] = BasicSweeper.split_arguments(overrides, max_batch_size=None)
-    return [_compose(config, words, groups) for words in batch]
+    with _files_read_once(loader):
+        return [_compose(config, words, groups) for words in batch]
+
+
+@contextmanager
+def _files_read_once(loader: Any) -> Iterator[None]:
+    """Let what `loader` composes share the files that it reads, which takes a third of the time of each job."""
+
+    def remembering(load: Callable[[str], Any]) -> Callable[[str], Any]:
+        read = cache(load)
+        # Composing changes what it gets.
+        return lambda config_path: copy.deepcopy(read(config_path))
+
+    sources = loader.repository.sources
+    for source in sources:
+        source.load_config = remembering(source.load_config)
+    try:
+        yield
+    finally:
+        for source in sources:
+            del source.load_config
 
 
 def words_of(config: DictConfig, job: DictConfig) -> list[str]:
