@@ -8,14 +8,14 @@ import pytest
 from conftest import only_run
 from extending import Command, small
 
-from pets_seg.config import parts
+from pets_seg.config import parts, sources
 
 
 def rewrite(file: Path, before: str, after: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Change a module as it would be for the next process."""
     file.write_text(file.read_text().replace(before, after))
     monkeypatch.delitem(sys.modules, file.stem)
-    parts._digest.cache_clear()
+    sources._imported.cache_clear()
 
 
 def test_changed_code_of_ones_own_is_another_run(
@@ -71,17 +71,17 @@ def test_what_a_class_imports_beside_it_counts_as_its_code(tmp_path: Path, monke
     (tmp_path / "mine_other.py").write_text("")
     monkeypatch.syspath_prepend(str(tmp_path))
     config = {"model": {"_target_": "mine_top.Top"}, "loss": {"_target_": "pets_seg.losses.focal.focal"}}
-    first = parts.source_digests(config)
+    first = sources.source_digests(config)
     assert list(first) == ["mine_top.Top"]
     (tmp_path / "mine_base.py").write_text("class Base:\n    x = 1\n")
     # The code in memory is what a run is made of.
-    assert parts.source_digests(config) == first
-    parts._digest.cache_clear()
-    second = parts.source_digests(config)
+    assert sources.source_digests(config) == first
+    sources._imported.cache_clear()
+    second = sources.source_digests(config)
     assert second != first
     (tmp_path / "mine_other.py").write_text("x = 1")
-    parts._digest.cache_clear()
-    assert parts.source_digests(config) == second
+    sources._imported.cache_clear()
+    assert sources.source_digests(config) == second
 
 
 def test_a_network_keeps_what_is_not_among_its_weights(oxford: Path, tmp_path: Path, run: Command) -> None:

@@ -1,10 +1,7 @@
 """What happens before Hydra makes any folder, and after a sweep's last job."""
 
-import copy
-import importlib
-import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,29 +9,30 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig
 
-from pets_seg.command import local, search, tables_due
+from pets_seg.command import local, tables_due
+from pets_seg.command.before_sweep import check_trainings, checked_jobs
+from pets_seg.command.dry_run import end_dry_run
+from pets_seg.command.finished import find_finished, show_finished
 from pets_seg.command.held import finish_held
-from pets_seg.command.jobs import chosen_later, compose_jobs, swept, words_of
-from pets_seg.command.loading import loading
+from pets_seg.command.jobs import chosen_later, swept, words_of
 from pets_seg.command.messages import boundary, one_line, report
 from pets_seg.command.outcomes import BEGUN, DONE, FAILED, HELD, Outcome, Outcomes
-from pets_seg.command.reads import TASKS, check_files, check_words
+from pets_seg.command.prepare import check_job, check_task, prepare_job, words_given
 from pets_seg.command.schedule import Schedule, plan
 from pets_seg.config.identity import run_name
-from pets_seg.config.plain import plain, plain_parts
+from pets_seg.config.plain import plain_parts
 from pets_seg.errors import InputError
+from pets_seg.launch.slots import Slot
 from pets_seg.machine import cuda
 from pets_seg.machine.terminal import python
 from pets_seg.machine.world import this_world
 from pets_seg.run_folder.lock import HeldError, check_free, check_writable
 
-RUN_NAME = "${run_name:}"
 # Why a job was not done that did not say it itself.
 SILENT = "its process ended unexpectedly, or has not begun; the same command continues it"
 HYDRAS_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
-SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
 
 
 class Hooks(Callback):
@@ -62,8 +60,9 @@ class Hooks(Callback):
         Schedule.current = Hooks.elsewhere = None
         cuda.let_in()
         with boundary(code=2):
-            world, trains = this_world(), _task(config, sweep=False) == "train"
-            _check(config)
+            world, trains = this_world(), check_task(config, sweep=False) == "train"
+            check_job(config)
+            prepare_job(config)
             folder = Path(config.hydra.run.dir)
             # Another run could lie in a folder of another name, and would be taken for this one.
             if trains and folder.name != run_name(config):
@@ -72,10 +71,13 @@ class Hooks(Callback):
             if trains and world.first:
                 from pets_seg.command.tasks.train import check_recorded
 
-                check_free(folder)
+                # A dry run shows who has the run.
+                (check_writable if config.dry_run else check_free)(folder)
                 # Before Hydra writes this command into the run folder. A job of a sweep ends alone, the others go on.
                 # What has to be said of them, the job says.
-                check_recorded(plain_parts(config, ["data", "existing"]), folder)
+                check_recorded(plain_parts(config, ["data", "existing", "dry_run"]), folder)
+            if trains and config.dry_run:
+                end_dry_run(config, [config])
             # Before the run folder is made: the others may never come.
             if world.size > 1:
                 from pets_seg.training.meeting import meet
@@ -83,59 +85,50 @@ class Hooks(Callback):
                 meet()
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Check all jobs of the sweep, without a CUDA context."""
+        """Check all jobs of the sweep, without a CUDA context; end the process where there is nothing to train."""
         Schedule.current = Hooks.elsewhere = None
         launcher = config.hydra.launcher._target_
         # Another launcher may run jobs on other machines.
         cuda.keep_out(jobs_elsewhere=launcher not in (HYDRAS_LAUNCHER, local.TARGET))
         with boundary(code=2):
-            if this_world().size > 1:
-                raise InputError("-m: a sweep is one process; start runs by torchrun, or unset TORCHELASTIC_RUN_ID")
-            jobs = compose_jobs(config)
-            if config.hydra.sweeper._target_ == search.TARGET:
-                jobs += search.prepare(config)
-            for key in ("name", "task"):
-                if any(job.get(key) != config.get(key) for job in jobs):
-                    raise InputError(f"{key}: is that of the whole sweep and cannot be swept over; give one {key}")
-            trains = _task(config, sweep=True) == "train"
-            for job in jobs:
-                _check(job)
+            jobs = checked_jobs(config)
+            trains = config.task.name == "train"
+            slots = local.check_slots(config, jobs) if launcher == local.TARGET else []
+            finished = find_finished(config, jobs) if trains else []
+            for job in jobs if not finished else ():
+                prepare_job(job)
             if trains:
-                self._begin(config, jobs)
+                check_trainings(config, jobs)
+                if config.dry_run:
+                    end_dry_run(config, jobs, finished=bool(finished), slots=slots)
                 tables_due.begin(config)
             self.folder = Path(config.hydra.sweep.dir)
             Hooks.loader = GlobalHydra.instance().config_loader()
             if not chosen_later(config.hydra):
                 self.jobs = [words_of(config, job) for job in jobs]
-            known = trains and not chosen_later(config.hydra)
-            if launcher == local.TARGET:
-                threads = local.check_slots(config.hydra.launcher, [job.train.device for job in jobs if trains])
-                seconds = plan(jobs, threads).seconds() if known else []
-                Hooks.expected = dict(zip(map(tuple, self.jobs), seconds, strict=False))
-            if launcher != HYDRAS_LAUNCHER:
-                self.outcomes.listen(Path(config.hydra.sweep.dir))
-                Hooks.elsewhere = self, config
-            elif known and len(jobs) > 1:
-                Schedule.current = plan(jobs)
-                Schedule.current.announce()
+            if finished:
+                show_finished(finished, [words_given(job) for job in jobs])
+            else:
+                self._expect(config, jobs, slots)
+        if finished:
+            # No launcher is needed.
+            for number, run in enumerate(finished):
+                self.outcomes.tell(number, Outcome(run.folder.name, DONE))
+            self.on_multirun_end(config)
+            sys.exit()
 
-    def _begin(self, config: DictConfig, jobs: list[DictConfig]) -> None:
-        """Check what the jobs of a sweep of trainings have in common."""
-        from pets_seg.report.wandb_report import check_account
-        from pets_seg.tracking.tracker import check_tracker
-
-        check_tracker(plain(config.tracker), True)
-        if config.report.wandb:
-            check_account()
-        for job in jobs:
-            # A sweep's runs are sought in its own folder. What the name is, a job elsewhere finds out there.
-            if (folder := plain(job.hydra.sweep, resolve=False)["subdir"]) != RUN_NAME:
-                raise InputError(f"hydra.sweep.subdir={folder}: must be the run's name; set hydra.sweep.dir instead")
-            if (folder := job.hydra.sweep.dir) != config.hydra.sweep.dir:
-                raise InputError(
-                    f"hydra.sweep.dir={folder}: must be one folder for all jobs of a sweep; leave out what differs"
-                )
-        check_writable(Path(config.hydra.sweep.dir))
+    def _expect(self, config: DictConfig, jobs: list[DictConfig], slots: Sequence[Slot]) -> None:
+        """Be ready for what the jobs tell, and find out how long they will take where that can be known."""
+        known = config.task.name == "train" and not chosen_later(config.hydra)
+        if slots:
+            seconds = plan(jobs, slots[0].threads).seconds() if known else []
+            Hooks.expected = dict(zip(map(tuple, self.jobs), seconds, strict=False))
+        if config.hydra.launcher._target_ != HYDRAS_LAUNCHER:
+            self.outcomes.listen(Path(config.hydra.sweep.dir))
+            Hooks.elsewhere = self, config
+        elif known and len(jobs) > 1:
+            Schedule.current = plan(jobs)
+            Schedule.current.announce()
 
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Say which job of the sweep this is, and about how long the others will take."""
@@ -187,7 +180,7 @@ class Hooks(Callback):
                 print(f"{name}: {reason}", file=sys.stderr)
         done = self.outcomes.numbers(DONE)
         all_well &= len(done) == max(len(self.jobs), len(self.outcomes.known))
-        given = _given(config)
+        given = words_given(config)
         # A file's own commands go on from its study as it stands there.
         fits = all(word.startswith("experiment=") for word in given) or any(w.startswith("closing=") for w in given)
         if config.closing and fits and all_well and config.task.name == "train":
@@ -221,44 +214,6 @@ class Hooks(Callback):
         return [*dict.fromkeys(outcome.run for outcome in told)], reasons
 
 
-def _task(config: DictConfig, sweep: bool) -> str:
-    """Return the task of a command; InputError for another one, and for words of the command that it does not read."""
-    name = OmegaConf.select(config, "task.name")
-    if name not in TASKS:
-        raise InputError(f"task.name={str(name)[:100]}: must be one of {', '.join(TASKS)}")
-    if this_world().size > 1 and name != "train":
-        raise InputError(f"task={name}: runs in one process; torchrun is for task=train")
-    check_words(name, [*plain(config.hydra.overrides.hydra, resolve=False), *_given(config)], sweep)
-    return name
-
-
 def _run_of(config: DictConfig) -> str:
     """Return the name of a job's run."""
     return Path(config.hydra.runtime.output_dir).name
-
-
-def _check(config: DictConfig) -> None:
-    """Raise InputError for what is wrong with one job, and prepare its task."""
-    check_files(config)
-    hydra = config.hydra
-    for variable in hydra.job.env_set:
-        if SECRET.search(str(variable)):
-            raise InputError(
-                f"hydra.job.env_set.{variable}: would be written into the run folder; set {variable} in the "
-                "environment of the command instead"
-            )
-    if hydra.output_subdir is not None and Path(hydra.output_subdir).name != hydra.output_subdir:
-        raise InputError(f"hydra.output_subdir={hydra.output_subdir}: must be the name of a folder, or null")
-    if hydra.job.chdir:
-        raise InputError("hydra.job.chdir=true: is not supported: paths are relative to the start folder; leave it out")
-    bare = copy.deepcopy(config)
-    with read_write(bare), open_dict(bare):
-        del bare["hydra"]
-    with loading("loading PyTorch"):
-        task = importlib.import_module(f"pets_seg.command.tasks.{config.task.name}")
-    task.prepare(bare, overrides=_given(config))
-
-
-def _given(config: DictConfig) -> list[str]:
-    # As they were written: a ${...} in one is to be resolved where its value stands, not here.
-    return plain(config.hydra.overrides.task, resolve=False)

@@ -1,8 +1,11 @@
 """The jobs of a sweep, composed before the first one starts."""
 
+import copy
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -54,7 +57,8 @@ def compose_jobs(config: DictConfig) -> list[DictConfig]:
     # Before the first job it would compose each once more, only to see that it can be done.
     sweeper: Any = BasicSweeper
     sweeper.validate_batch_is_legal = _composed_already
-    return [compose_job(config, words, groups) for words in batch]
+    with _files_read_once(GlobalHydra.instance().config_loader()):
+        return [compose_job(config, words, groups) for words in batch]
 
 
 def overrides_of(config: DictConfig) -> dict[str, Override]:
@@ -69,6 +73,25 @@ def overrides_of(config: DictConfig) -> dict[str, Override]:
 
 def _composed_already(sweeper: BasicSweeper, batch: Sequence[Sequence[str]]) -> None:
     """Take the place of a sweeper's check that its jobs can be composed."""
+
+
+@contextmanager
+def _files_read_once(loader: Any) -> Iterator[None]:
+    """Let what `loader` composes share the files that it reads, which takes a third of the time of each job."""
+
+    def remembering(load: Callable[[str], Any]) -> Callable[[str], Any]:
+        read = cache(load)
+        # Composing changes what it gets.
+        return lambda config_path: copy.deepcopy(read(config_path))
+
+    sources = loader.repository.sources
+    for source in sources:
+        source.load_config = remembering(source.load_config)
+    try:
+        yield
+    finally:
+        for source in sources:
+            del source.load_config
 
 
 def words_of(config: DictConfig, job: DictConfig) -> list[str]:

@@ -12,6 +12,7 @@ from pets_seg.errors import InputError, RunError
 from pets_seg.launch import Application, End
 from pets_seg.launch.application import DIED, NOT_STARTED
 from pets_seg.launch.launcher import LocalConf, check
+from pets_seg.launch.slots import Slot
 from pets_seg.run_folder.lock import HeldError
 
 TARGET = LocalConf._target_
@@ -21,13 +22,15 @@ class DiedError(RunError):
     """The process of a run ended before the run did."""
 
 
-def check_slots(launcher: DictConfig, devices: Sequence[str]) -> int:
-    """Return the threads of a slot of this machine; InputError for a device that the jobs of a slot cannot have."""
+def check_slots(config: DictConfig, jobs: Sequence[DictConfig]) -> list[Slot]:
+    """Return the slots of this machine for a sweep; InputError for a device that its jobs cannot have in them."""
+    launcher = config.hydra.launcher
     slots = check(launcher.slots, launcher.jobs_per_gpu, launcher.stop_after)
-    own = next((device for device in devices if str(device).startswith("cuda:")), None)
+    devices = [str(job.train.device) for job in jobs] if config.task.name == "train" else []
+    own = next((device for device in devices if device.startswith("cuda:")), None)
     if slots[0].gpu is not None and own is not None:
         raise InputError(f"train.device={own}: hydra/launcher=local gives each job its GPU; leave train.device out")
-    return slots[0].threads
+    return slots
 
 
 def prepare(config: DictConfig, jobs: Sequence[Sequence[str]]) -> list[float | None]:

@@ -36,7 +36,7 @@ class Schedule:
         """Print how many jobs there are and, if runs like them are known on this machine, how long they take."""
         time_left, part, self.announced = self._time_left(0)
         known = f", {time_left}{part or ' in all'} by what earlier runs took here" if time_left else ""
-        print(f"{_jobs(len(self.work))}{known}")
+        print(f"{count_jobs(len(self.work))}{known}")
 
     def seconds(self) -> list[float | None]:
         """Return about how long each job will take; None where no similar run is known on this machine."""
@@ -60,7 +60,7 @@ class Schedule:
         self.announced = True
         time_left, part, _ = self._time_left(self.number, training=True)
         if time_left:
-            whole = "" if self.number else f" for all {_jobs(len(self.work))}"
+            whole = "" if self.number else f" for all {count_jobs(len(self.work))}"
             # By the log, which keeps clear of a progress bar.
             log.info(f"{time_left} left{part or whole}")
 
@@ -77,7 +77,7 @@ class Schedule:
         seconds = seconds_left(self.runs, own)
         known = [value for value in seconds if value is not None]
         time_left = f"about {duration(round(sum(known)))}" if any(known) else ""
-        part = f" for {len(known)} of {_jobs(len(runs))}" if len(known) < len(runs) else ""
+        part = f" for {len(known)} of {count_jobs(len(runs))}" if len(known) < len(runs) else ""
         return time_left, part, not seconds or seconds[0] is not None
 
 
@@ -93,22 +93,38 @@ def plan(jobs: Sequence[DictConfig], threads: int | None = None) -> Schedule:
 
     `threads` is the number of threads of each; None: as many as this process has.
     """
-    import torch
-
     from pets_seg.data import count_images
-    from pets_seg.machine.device import describe_device, resolved
 
     counts: dict[str, dict[str, int]] = {}
-    work, threads = [], threads or torch.get_num_threads()
+    work = []
     for job in jobs:
-        config, device = resolved(plain_parts(job, [*IDENTITY, "existing"]))
+        config = plain_parts(job, [*IDENTITY, "existing"])
         if (data := str(config["data"])) not in counts:
             counts[data] = count_images(config["data"])
-        folder = Path(job.hydra.sweep.dir) / job.hydra.sweep.subdir
-        work.append(Work(folder, config, counts[data], Machine(describe_device(device), threads)))
+        work.append(work_of(config, Path(job.hydra.sweep.dir) / job.hydra.sweep.subdir, counts[data], threads))
     given = [[str(item) for item in job.hydra.overrides.task] for job in jobs]
     return Schedule(work, swept(given), Path(jobs[0].hydra.sweep.dir).parent)
 
 
-def _jobs(count: int) -> str:
+def work_of(
+    config: Mapping[str, Any],
+    folder: Path,
+    images: Mapping[str, int],
+    threads: int | None = None,
+    processes: int = 1,
+) -> Work:
+    """Return the run of a configuration, plain values, as work for this machine, with the images of each split.
+
+    `threads` is the number of its threads; None: as many as this process has.
+    """
+    import torch
+
+    from pets_seg.machine.device import describe_device, resolved
+
+    config, device = resolved(config)
+    return Work(folder, config, images, Machine(describe_device(device), threads or torch.get_num_threads(), processes))
+
+
+def count_jobs(count: int) -> str:
+    """Return a number of jobs in words."""
     return "1 job" if count == 1 else f"{count} jobs"

@@ -54,6 +54,8 @@ def run_config(cfg: DictConfig) -> Path:
         raise InputError(f"task={cfg.task.name}: run_config trains; other tasks are run by the command line")
     if this_world().size > 1:
         raise InputError("run_config: runs in one process; torchrun starts the command line, python -m pets_seg.run")
+    if cfg.dry_run:
+        raise InputError("dry_run=true: run_config trains; a dry run is one of the command line, or of a sweep there")
     check_files(cfg)
     settle()
     prepare(cfg, overrides=[])

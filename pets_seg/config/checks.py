@@ -17,6 +17,7 @@ from pets_seg.config.rules import Range, check_value, shown
 from pets_seg.config.schema import Root, rules
 from pets_seg.errors import InputError, nearest
 from pets_seg.machine import cuda
+from pets_seg.machine.device import with_precision
 
 # How the sum of a loss refers to one of its settings.
 REFERENCE = re.compile(r"\$\{(?:loss)?\.+(\w+)\}")
@@ -26,11 +27,12 @@ TAKEN |= {"epoch", "checkpoint", "data", "data_digest", "notes", "trained_on"}
 WEIGHT = Annotated[float, Range(0)]
 
 
-def check(cfg: DictConfig, named: Collection[str] = ()) -> dict[str, Any]:
+def check(cfg: DictConfig, named: Collection[str] = (), trained: Collection[str] = ()) -> dict[str, Any]:
     """Return a configuration as plain values.
 
     Raises InputError for a value out of its range, options that contradict, or a device that is not here, unless it is
-    for jobs elsewhere. Of the options of the groups in `named` only the class must be there.
+    for jobs elsewhere. Of the options of the groups in `named` only the class must be there. Those of the groups in
+    `trained` are left to the caller, who knows that a run was trained with them; nothing of them is imported.
     """
     try:
         config = plain(cfg)
@@ -49,8 +51,11 @@ def check(cfg: DictConfig, named: Collection[str] = ()) -> dict[str, Any]:
                     raise InputError(
                         f"metric.{name}: is the name of a metric that every run has; give yours another name"
                     )
-                named_node = {**node, "name": name} if isinstance(node, Mapping) else node
-                check_option(group, named_node, f"{group}.{name}")
+                if group not in trained:
+                    named_node = {**node, "name": name} if isinstance(node, Mapping) else node
+                    check_option(group, named_node, f"{group}.{name}")
+        elif group in trained:
+            continue
         elif group in named:
             locate(config[group], group)
         elif group == "loss" and isinstance(config[group], Mapping) and "sum" in config[group]:
@@ -136,11 +141,9 @@ def _check_sum(node: Mapping[str, Any], written: Any) -> None:
 
 
 def _check_together(config: Mapping[str, Any]) -> None:
-    from pets_seg.machine.device import resolved
-
     train = config["train"]
     if not cuda.elsewhere:
-        resolved(config)
+        with_precision(config)
     if train["accumulate"] > train["batch_size"]:
         raise InputError(
             f"train.accumulate={train['accumulate']}: must not exceed train.batch_size={train['batch_size']}; lower it"

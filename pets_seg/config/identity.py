@@ -14,6 +14,7 @@ from pets_seg.config.options import own_option
 from pets_seg.config.plain import plain, plain_parts
 from pets_seg.config.weights import DIGEST, with_digest
 from pets_seg.errors import InputError
+from pets_seg.machine.device import with_precision
 
 # Keys in the groups of IDENTITY that cannot change a result.
 NO_IDENTITY = ("train.device", "train.save_every_steps", "train.keep_state", "data.cache_dir", "data.download")
@@ -110,12 +111,10 @@ def resolved_identity(cfg: DictConfig) -> dict[str, Any]:
     The precision stays as it is given if the device of the run is not here. Raises InputError if the weights are not
     there.
     """
-    from pets_seg.machine.device import resolved
-
     config = plain_parts(cfg, IDENTITY)
     # Such a run is refused before it has a folder, but for a job of another launcher: it says why in one of its own.
     with suppress(InputError):
-        config, _ = resolved(config)
+        config = with_precision(config)
     return identity(with_digest({**config, "checkpoint": cfg.checkpoint}))
 
 

@@ -1,11 +1,9 @@
 """Parts: the classes and functions that options name by `_target_`, ours and a user's own alike."""
 
-import hashlib
 import inspect
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from hydra.utils import instantiate
@@ -18,8 +16,6 @@ from pets_seg.config.rules import arguments_of, check_value
 from pets_seg.config.schema import rules
 from pets_seg.errors import InputError, nearest, reason
 
-# Their versions, and our commit, are in status.json.
-LIBRARIES = ("pets_seg", "torch", "torchvision", "kornia")
 # Hydra 1.4 wants to be told which classes may be built. The options of a command may name any but those that Hydra
 # itself refuses; what a stranger's file may name, `permitted` decides.
 warnings.filterwarnings("ignore", "(?s).*execution.whitelist")
@@ -121,47 +117,6 @@ def targets(node: Any) -> Iterator[str]:
     elif isinstance(node, list | tuple):
         for value in node:
             yield from targets(value)
-
-
-def source_digests(config: Any) -> dict[str, str]:
-    """Return, for each class that `config` names and that is no library's, a digest of the code that it was read from.
-
-    It covers the file of the class and what that imports from its own folder.
-    """
-    own = [target for target in targets(config) if target.partition(".")[0] not in LIBRARIES]
-    return {target: digest for target in own if (digest := _digest(target))}
-
-
-@cache
-def _digest(target: str) -> str:
-    # Kept as it was when it was imported: a file that changes later changes nothing in this process.
-    named = locate({"_target_": target}, target)
-    start = inspect.getmodule(named) or inspect.getmodule(type(named))
-    if start is None or not (file := getattr(start, "__file__", None)):
-        return ""
-    folder = Path(file).resolve().parents[start.__name__.count(".")]
-    files: dict[Path, bytes] = {}
-    waiting = [start]
-    while waiting:
-        module = waiting.pop()
-        path = Path(getattr(module, "__file__", None) or "").resolve()
-        # Of an installed library the file of the class will do.
-        beside = path.is_relative_to(folder) and not (files and "site-packages" in path.parts)
-        if beside and path not in files and path.suffix == ".py":
-            files[path] = path.read_bytes()
-            waiting += filter(None, map(inspect.getmodule, vars(module).values()))
-    content = b"\0".join(str(path.relative_to(folder)).encode() + b"\0" + files[path] for path in sorted(files))
-    return hashlib.sha256(content).hexdigest()[:16]
-
-
-def check_sources(where: Path, then: Any, now: Mapping[str, str]) -> None:
-    """Raise InputError if the code that a run was made of, as far as `then` says, is not what it is `now`."""
-    for target, digest in now.items():
-        if isinstance(then, Mapping) and then.get(target, digest) != digest:
-            raise InputError(
-                f"{where}: the code of {target}, or of a module that it imports from its folder, has changed since "
-                "this run was made; existing=restart trains it again"
-            )
 
 
 def _surplus(where: str, key: str, target: str, known: list[str]) -> str:

@@ -26,6 +26,7 @@ class Root:
     seed: int = setting(SEED)
     name: str = MISSING
     existing: str = setting(Literal["continue", "restart"])
+    dry_run: bool = MISSING
     checkpoint: str | None = MISSING
     split: str | None = setting(Literal["test", "valid", "all", None])
     allow_trained: bool = MISSING

@@ -18,6 +18,10 @@ from pets_seg.machine.files import open_regular
 from pets_seg.machine.home import user_cache
 
 
+class AbsentError(InputError):
+    """Data that are not here and may not be downloaded now."""
+
+
 def read_source(data: Mapping[str, Any], needed: Sequence[str] = SPLITS) -> Source:
     """Return the source of a `data` option's settings; InputError if it is not a source, or a needed split is empty."""
     name, source = data["name"], build("data", data)
@@ -67,7 +71,7 @@ def oxford_pet(root: str | None = None, download: bool = True) -> Source:
         os.stat(folder)
     except (FileNotFoundError, NotADirectoryError):
         if not download:
-            raise InputError(
+            raise AbsentError(
                 f"data=oxford_pet: sought in {printable(folder)} and not found (data.download=false); "
                 "set data.root to the folder that holds oxford-iiit-pet/, or use data=sample, which runs now"
             ) from None

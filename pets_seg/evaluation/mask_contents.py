@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from pets_seg.config.schema import IGNORED
-from pets_seg.data import Dataset
-from pets_seg.data.batches import mask_of_trimap
-from pets_seg.data.cache import Split
 from pets_seg.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pets_seg.data import Dataset
+    from pets_seg.data.cache import Split
 
 # By the name of a split: what a sentence calls it.
 IN_WORDS = {"train": "training ", "valid": "validation ", "test": "test ", "all": ""}
@@ -71,7 +72,7 @@ def recorded(summary: Mapping[str, Any], split: str) -> MaskContents | None:
     return MaskContents(images, left_out, has_pet)
 
 
-def check_masks(dataset: Dataset, data: Mapping[str, Any], splits: Sequence[str]) -> list[str]:
+def check_masks(dataset: "Dataset", data: Mapping[str, Any], splits: Sequence[str]) -> list[str]:
     """Return the remarks on `splits` of the images of the settings `data`.
 
     Raises InputError for a split none of whose images has a counted pixel.
@@ -89,8 +90,11 @@ def check_masks(dataset: Dataset, data: Mapping[str, Any], splits: Sequence[str]
     return remarks
 
 
-def look(split: Split, boundary: str) -> MaskContents:
+def look(split: "Split", boundary: str) -> MaskContents:
     """Return what the masks hold that `boundary` makes of the trimaps of a split."""
+    # It imports torch, and what only reads figures does without.
+    from pets_seg.data.batches import mask_of_trimap
+
     meaning = mask_of_trimap(boundary)
     counted, pet = meaning != IGNORED, meaning == 1
     step = max(1, split.levels.shape[-1] // GRID)
@@ -102,6 +106,6 @@ def look(split: Split, boundary: str) -> MaskContents:
     return MaskContents(len(split), left_out, has_pet)
 
 
-def _holds(split: Split, row: torch.Tensor, wanted: torch.Tensor) -> bool:
+def _holds(split: "Split", row: "Tensor", wanted: "Tensor") -> bool:
     """Return whether a row has a trimap value that is `wanted`, (4,) bool."""
     return bool(wanted[split.trimaps(row[None]).int()].any())

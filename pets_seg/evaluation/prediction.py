@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from pets_seg.config.checks import check_option
-from pets_seg.config.parts import check_sources, permitted, source_digests
+from pets_seg.config.parts import permitted
 from pets_seg.config.schema import IGNORED
+from pets_seg.config.sources import check_sources, source_digests
 from pets_seg.data import Normalise, open_dataset
 from pets_seg.data.batches import mask_of_trimap
 from pets_seg.errors import InputError

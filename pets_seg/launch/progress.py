@@ -4,7 +4,7 @@ import heapq
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -34,14 +34,18 @@ def sweep_end(jobs: Sequence[Job], slots: int) -> float | None:
             seconds = max(0.0, typical - (now - job.began if job.began else 0.0))
         free.append(now + seconds)
     free += [now] * (slots - len(free))
-    heapq.heapify(free)
-    for job in jobs:
-        if job.state == QUEUED:
-            seconds = typical if job.expected is None else job.expected
-            if seconds is None:
-                return None
-            heapq.heapreplace(free, free[0] + seconds)
-    return max(free)
+    queued = [typical if job.expected is None else job.expected for job in jobs if job.state == QUEUED]
+    known = [seconds for seconds in queued if seconds is not None]
+    return last_end(free, known) if len(known) == len(queued) else None
+
+
+def last_end(free: Sequence[float], seconds: Iterable[float]) -> float:
+    """Return when the last job ends if slots are `free` at these times, and each takes the next of the jobs then."""
+    slots = [*free]
+    heapq.heapify(slots)
+    for job in seconds:
+        heapq.heapreplace(slots, slots[0] + job)
+    return max(slots)
 
 
 def _typical(jobs: Sequence[Job], left: Mapping[Job, float | None], now: float) -> float | None:

@@ -3,12 +3,17 @@
 A process with a context cannot be forked into jobs that use CUDA, nor be given other devices by CUDA_VISIBLE_DEVICES.
 """
 
+import ctypes
 import json
 import os
+import runpy
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
 from pets_seg.errors import InputError
 
@@ -23,6 +28,8 @@ GIVEN = os.environ.get(BY_NVML)
 CHILD = "from pets_seg.machine.cuda import tell; tell()"
 # In seconds; importing torch from a slow disk takes some.
 LONGEST = 300
+# The number of an attribute of a device in CUDA's driver API, and its least value with which torch has bfloat16.
+COMPUTE_CAPABILITY_MAJOR, FIRST_WITH_BF16 = 75, 8
 
 
 @dataclass(frozen=True)
@@ -52,16 +59,39 @@ def let_in() -> None:
 
 def cuda_devices() -> list[CudaDevice]:
     """Return the CUDA devices that this process sees; InputError if a child process that is asked fails."""
-    import torch
-
-    if own_process or torch.cuda.is_initialized():
+    torch = sys.modules.get("torch")
+    if own_process or (torch and torch.cuda.is_initialized()):
         return _found()
     return _told_by_child(os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 
 def tell() -> None:
-    """Print the CUDA devices as a line of JSON."""
-    print(json.dumps([asdict(device) for device in _found()]))
+    """Print the CUDA devices as a line of JSON; without torch, whose import takes seconds, if the driver knows them."""
+    version, _ = _built_for()
+    print(json.dumps([asdict(device) for device in (_known_to_driver(version) if version else _found())]))
+
+
+def _known_to_driver(version: str) -> list[CudaDevice]:
+    """Return the devices that a torch built for this version of CUDA finds, as NVIDIA's driver says."""
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
+    except OSError:
+        return []
+    number = ctypes.c_int()
+
+    def asked(function: str, *arguments: Any) -> int | None:
+        return None if getattr(driver, function)(ctypes.byref(number), *arguments) else number.value
+
+    # An older driver runs no program of a newer CUDA, unless they differ in the minor version alone.
+    if driver.cuInit(0) or (asked("cuDriverGetVersion") or 0) // 1000 < int(version.partition(".")[0]):
+        return []
+    devices = []
+    for index in range(asked("cuDeviceGetCount") or 0):
+        device, name = asked("cuDeviceGet", index), ctypes.create_string_buffer(256)
+        driver.cuDeviceGetName(name, len(name), device)
+        major = asked("cuDeviceGetAttribute", COMPUTE_CAPABILITY_MAJOR, device) or 0
+        devices.append(CudaDevice(name.value.decode(errors="replace"), major >= FIRST_WITH_BF16))
+    return devices
 
 
 def _found() -> list[CudaDevice]:
@@ -70,17 +100,17 @@ def _found() -> list[CudaDevice]:
     # As `torch.cuda.is_bf16_supported` has it, which looks at the current device alone.
     rocm = bool(torch.version.hip)
     return [
-        CudaDevice(torch.cuda.get_device_name(index), rocm or torch.cuda.get_device_capability(index)[0] >= 8)
+        CudaDevice(
+            torch.cuda.get_device_name(index), rocm or torch.cuda.get_device_capability(index)[0] >= FIRST_WITH_BF16
+        )
         for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
     ]
 
 
 @cache
 def _told_by_child(visible: str | None) -> list[CudaDevice]:
-    """Ask a child process, if there are any; `visible` is the value of CUDA_VISIBLE_DEVICES."""
-    import torch
-
-    if not torch.cuda.device_count():
+    """Ask a child process, if torch was built for any; `visible` is the value of CUDA_VISIBLE_DEVICES."""
+    if not any(_built_for()):
         return []
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     environment.pop(BY_NVML, None)
@@ -95,3 +125,12 @@ def _told_by_child(visible: str | None) -> list[CudaDevice]:
             f"train.device: the CUDA devices cannot be asked what they are ({last[:200]}); mend CUDA, or give "
             "train.device=cpu"
         ) from error
+
+
+def _built_for() -> tuple[str | None, str | None]:
+    """Return the versions of CUDA and of HIP that torch was built for, which its file says without an import."""
+    spec = find_spec("torch")
+    if spec is None or spec.origin is None:
+        return None, None
+    said = runpy.run_path(str(Path(spec.origin).with_name("version.py")))
+    return said.get("cuda"), said.get("hip")

@@ -1,26 +1,36 @@
 """The device that a run computes on, and the number format that fits it."""
 
 import re
+import sys
 from collections.abc import Mapping
-from typing import Any
-
-import torch
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from pets_seg.errors import InputError
 from pets_seg.machine.cuda import cuda_devices
 from pets_seg.machine.world import this_world
 
+if TYPE_CHECKING:
+    import torch
 
-def resolve_device(name: str) -> torch.device:
+
+@dataclass(frozen=True)
+class Place:
+    """What a torch.device says, for a process that does without torch: cpu, mps or cuda, and which of several."""
+
+    type: str
+    index: int | None = None
+
+
+def find_place(name: str) -> Place:
     """Return the device for `train.device`; auto takes CUDA, then MPS, then the CPU.
 
     Each of several processes takes the CUDA device of its local rank. Raises InputError for another name, and for a
-    device that this machine lacks.
+    device that this machine lacks. Imports torch only where the answer needs it.
     """
     world = this_world()
     if name == "auto":
-        mps = torch.backends.mps.is_available() and world.size == 1
-        name = "cuda" if cuda_devices() else "mps" if mps else "cpu"
+        name = "cuda" if cuda_devices() else "mps" if world.size == 1 and _has_mps() else "cpu"
     if not re.fullmatch(r"cpu|mps|cuda(:\d{1,3})?", name):
         raise InputError(f"train.device={name}: must be one of auto, cpu, cuda, cuda:N, mps")
     if world.size > 1 and name not in ("cpu", "cuda"):
@@ -32,27 +42,43 @@ def resolve_device(name: str) -> torch.device:
                 f"train.device=cuda: {world.local_size} processes need as many CUDA devices, here: {count}"
             )
         name = f"cuda:{world.local_rank}"
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= count:
+    kind, _, number = name.partition(":")
+    place = Place(kind, int(number) if number else None)
+    if kind == "cuda" and (place.index or 0) >= count:
         raise InputError(f"train.device={name}: {count} CUDA devices here; train.device=auto takes what there is")
-    if device.type == "mps" and not torch.backends.mps.is_available():
+    if kind == "mps" and not _has_mps():
         raise InputError("train.device=mps: no MPS device here; train.device=auto takes what there is")
-    return device
+    return place
 
 
-def resolved(config: Mapping[str, Any]) -> tuple[dict[str, Any], torch.device]:
-    """Return a configuration of plain values with its precision resolved for its device, and that device."""
+def resolve_device(name: str) -> "torch.device":
+    """Return the device of `find_place` as torch has it."""
+    import torch
+
+    place = find_place(name)
+    return torch.device(place.type) if place.index is None else torch.device(place.type, place.index)
+
+
+def with_precision(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration of plain values with its precision resolved for its device."""
     train = config["train"]
-    device = resolve_device(train["device"])
-    return {**config, "train": {**train, "precision": resolve_precision(train["precision"], device)}}, device
+    return {
+        **config,
+        "train": {**train, "precision": resolve_precision(train["precision"], find_place(train["device"]))},
+    }
 
 
-def describe_device(device: torch.device) -> str:
+def resolved(config: Mapping[str, Any]) -> "tuple[dict[str, Any], torch.device]":
+    """Return a configuration of plain values with its precision resolved for its device, and that device."""
+    return with_precision(config), resolve_device(config["train"]["device"])
+
+
+def describe_device(device: "torch.device") -> str:
     """Return what status.json calls the device: cpu, mps, or cuda with the name of the GPU."""
     return f"{device} ({cuda_devices()[device.index or 0].name})" if device.type == "cuda" else device.type
 
 
-def resolve_precision(name: str, device: torch.device) -> str:
+def resolve_precision(name: str, device: "torch.device | Place") -> str:
     """Return fp32, bf16 or fp16 for `train.precision`; auto is bf16 (else fp16) on CUDA and fp32 elsewhere."""
     if name == "auto":
         if device.type != "cuda":
@@ -61,3 +87,11 @@ def resolve_precision(name: str, device: torch.device) -> str:
     if name == "fp16" and device.type != "cuda":
         raise InputError(f"train.precision=fp16: needs CUDA, the device is {device.type}; use fp32 or auto")
     return name
+
+
+def _has_mps() -> bool:
+    if sys.platform != "darwin":
+        return False
+    import torch
+
+    return torch.backends.mps.is_available()

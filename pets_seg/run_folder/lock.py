@@ -39,7 +39,7 @@ def locked(folder: Path) -> Iterator[None]:
         # Another process may have looked whether it is held, which takes an instant.
         lock.acquire(timeout=INSTANT, poll_interval=INSTANT / 5)
     except Timeout:
-        raise HeldError(f"{folder}: another process is training this run{_holder(folder)}") from None
+        raise HeldError(f"{folder}: another process is training this run{holder(folder)}") from None
     # Some network file systems have no locks.
     except (NotImplementedError, OSError) as error:
         if getattr(error, "errno", errno.ENOSYS) not in NO_LOCKS:
@@ -91,7 +91,8 @@ def check_writable(folder: Path) -> None:
         raise InputError(f"{folder}: cannot be made ({there} is read-only); start the command in a writable folder")
 
 
-def _holder(folder: Path) -> str:
+def holder(folder: Path) -> str:
+    """Return who is training a run, as its status.json says, in brackets after a space; "" if it does not."""
     try:
         status = read_json(folder / STATUS)
         return f" (host {status['host']}, pid {status['pid']}, since {status['since']})"

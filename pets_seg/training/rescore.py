@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 
+from pets_seg.config.sources import source_files
 from pets_seg.data import Batches, Normalise, open_dataset
 from pets_seg.data.cache import Split
 from pets_seg.errors import InputError
 from pets_seg.evaluation.evaluate import Scores, evaluate
-from pets_seg.evaluation.metrics import Metric, build_metrics, metric_records
+from pets_seg.evaluation.metrics import Metric, build_metrics, metric_records, missing_metrics
 from pets_seg.models import memory_format
 from pets_seg.models.checkpoint import load_network, read_about
 from pets_seg.run_folder.folder import RunFolder
@@ -40,11 +41,11 @@ def add_metrics(config: Mapping[str, Any], known: Any, folder: RunFolder, device
 
     `known` is what status.json has of metrics. In metrics.csv only the row of the best epoch gets them.
     """
-    records = metric_records(config["metric"])
-    known = known if isinstance(known, Mapping) else {}
-    names = [name for name, record in records.items() if known.get(name) != record]
+    names = missing_metrics(config["metric"], known)
     if not names:
         return False
+    records = metric_records(config["metric"])
+    known = known if isinstance(known, Mapping) else {}
     dataset = open_dataset(config["data"])
     splits = {"valid": dataset.valid, "test": dataset.test}
     log.info(f"scoring the best weights again for {', '.join(names)}")
@@ -69,5 +70,7 @@ def add_metrics(config: Mapping[str, Any], known: Any, folder: RunFolder, device
     folder.write_rows(PER_IMAGE, [row | scored[row["split"], row["stem"]] for row in images])
     folder.write_rows(METRICS, epochs)
     folder.write_summary(summary | metric_summary(names, valid, test))
-    folder.note(metrics={**known, **{name: records[name] for name in names}})
+    code = folder.read_status().get("source_files")
+    code = {**(code if isinstance(code, Mapping) else {}), **source_files(config["metric"])}
+    folder.note(metrics={**known, **{name: records[name] for name in names}}, source_files=code)
     return True

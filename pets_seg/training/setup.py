@@ -15,7 +15,8 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from pets_seg.augment import Augment
 from pets_seg.config.identity import made_of, settings_of
-from pets_seg.config.parts import build, source_digests
+from pets_seg.config.parts import build
+from pets_seg.config.sources import source_digests
 from pets_seg.config.weights import DIGEST
 from pets_seg.data import Batches, Dataset, Normalise
 from pets_seg.data.batches import cut, epoch_batches

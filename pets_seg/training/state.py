@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from pets_seg.config.parts import check_sources
+from pets_seg.config.sources import check_sources
 from pets_seg.errors import InputError, reason
 from pets_seg.evaluation.metrics import EPSILON
 from pets_seg.machine.seeding import random_states, restore_random_states
@@ -45,7 +45,7 @@ class State:
     rows: list[dict[str, Any]] = field(default_factory=list)
     best_epoch: int = 0
     best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
-    # What `parts.source_digests` and `metrics.metric_records` return.
+    # What `sources.source_digests` and `metrics.metric_records` return.
     sources: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     # What `data.Index.record` returns of the data of all steps so far; None if a part of them is unknown.

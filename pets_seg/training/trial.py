@@ -25,10 +25,10 @@ GRAPH_CHECKS = ("_cuda_graph_capture_health_check", "_accelerator_graph_capture_
 def try_parts(config: Mapping[str, Any]) -> None:
     """Raise InputError for a network, loss, metric, optimizer or schedule that cannot be used as it is called.
 
-    `config` is a checked configuration. CUDA is left alone.
+    `config` is a checked configuration. CUDA is left alone. Pretrained weights are fetched, unless it is a dry run.
     """
     settings = json.dumps([config[group] for group in ("model", "data", "train")], default=str)
-    _try_network(settings, config.get("checkpoint"), config.get(DIGEST))
+    _try_network(settings, config.get("checkpoint"), config.get(DIGEST), fetch=not config["dry_run"])
     for _, loss in build_objective(config["loss"]).terms:
         _try_function(f"loss={config['loss']['name']}", loss, by_pixel=True)
     for name, metric in build_metrics(config.get("metric")).items():
@@ -49,7 +49,7 @@ def try_parts(config: Mapping[str, Any]) -> None:
 
 
 @cache
-def _try_network(settings: str, checkpoint: str | None, digest: str | None) -> None:
+def _try_network(settings: str, checkpoint: str | None, digest: str | None, fetch: bool) -> None:
     model, data, train = json.loads(settings)
     if checkpoint and digest:
         starting_weights(Path(checkpoint), digest, model)
@@ -62,7 +62,7 @@ def _try_network(settings: str, checkpoint: str | None, digest: str | None) -> N
         if train["checkpoint_activations"] and not hasattr(whole, "checkpoint_activations"):
             what = f"model={model['name']} has no attribute checkpoint_activations"
             raise InputError(f"train.checkpoint_activations=true: {what}")
-        if pretrained and getattr(whole, "pretrained", False):
+        if fetch and pretrained and getattr(whole, "pretrained", False):
             whole.load_pretrained()
     images = -(-train["batch_size"] // train["accumulate"])
     shape = (min(images, 2), 3, data["size"], data["size"])

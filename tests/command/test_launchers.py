@@ -24,14 +24,32 @@ SUBMITIT = "hydra/launcher=submitit_local"
 # What of torch a process must not touch that is to have no CUDA context and to be forked.
 FORBIDDEN = {"_C._cuda_getDeviceCount", "_C._cuda_init", "_C._cuda_isCurrentStreamCapturing", "cuda._lazy_init"}
 FORBIDDEN |= {"Tensor.backward"}
+# Two GPUs, as CUDA's driver tells of them to the child process that is asked.
 GPUS = """
 import sys
 if "-c" in sys.orig_argv:
-    import torch
-    torch.cuda.is_available = lambda: True
-    torch.cuda.device_count = lambda: 2
-    torch.cuda.get_device_name = ["Old", "New"].__getitem__
-    torch.cuda.get_device_capability = [(7, 5), (9, 0)].__getitem__
+    import ctypes
+    from pets_seg.machine import cuda
+    class Driver:
+        def cuInit(self, flags):
+            return 0
+        def cuDriverGetVersion(self, number):
+            number._obj.value = 13010
+            return 0
+        def cuDeviceGetCount(self, number):
+            number._obj.value = 2
+            return 0
+        def cuDeviceGet(self, number, index):
+            number._obj.value = index
+            return 0
+        def cuDeviceGetName(self, name, size, device):
+            name.value = [b"Old", b"New"][device]
+            return 0
+        def cuDeviceGetAttribute(self, number, attribute, device):
+            number._obj.value = {75: [7, 9][device]}[attribute]
+            return 0
+    ctypes.CDLL = lambda name: Driver()
+    cuda._built_for = lambda: ("VERSION", None)
 """
 NO_PARENT = """
 import sys
@@ -96,7 +114,7 @@ def composed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str]]]
     for place in FORBIDDEN:
         owner, attribute = place.split(".")
         monkeypatch.setattr(getattr(torch, owner), attribute, refuse, raising=False)
-    monkeypatch.setattr("torch.cuda._device_count_nvml", lambda: 2)
+    monkeypatch.setattr(cuda, "_built_for", lambda: ("13.0", None))
     monkeypatch.setattr(Schedule, "announce", stop)
     monkeypatch.setenv(cuda.BY_NVML, "0")
     cuda._told_by_child.cache_clear()
@@ -107,7 +125,8 @@ def composed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str]]]
 def test_composing_a_sweep_makes_no_cuda_context(
     composed: list, oxford: Path, tmp_path: Path, in_process: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.syspath_prepend(site(tmp_path / "site", GPUS))
+    # A driver runs programs of its own CUDA, whatever their minor version is.
+    monkeypatch.syspath_prepend(site(tmp_path / "site", GPUS.replace("VERSION", "13.2")))
     sweep = ["-m", *without_device(oxford), "train.device=cuda:0,cuda:1,auto,cpu"]
     assert in_process(*sweep) == (2, "all jobs are composed\n")
     # The precision is that of the device that was chosen, not of the first one.
@@ -121,6 +140,25 @@ def test_composing_a_sweep_makes_no_cuda_context(
     assert not torch.cuda.is_initialized()
     code, shown = in_process(*sweep[:-1], "train.device=cuda:2,cpu")
     assert (code, shown) == (2, "train.device=cuda:2: 2 CUDA devices here; train.device=auto takes what there is\n")
+
+
+@pytest.mark.parametrize("built", ["14.0", None])
+def test_devices_that_torch_was_not_built_for_are_not_there(
+    built: str | None,
+    composed: list,
+    oxford: Path,
+    tmp_path: Path,
+    in_process: Callable,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cuda, "_built_for", lambda: (built, None))
+    monkeypatch.syspath_prepend(site(tmp_path / "site", GPUS.replace("VERSION", str(built))))
+    code, shown = in_process("-m", *without_device(oxford), "train.device=cuda:0,cpu")
+    assert (code, shown) == (2, "train.device=cuda:0: 0 CUDA devices here; train.device=auto takes what there is\n")
+
+
+def test_what_torch_was_built_for_is_in_a_file_of_it() -> None:
+    assert cuda._built_for() == (torch.version.cuda, torch.version.hip)
 
 
 def test_a_child_that_cannot_say_what_there_is(

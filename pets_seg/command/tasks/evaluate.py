@@ -13,8 +13,9 @@ from pets_seg.command.arguments import key_of
 from pets_seg.command.leakage import choose, data_of, other_data, other_masks
 from pets_seg.command.own_masks import tell_of_masks
 from pets_seg.config.checks import check
-from pets_seg.config.parts import allow, check_sources, source_digests
+from pets_seg.config.parts import allow
 from pets_seg.config.plain import plain
+from pets_seg.config.sources import check_sources, source_digests
 from pets_seg.config.weights import find_run
 from pets_seg.data import open_dataset
 from pets_seg.errors import InputError

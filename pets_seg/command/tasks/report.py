@@ -17,9 +17,9 @@ from pets_seg.config.options import own_option
 from pets_seg.config.parts import allow
 from pets_seg.config.plain import plain
 from pets_seg.errors import InputError, escaped, reason
-from pets_seg.evaluation.prediction import predict_test
 from pets_seg.machine.files import write_text
 from pets_seg.report.limits import remarks
+from pets_seg.report.made_of import MADE_OF, PAGE, digest, is_made_of, stamps
 from pets_seg.report.origin import origin
 from pets_seg.report.search import next_command, only_trials, trials_table
 from pets_seg.report.sentences import answer, progress
@@ -89,11 +89,13 @@ def end_sweep(cfg: DictConfig, runs: Sequence[str], not_done: Mapping[str, str])
     folder = Path(cfg.hydra.sweep.dir)
     if not folder.is_dir():
         return False
+    files = stamps(folder)
     study, problem = read_sweep(cfg)
+    made_of = digest(study, files, plain(cfg.report))
     if problem:
         print(f"{problem}; the simplest group is the baseline", file=sys.stderr)
     finished = _conclude(
-        study, cfg, lambda page, wandb: show_sweep(study, runs, page, wandb or sweep_place(folder), not_done)
+        study, cfg, lambda page, wandb: show_sweep(study, runs, page, wandb or sweep_place(folder), not_done), made_of
     )
     for run in study.runs:
         if run.finished and run.name in not_done:
@@ -101,21 +103,31 @@ def end_sweep(cfg: DictConfig, runs: Sequence[str], not_done: Mapping[str, str])
     return finished
 
 
-def _conclude(study: Study, cfg: DictConfig, show: Callable[[Path | None, str | None], Any]) -> Any:
-    """Make the page and, with report.wandb, the report in W&B; call `show` even if they cannot be written."""
+def _conclude(
+    study: Study, cfg: DictConfig, show: Callable[[Path | None, str | None], Any], made_of: str | None = None
+) -> Any:
+    """Make the page and, with report.wandb, the report in W&B; call `show` even if they cannot be written.
+
+    A page that is `made_of` this already stays as it is.
+    """
     page = wandb = None
     try:
-        if study.runs:
-            page = make_report(study, cfg.report.reference)
-            if cfg.report.wandb:
-                wandb = publish(study, cfg.tracker.get("project"))
+        if study.runs and made_of and is_made_of(study.folders[0], made_of):
+            page = study.folders[0] / PAGE
+        elif study.runs:
+            page = make_report(study, cfg.report.reference, made_of)
+        if study.runs and cfg.report.wandb:
+            wandb = publish(study, cfg.tracker.get("project"))
     finally:
         shown = show(page, wandb)
     return shown
 
 
-def make_report(study: Study, reference: bool = False) -> Path:
-    """Write runs.csv, comparison.csv, report.md, figures/ and report.html into the study's first folder."""
+def make_report(study: Study, reference: bool = False, made_of: str | None = None) -> Path:
+    """Write runs.csv, comparison.csv, report.md, figures/ and report.html into the study's first folder.
+
+    report.md says what all of them are `made_of`.
+    """
     from pets_seg.report.page import write_page
 
     folder = study.folders[0]
@@ -126,7 +138,10 @@ def make_report(study: Study, reference: bool = False) -> Path:
     made = origin(study, typed)
     page = write_page(study, folder, said, tables, examples, notes, made, reference)
     pictures = sorted(path.name for path in (folder / "figures").glob("*.png"))
-    write_text(folder / "report.md", document(study, [*said, *_next(study), *noted], tables, made, pictures))
+    # Written last. Images that could not be had may be there the next time.
+    made_line = MADE_OF.format(made_of) if made_of and not reason else ""
+    text = document(study, [*said, *_next(study), *noted], tables, made, pictures)
+    write_text(folder / "report.md", text + made_line)
     return page
 
 
@@ -184,6 +199,8 @@ def draw_examples(study: Study) -> tuple[list[Example], str]:
 
     The masks are computed anew on the CPU: a run folder holds weights, not masks.
     """
+    from pets_seg.evaluation.prediction import predict_test
+
     groups = choose_groups(study)
     if only_trials(study):
         return [], ""

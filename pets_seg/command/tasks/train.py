@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from pets_seg.augment import check_operations
 from pets_seg.command.after_run import show_files, show_next, show_result
 from pets_seg.command.arguments import flags, typed
+from pets_seg.command.finished import is_damaged, other_commit, tell_of_finished
 from pets_seg.command.jobs import chosen_later
 from pets_seg.command.leakage import check_start
 from pets_seg.command.messages import exit_code, one_line
@@ -27,9 +28,11 @@ from pets_seg.command.schedule import Schedule, tell_of_epoch
 from pets_seg.command.shorter import tell_of_shorter
 from pets_seg.config.checks import check
 from pets_seg.config.identity import made_of
-from pets_seg.config.parts import allow, check_sources, source_digests
+from pets_seg.config.parts import allow
+from pets_seg.config.sources import check_sources, source_digests, source_files
 from pets_seg.config.weights import with_digest
 from pets_seg.data import SPLITS, ensure_decoded, open_dataset
+from pets_seg.data.decoded import look_at
 from pets_seg.errors import InputError, RunError
 from pets_seg.evaluation.mask_contents import check_masks
 from pets_seg.evaluation.metrics import metric_records
@@ -48,9 +51,6 @@ from pets_seg.training.memory import out_of_memory
 from pets_seg.training.rescore import add_metrics
 from pets_seg.training.trial import try_parts
 
-# What is shown of a finished run; one whose summary.json lacks any of it is made again, from last.pt if it has that.
-SHOWN = {"best_epoch", "best_val_dice", "test_dice", "test_iou", "test_loss"}
-SHOWN |= {"parameters", "macs", "peak_memory_mb", "train_seconds"}
 # The summary of a run, and where the tracker's copy is.
 Result = tuple[dict[str, Any], dict[str, str]]
 log = logging.getLogger("pets_seg")
@@ -68,6 +68,9 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     # Read and cached now, so that a later change of the files does not matter.
     source_digests(made_of(config))
     metric_records(config["metric"])
+    # In a dry run what the images hold is checked only if that is known already.
+    if config["dry_run"] and not look_at(config["data"]).index:
+        return
     dataset = open_dataset(config["data"], warn=False)
     dataset.index.refuse_unused_range()
     tell_of_masks(dataset.index, config["data"], overrides)
@@ -82,7 +85,7 @@ def run(cfg: DictConfig) -> float:
     path = Path(hydra.runtime.output_dir)
     if config["replay"]:
         use_threads_of(config["replay"])
-        if this_world().first and (change := changed_data(config, *_data_now(config["data"]))):
+        if this_world().first and (change := changed_data(config, *_data_now(config))):
             log.warning(change)
     if cfg.train.precision == "auto" and device.type == "cpu" and this_world().first:
         tell_of_bf16()
@@ -118,13 +121,13 @@ def check_recorded(config: Mapping[str, Any], path: Path) -> str:
     status = folder.read_status()
     if config["existing"] == "restart" or not (status.get("state") == "finished" or folder.last.exists()):
         return ""
-    return check_same_data(path, status.get("data"), *_data_now(config["data"]))
+    return check_same_data(path, status.get("data"), *_data_now(config))
 
 
-def _data_now(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, str]]]:
-    """Return what status.json and data.csv of a run would say of the data now."""
-    _, index = ensure_decoded(data)
-    return index.record(data["boundary"]), [file._asdict() for file in index.files]
+def _data_now(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """Return what status.json and data.csv of a run would say of the data now; nothing if a dry run cannot know it."""
+    index = look_at(config["data"]).index if config["dry_run"] else ensure_decoded(config["data"])[1]
+    return (index.record(config["data"]["boundary"]), [file._asdict() for file in index.files]) if index else ({}, [])
 
 
 def checked(cfg: DictConfig) -> tuple[dict[str, Any], torch.device]:
@@ -190,19 +193,18 @@ def _finished(config: dict[str, Any], device: torch.device, folder: RunFolder) -
         folder.clear()
         return None
     status, summary = folder.read_status(), folder.read_summary()
-    commit = status["git"].get("commit") if isinstance(status.get("git"), dict) else None
-    if commit and (now := git_commit()) and commit != now["commit"]:
-        log.warning(f"this run was begun with commit {str(commit)[:10]}, the code is now at {now['commit'][:10]}")
+    if line := other_commit(status, git_commit):
+        log.warning(line)
     if decoded := check_recorded(config, folder.path):
         log.info(decoded)
-    if status.get("state") != "finished" or not summary.keys() >= SHOWN:
+    if status.get("state") != "finished" or is_damaged(folder.path, status, summary, config["train"]["epochs"]):
         return None
     # For a run that is continued, last.pt has them.
     check_sources(folder.path, status.get("sources"), source_digests(made_of(config)))
     # The run may have been killed before it did so.
     if not config["train"]["keep_state"]:
         folder.last.unlink(missing_ok=True)
-    log.info(f"{from_here(folder.path)}: finished already (existing=restart trains it again)")
+    tell_of_finished(folder.path)
     rescored = add_metrics(config, status.get("metrics"), folder, device)
     return (folder.read_summary() if rescored else summary), finished_already(config["tracker"], folder.path, rescored)
 
@@ -213,7 +215,8 @@ def _train(
     tracker = Tracker()
     try:
         sources, name = source_digests(made_of(config)), describe_device(device)
-        folder.write_status("running", **describe_machine(name, torch.get_num_threads()), sources=sources)
+        facts: dict[str, Any] = {"sources": sources, "source_files": source_files([made_of(config), config["metric"]])}
+        folder.write_status("running", **describe_machine(name, torch.get_num_threads()), **facts)
         kept = recorded(config)
         folder.write_config(kept)
         processes = f", {world.size} processes" if world.size > 1 else ""

@@ -1,0 +1,339 @@
+"""A sweep that is finished is answered without torch, and only if everything is as it was."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import command, picture, tiny, write_oxford
+from extending import FILES, rows, small
+from processes import forked
+from sweeps import write_sweep
+
+from pets_seg.config import sources
+from pets_seg.report.made_of import MADE_OF, digest, is_made_of, stamps
+from pets_seg.report.study.study import read_study
+from pets_seg.run_folder.damage import damage
+from pets_seg.run_folder.folder import RunFolder
+
+Command = Callable[..., tuple[int, str]]
+# What every Python process does first: at its end it tells which modules it has imported.
+TELL = """
+import atexit, os, sys
+if "pets_seg.run" in sys.orig_argv:
+    def tell():
+        with open(os.environ["MODULES"], "w") as file:
+            file.write("\\n".join(sys.modules))
+    atexit.register(tell)
+"""
+HEAVY = {"torch", "torchvision", "kornia", "matplotlib", "wandb"}
+
+
+def sweep(root: Path, *more: str) -> list[str]:
+    words = [word for word in tiny(root) if not word.startswith(("aug", "train.epochs"))]
+    return ["-m", *words, "train.epochs=1", "aug=none,hflip", "seed=0,1", *more]
+
+
+def files(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return size and time of every file in a folder but locks, which are opened to be looked at."""
+    found = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock" and path.name != ".lock"]
+    return {str(path.relative_to(folder)): (path.stat().st_size, path.stat().st_mtime_ns) for path in found}
+
+
+def without_times(shown: str) -> str:
+    """Return the lines of a sweep without the time that its first jobs took."""
+    return re.sub(r"^(job \d/\d), .* done", r"\1", shown, flags=re.MULTILINE)
+
+
+def started_again(work: Path, *words: str) -> tuple[subprocess.CompletedProcess[str], set[str]]:
+    """Run the command line in a process of its own; return it, and the modules that it imported."""
+    site = work / "site"
+    site.mkdir(exist_ok=True)
+    (site / "sitecustomize.py").write_text(TELL)
+    path = os.pathsep.join([str(site), str(work)])
+    done = command(*words, cwd=work, PYTHONPATH=path, MODULES=str(site / "modules"))
+    return done, set((site / "modules").read_text().splitlines())
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The root of a data set, and a folder in which its sweep of four runs was trained."""
+    root, work = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("work")
+    write_oxford(root)
+    done = forked(*sweep(root), cwd=work)
+    assert done.returncode == 0, done.stderr
+    return root, work
+
+
+def test_it_shows_the_same_without_torch_and_writes_nothing(
+    trained: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root, work = trained
+    before = files(work / "runs")
+    done, modules = started_again(work, *sweep(root))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "pandas" in modules
+    assert modules & HEAVY == set()
+    assert files(work / "runs") == before
+    # With train.device=auto it asks for devices, in a child process that does without torch too.
+    done, modules = started_again(work, *[word for word in sweep(root) if word != "train.device=cpu"])
+    assert done.stdout.count("finished already") == 4
+    assert modules & HEAVY == set()
+
+    # What jobs print that look for themselves.
+    from pets_seg.run import main
+
+    monkeypatch.setattr("pets_seg.command.hooks.find_finished", lambda config, jobs: [])
+    monkeypatch.chdir(work)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+    monkeypatch.setattr(sys, "argv", ["run.py", *sweep(root)])
+    capfd.readouterr()
+    main()
+    assert without_times(capfd.readouterr().out) == done.stdout
+
+
+def test_a_wrong_value_is_refused_as_in_any_sweep(trained: tuple[Path, Path]) -> None:
+    root, work = trained
+    for word, line in (
+        ("train.device=cuda:7", "train.device=cuda:7: 0 CUDA devices here"),
+        ("tracker.mode=of", "tracker.mode=of: must be one of auto, online"),
+        ("existing=again", "existing=again: must be one of continue, restart"),
+        ("model.width=x", "model.width=x: expected a whole number"),
+    ):
+        done = forked(*sweep(root), word, cwd=work)
+        assert done.returncode == 2
+        assert line in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_page_is_written_if_a_run_changed_or_a_part_of_it_is_not_there(trained: tuple[Path, Path]) -> None:
+    root, work = trained
+    folder = work / "runs" / "default"
+    page = folder / "report.html"
+
+    def written(*words: str) -> bool:
+        before = page.stat().st_mtime_ns if page.exists() else None
+        done = forked(*words, cwd=work)
+        assert done.returncode == 0, done.stderr
+        assert f"page      {page.absolute().as_uri()}" in done.stdout
+        return page.stat().st_mtime_ns != before
+
+    assert written("task=report", "runs=runs/default")
+    # Of that page it is not known what it was made of, as of one that an older version wrote.
+    assert written(*sweep(root))
+    (folder / "figures" / "curves.png").unlink()
+    assert written(*sweep(root))
+    assert (folder / "figures" / "curves.png").is_file()
+    run = next(folder.glob("unet-none-*-s0-*"))
+    summary = (run / "summary.json").read_text()
+    (run / "summary.json").write_text(json.dumps({**json.loads(summary), "test_dice": 0.5}))
+    assert written(*sweep(root))
+    assert "0.5" in [row["test_dice"] for row in rows(folder / "runs.csv")]
+    (run / "summary.json").write_text(summary)
+
+
+def test_what_a_page_is_made_of(tmp_path: Path) -> None:
+    folder = tmp_path / "sweep"
+    write_sweep(folder, {"none": {}, "elastic": {}}, seeds=2, epochs=3)
+
+    def now(settings: object = None) -> str:
+        files = stamps(folder)
+        return digest(read_study([folder]), files, settings)
+
+    def made_with(first: str) -> bool:
+        return is_made_of(folder, first)
+
+    first = now()
+    assert now() == first != now({"baseline": "elastic"})
+    for name in ("report.html", "runs.csv", "comparison.csv"):
+        (folder / name).write_text("")
+    assert not made_with(first)
+    (folder / "figures").mkdir(exist_ok=True)
+    (folder / "figures" / "curves.png").write_text("")
+    text = "# sweep\n\n![curves](figures/curves.png)\n"
+    (folder / "report.md").write_text(text)
+    assert not made_with(first)
+    (folder / "report.md").write_text(text + MADE_OF.format(first))
+    assert made_with(first)
+    # What is beside the runs is not read.
+    assert now() == first
+    for name in ("report.html", "runs.csv", "comparison.csv", "figures/curves.png"):
+        content = (folder / name).read_bytes()
+        (folder / name).unlink()
+        assert not made_with(first), name
+        (folder / name).write_bytes(content)
+    run = next(path.parent for path in folder.glob("*/status.json"))
+    for name in ("config.yaml", "status.json", "summary.json", "metrics.csv", "per_image.csv"):
+        kept = (run / name).stat()
+        os.utime(run / name, ns=(kept.st_atime_ns, kept.st_mtime_ns + 1))
+        assert now() != first, name
+        os.utime(run / name, ns=(kept.st_atime_ns, kept.st_mtime_ns))
+    assert now() == first
+    # A run that is said to be running is one that was interrupted once its process is gone.
+    status = json.loads((run / "status.json").read_text())
+    process = subprocess.Popen(["sleep", "60"])
+    running = {**status, "state": "running", "pid": process.pid, "host": socket.gethostname()}
+    (run / "status.json").write_text(json.dumps(running))
+    before = now()
+    process.kill()
+    process.wait()
+    assert now() != before
+    shutil.rmtree(run)
+    assert now() not in (first, before)
+
+
+def test_a_new_metric_is_scored_once(trained: tuple[Path, Path]) -> None:
+    root, work = trained
+    done = forked(*sweep(root, "metric=boundary_f1"), cwd=work)
+    assert done.stdout.count("scoring the best weights again for boundary_f1") == 4, done.stderr
+    done, modules = started_again(work, *sweep(root, "metric=boundary_f1"))
+    assert done.stdout.count("finished already") == 4
+    assert modules & HEAVY == set()
+    done = forked(*sweep(root, "metric=boundary_f1", "metric.boundary_f1.tolerance=0.1"), cwd=work)
+    assert done.stdout.count("scoring the best weights again") == 4
+    done = forked(*sweep(root, "metric=boundary_f1", "metric.boundary_f1.tolerance=x"), cwd=work)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "weights": ("checkpoints/best.safetensors", cut, "best.safetensors cannot be read"),
+    "no weights": ("checkpoints/best.safetensors", Path.unlink, "best.safetensors cannot be read"),
+    "scores": ("per_image.csv", cut, "per_image.csv is not whole"),
+    "some scores": (
+        "per_image.csv",
+        lambda path: path.write_text("".join(path.read_text().splitlines(keepends=True)[:-2])),
+        "per_image.csv is not whole",
+    ),
+    "no epochs": ("metrics.csv", lambda path: path.write_text(""), "metrics.csv cannot be read"),
+    "data": ("data.csv", cut, "data.csv is not whole"),
+    "summary": ("summary.json", lambda path: path.write_text('{"test_dice": 0.9}'), "summary.json has no best_epoch"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_run_is_known(name: str, trained: tuple[Path, Path], tmp_path: Path) -> None:
+    _, work = trained
+    run = shutil.copytree(next((work / "runs" / "default").glob("unet-hflip-*-s1-*")), tmp_path / "run")
+
+    def said() -> str:
+        return damage(run, json.loads((run / "status.json").read_text()), RunFolder(run).read_summary(), 1)
+
+    assert said() == ""
+    file, act, line = DAMAGES[name]
+    act(run / file)
+    assert said().startswith(line)
+
+
+def test_a_damaged_run_is_trained_again(trained: tuple[Path, Path]) -> None:
+    root, work = trained
+    run = next((work / "runs" / "default").glob("unet-hflip-*-s1-*"))
+    whole = (run / "checkpoints" / "best.safetensors").read_bytes()
+    cut(run / "checkpoints" / "best.safetensors")
+    done = forked(*sweep(root), cwd=work)
+    assert done.returncode == 0, done.stderr
+    assert f"{run.relative_to(work)}: was finished, but best.safetensors cannot be read" in done.stdout
+    assert (done.stdout.count("epoch 1/1"), done.stdout.count("finished already")) == (1, 3)
+    assert (run / "checkpoints" / "best.safetensors").read_bytes() == whole
+
+
+def test_unreadable_files_are_named(trained: tuple[Path, Path]) -> None:
+    root, work = trained
+    run = next((work / "runs" / "default").glob("unet-hflip-*-s1-*"))
+    kept = (run / "status.json").read_text()
+    (run / "status.json").write_text(kept[:-20])
+    done = forked(*sweep(root), cwd=work)
+    (run / "status.json").write_text(kept)
+    assert done.returncode == 1
+    assert "status.json cannot be read" in done.stdout
+
+
+def test_restart_trains_and_other_data_and_commits_are_told(oxford: Path, tmp_path: Path) -> None:
+    words = [*sweep(oxford)[:-2], "aug=none", "seed=0,1"]
+    assert forked(*words, cwd=tmp_path).returncode == 0
+    assert forked(*words, "existing=restart", cwd=tmp_path).stdout.count("epoch 1/1") == 2
+    for file in (tmp_path / "runs" / "default").glob("*/status.json"):
+        status = json.loads(file.read_text())
+        file.write_text(json.dumps({**status, "git": {"commit": "c" * 40, "dirty": False}}))
+    shown = forked(*words, cwd=tmp_path).stdout
+    assert shown.count("finished already") == 2
+    if (Path(__file__).parents[2] / ".git").exists():
+        assert shown.count(f"this run was begun with commit {'c' * 10}, the code is now at ") == 2
+    # The same bytes with another time are the same data, and one other image is not.
+    image = oxford / "oxford-iiit-pet" / "images" / "pet_1.jpg"
+    os.utime(image, (1, 1))
+    assert forked(*words, cwd=tmp_path).stdout.count("finished already") == 2
+    picture(99)[0].save(image)
+    done = forked(*words, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout.count("was trained on other data (1 image is another)") >= 2
+    assert "finished already" not in done.stdout
+
+
+def test_code_of_ones_own_is_compared_without_an_import(oxford: Path, tmp_path: Path) -> None:
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    words = ["-m", "hydra.searchpath=[file://conf]", "model=tiny", "metric=area", *small(oxford), "seed=0,1"]
+    first, modules = started_again(tmp_path, *words)
+    assert first.returncode == 0, first.stderr
+    assert {"tiny", "torch"} <= modules
+    done, modules = started_again(tmp_path, *words)
+    assert done.stdout.count("finished already") == 2, done.stdout + done.stderr
+    assert modules & {"tiny", *HEAVY} == set()
+    (tmp_path / "tiny.py").write_text(FILES["tiny.py"] + "\nX = 1\n")
+    done, _ = started_again(tmp_path, *words)
+    assert done.returncode == 1
+    assert "tiny.Tiny, or of a module that it imports from its folder, has changed since" in done.stdout
+    (tmp_path / "tiny.py").write_text(FILES["tiny.py"])
+    # A metric of other code is another one.
+    metric = next(name for name in FILES if "def area" in FILES[name])
+    (tmp_path / metric).write_text(FILES[metric] + "\nX = 1\n")
+    done, _ = started_again(tmp_path, *words)
+    assert done.stdout.count("scoring the best weights again for area") == 2, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("package", [False, True])
+def test_digests_of_code_are_the_same_with_and_without_an_import(
+    package: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "parcel" if package else tmp_path
+    folder.mkdir(exist_ok=True)
+    name = "parcel.top" if package else "parcel_top"
+    (folder / "__init__.py").write_text("")
+    (folder / "parcel_base.py").write_text("class Base:\n    pass\n")
+    base = "parcel.parcel_base" if package else "parcel_base"
+    (folder / f"{name.split('.')[-1]}.py").write_text(f"from {base} import Base\n\n\nclass Top(Base):\n    pass\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    config = {"model": {"_target_": f"{name}.Top"}, "loss": {"_target_": "pets_seg.losses.focal.focal"}}
+    recorded = json.loads(json.dumps(sources.source_files(config)))
+    assert sources.read_digests(config, recorded) == sources.source_digests(config)
+    assert len(recorded[f"{name}.Top"]["files"]) >= 2
+    (folder / "parcel_base.py").write_text("class Base:\n    x = 1\n")
+    assert sources.read_digests(config, recorded) != sources.source_digests(config)
+    (folder / "parcel_base.py").unlink()
+    assert sources.read_digests(config, recorded) is None
+    assert sources.read_digests(config, {}) is None
+    assert sources.read_digests({"model": {"_target_": "torch.nn.Identity"}}, None) == {}
+    for module in [module for module in sys.modules if module.startswith("parcel")]:
+        monkeypatch.delitem(sys.modules, module)
+
+
+def test_a_finished_sweep_of_another_launcher_launches_nothing(trained: tuple[Path, Path]) -> None:
+    root, work = trained
+    words = [*sweep(root), "hydra/launcher=submitit_local"]
+    # What tests before this one changed is in the page then.
+    assert forked(*sweep(root), cwd=work).returncode == 0
+    done, modules = started_again(work, *words, "train.precision=fp32")
+    assert done.stdout.count("finished already") == 4, done.stderr
+    assert modules & HEAVY == set()
+    assert not list((work / "runs" / "default").glob(".submitit*"))
