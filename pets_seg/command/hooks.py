@@ -14,6 +14,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from pets_seg.command.engines import check_launcher
 from pets_seg.command.held import finish_held
 from pets_seg.command.jobs import chosen_later, compose_jobs, swept, words_of
 from pets_seg.command.loading import loading
@@ -85,6 +86,7 @@ class Hooks(Callback):
         with boundary(code=2):
             if this_world().size > 1:
                 raise InputError("-m: a sweep is one process; start runs by torchrun, or unset TORCHELASTIC_RUN_ID")
+            check_launcher(config.hydra)
             jobs = compose_jobs(config)
             for key in ("name", "task"):
                 if any(job.get(key) != config.get(key) for job in jobs):
