@@ -1,6 +1,7 @@
 """Sweeps on a Slurm of one node, whose jobs are pre-empted, queued again, cut short and cancelled. Needs root."""
 
 import argparse
+import csv
 import os
 import shutil
 import signal
@@ -96,9 +97,13 @@ def preempted(folder: Path, reference: Sweep) -> None:
     sweep.wait_for("both jobs are at work", lambda: sweep.epochs(0) and sweep.epochs(1))
     other = ask("sbatch", "--parsable", "--partition=high", "--cpus-per-task=2", "--output=/dev/null", "--wrap=sleep 5")
     tell("a job of another partition asks for the whole node")
-    sweep.wait_for("both runs are interrupted", lambda: {sweep.state(0), sweep.state(1)} == {"interrupted"})
+    sweep.wait_for(
+        "both runs are interrupted", lambda: {sweep.status(0)["state"], sweep.status(1)["state"]} == {"interrupted"}
+    )
     done, begun = (sweep.epochs(0), sweep.epochs(1)), time.time()
-    sweep.wait_for("both jobs are at work again", lambda: {sweep.state(0), sweep.state(1)} == {"running"})
+    sweep.wait_for(
+        "both jobs are at work again", lambda: {sweep.status(0)["state"], sweep.status(1)["state"]} == {"running"}
+    )
     over = ask("scontrol", "show", "job", other.strip())
     print(f"    after {time.time() - begun:.0f} s; the other job is {over.partition('JobState=')[2].split()[0]}")
     sweep.wait_for("seed 1 has trained another epoch", lambda: sweep.epochs(1) > done[1])
@@ -111,9 +116,12 @@ def preempted(folder: Path, reference: Sweep) -> None:
 def too_long(folder: Path, reference: Sweep) -> None:
     """Give a job less time than its run needs, which is a longer one than in the other trials."""
     tell("2. A job that may take two minutes at once, and needs more")
-    longer = Sweep(folder / "long", "0", "train.epochs=20").start()
+    # On any machine it takes about three minutes.
+    pace = [float(row["seconds"]) for row in csv.DictReader((reference.run(0) / "metrics.csv").open())]
+    epochs = f"train.epochs={round(180 * len(pace) / sum(pace))}"
+    longer = Sweep(folder / "long", "0", epochs).start()
     longer.end()
-    limits = ("hydra.launcher.timeout_min=2", "hydra.launcher.signal_delay_s=20", "train.epochs=20")
+    limits = ("hydra.launcher.timeout_min=2", "hydra.launcher.signal_delay_s=20", epochs)
     sweep = Sweep(folder / "too_long", "0", *JOB, *limits).start()
     sweep.end()
     sweep.compare(longer, "0")
@@ -125,8 +133,8 @@ def cancelled(folder: Path, reference: Sweep) -> None:
     sweep = Sweep(folder / "cancelled", "0,1", *JOB).start()
     sweep.wait_for("both jobs are at work", lambda: sweep.epochs(0) and sweep.epochs(1))
     ask("scancel", job_of(sweep, 0))
-    ask("scancel", "--signal=KILL", job_of(sweep, 1))
-    tell("scancel of the job of seed 0, SIGKILL to that of seed 1")
+    os.kill(sweep.status(1)["pid"], signal.SIGKILL)
+    tell("scancel of the job of seed 0, SIGKILL to the process of seed 1")
     sweep.end()
     tell("the same command again")
     sweep.start().end()

@@ -63,9 +63,9 @@ class Sweep:
         run = self.run(seed)
         return len(epoch_rows(run)) if run and (run / "metrics.csv").exists() else 0
 
-    def state(self, seed: int) -> str:
+    def status(self, seed: int) -> dict[str, Any]:
         """Return what status.json says of a run."""
-        return json.loads((self.run(seed) / "status.json").read_text())["state"]
+        return json.loads((self.run(seed) / "status.json").read_text())
 
     def wait_for(self, what: str, condition: Callable[[], Any], seconds: float = 400) -> None:
         """Wait until a condition holds, and say that it does."""
@@ -84,7 +84,7 @@ class Sweep:
             check_same(outcome(theirs), outcome(mine))
             goes_on = [line.partition("INFO ")[2] for line in log.splitlines() if "continuing after" in line]
             begun = log.count(" on cpu, fp32")
-            how = f"{self.state(seed)}, begun {begun} times {goes_on or ''}"
+            how = f"{self.status(seed)['state']}, begun {begun} times {goes_on or ''}"
             print(f"    seed {seed}: {how}, identical to that of Hydra's own launcher")
 
 

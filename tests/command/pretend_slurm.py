@@ -1,7 +1,7 @@
 """Slurm as far as a sweep asks it: sbatch, srun, squeue and scontrol, by the name under which this file is called.
 
 The folder $PRETENDED_SLURM holds the state of each job of the one array. Like the node of experiments/launchers it has
-no GPU. The first job's time is up as soon as it trains, and it gets SIGTERM; the second job's process is killed.
+no GPU. The first job's time is up as soon as it trains, and it gets SIGTERM; the second is killed when it begins.
 """
 
 import json
@@ -27,7 +27,14 @@ def sbatch(file: str) -> int:
     for index in range(int(re.search(r"--array=0-(\d+)", text)[1]) + 1):
         (JOBS / f"1_{index}").write_text("PENDING")
         named = {"SLURM_JOB_ID": str(index + 1), "SLURM_ARRAY_JOB_ID": "1", "SLURM_ARRAY_TASK_ID": str(index)}
-        subprocess.Popen([sys.executable, __file__, str(script)], env={**os.environ, **named}, start_new_session=True)
+        # sbatch's caller waits until nobody has its output any more.
+        subprocess.Popen(
+            [sys.executable, __file__, str(script)],
+            env={**os.environ, **named},
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
     print("Submitted batch job 1")
     return 0
 
@@ -68,12 +75,13 @@ def srun(*words: str) -> int:
         time.sleep(0.01)
     with open(out, "a") as output, open(err, "a") as errors:
         step = subprocess.Popen(words[words.index(sys.executable) :], stdout=output, stderr=errors)
-    number = {"0": signal.SIGTERM, "1": signal.SIGKILL}.get(index)
-    while number and not (JOBS / f"again_1_{index}").exists() and step.poll() is None:
+    while index == "0" and not (JOBS / "again_1_0").exists() and step.poll() is None:
         if any(json.loads(file.read_text())["pid"] == step.pid for file in Path("runs").glob("*/*/status.json")):
-            step.send_signal(number)
+            step.send_signal(signal.SIGTERM)
             break
         time.sleep(0.01)
+    if index == "1":
+        step.kill()
     return step.wait()
 
 

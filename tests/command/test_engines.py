@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from conftest import SAVED, command, tiny
+from conftest import SAVED, command, only_run, tiny
 from hydra import compose, initialize_config_module
 from hydra.core.plugins import Plugins
 from outcome import check_same, outcome
@@ -20,15 +21,15 @@ from pets_seg.command.engines import check_launcher
 
 # A module of this name is not there, as where it is not installed.
 WITHOUT = "import sys\nsys.modules[{!r}] = None\n"
-# A process that trains seed 1 dies, if no other did before.
+# A process that trains seed 1 dies when it has written its state, if no other did before.
 KILLED_ONCE = """
 import glob, json, os, signal, threading, time
 def watch():
-    while True:
-        for file in glob.glob({work!r} + "/runs/*/*-s1-*/status.json"):
-            with open(file) as opened:
-                mine = json.load(opened)["pid"] == os.getpid()
-            if mine and not os.path.exists({work!r} + "/killed"):
+    while not os.path.exists({work!r} + "/killed"):
+        for state in glob.glob({work!r} + "/runs/*/*-s1-*/checkpoints/last.pt"):
+            with open(os.path.dirname(os.path.dirname(state)) + "/status.json") as file:
+                mine = json.load(file)["pid"] == os.getpid()
+            if mine:
                 open({work!r} + "/killed", "w").close()
                 os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(0.01)
@@ -97,8 +98,8 @@ def test_every_setting_of_an_option_is_one_of_its_launcher(launcher: str) -> Non
 
 
 @pytest.fixture
-def slurm(tmp_path: Path) -> dict[str, str]:
-    """Return the environment of a command with a pretended Slurm."""
+def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Pretend that Slurm is there; return the folder of its jobs."""
     pytest.importorskip("submitit", reason="the extra slurm is not installed")
     programs, jobs = tmp_path / "programs", tmp_path / "jobs"
     programs.mkdir()
@@ -107,39 +108,35 @@ def slurm(tmp_path: Path) -> dict[str, str]:
     for name in ("sbatch", "squeue", "srun", "scontrol", "pretend_slurm.py"):
         (programs / name).write_text(text.replace("__file__", repr(str(programs / "pretend_slurm.py"))))
         (programs / name).chmod(0o755)
-    return {"PATH": f"{programs}:{os.environ['PATH']}", "PRETENDED_SLURM": str(jobs)}
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.setenv("PRETENDED_SLURM", str(jobs))
+    return jobs
 
 
 def test_slurms_jobs_are_queued_again_or_named_and_give_the_figures_of_jobs_here(
-    slurm: dict[str, str], oxford: Path, tmp_path: Path
+    jobs: Path, oxford: Path, tmp_path: Path
 ) -> None:
     here, work = tmp_path / "here", tmp_path / "work"
-    for folder in (here, work):
-        folder.mkdir()
-    words = ["-m", *tiny(oxford), *SAVED, "train.epochs=4", "seed=0,1,2"]
-    assert forked(*words, cwd=here).returncode == 0
-    there = [*words, "hydra/launcher=slurm", "hydra.launcher.mem_gb=3"]
-    done = command(*there, cwd=work, **slurm)
-    refused = "sbatch: Invalid generic resource (gres) specification\n"
-    assert (done.returncode, done.stderr) == (2, refused)
-    done = command(*there, "hydra.launcher.gpus_per_node=null", cwd=work, timeout=200, **slurm)
+    words = [*tiny(oxford), *SAVED, "train.epochs=4"]
+    assert forked(*words, "seed=0", cwd=here).returncode == 0
+    words += ["-m", "seed=0,1", "hydra/launcher=slurm", "hydra.launcher.mem_gb=3"]
+    done = forked(*words, cwd=work)
+    assert (done.returncode, done.stderr) == (2, "sbatch: Invalid generic resource (gres) specification\n")
+    done = command(*words, "hydra.launcher.gpus_per_node=null", cwd=work, timeout=200)
     assert done.returncode == 1
-    assert "job 1_1: ended without a result (FAILED)" in done.stderr
-    assert [done.stdout.count(word) for word in ("  finished  ", "  running  ", " not made: ")] == [2, 0, 0], (
-        done.stdout
-    )
-    first, second, third = (next((work / "runs" / "default").glob(f"*-s{seed}-*")) for seed in range(3))
-    for run in (first, third):
-        check_same(outcome(here / "runs" / "default" / run.name), outcome(run))
-    assert "continuing after" in (first / "train.log").read_text()
-    assert not (second / "summary.json").exists()
-    script = (tmp_path / "jobs" / "script").read_text()
+    assert done.stderr.startswith("job 1_1: ended without a result (FAILED); its output is in ")
+    assert [done.stdout.count(word) for word in ("  finished  ", " not made: its process ended")] == [1, 1], done.stdout
+    [run] = (work / "runs" / "default").glob("unet-*")
+    check_same(outcome(only_run(here)), outcome(run))
+    assert "continuing after" in (run / "train.log").read_text()
+    script = (jobs / "script").read_text()
     for flag in ("time=240", "mem=3GB", "cpus-per-task=2", "signal=TERM@120", "requeue"):
         assert f"#SBATCH --{flag}\n" in script
-    assert "srun --unbuffered" in script
-    assert " --cpus-per-task=2 " in script
+    assert re.search("^srun .* --cpus-per-task=2 ", script, re.M)
 
 
+# Ray takes its time to start.
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(not find_spec("ray"), reason="the extra ray is not installed")
 @pytest.mark.parametrize("retries", [1, 0])
 def test_rays_jobs_are_started_again_or_named_and_give_the_figures_of_jobs_here(
@@ -149,19 +146,20 @@ def test_rays_jobs_are_started_again_or_named_and_give_the_figures_of_jobs_here(
     for folder in (here, work, site):
         folder.mkdir()
     (site / "sitecustomize.py").write_text(KILLED_ONCE.format(work=str(work)))
-    words = ["-m", *tiny(oxford), *SAVED, "train.epochs=4", "seed=0,1"]
+    words = ["-m", *tiny(oxford), *SAVED, "train.epochs=30", "seed=0,1"]
     assert forked(*words, cwd=here).returncode == 0
     words += ["hydra/launcher=ray", "hydra.launcher.ray.init.address=local", "+hydra.launcher.ray.init.num_cpus=2"]
     ray = {"PYTHONPATH": str(site), "RAY_AUTH_MODE": "disabled", "RAY_ADDRESS": ""}
     if retries:
         done = command(*words, cwd=work, **ray)
-        assert (done.returncode, done.stdout) == (2, ""), done.stderr
+        assert done.returncode == 2
         assert done.stderr.startswith("hydra.launcher.ray.remote.num_gpus=1: no node has so many GPUs (at most 0 now)")
     words += [ON_CPU, f"hydra.launcher.ray.remote.max_retries={retries}"]
     done = command(*words, cwd=work, timeout=200, **ray)
     first, second = (next((work / "runs" / "default").glob(f"*-s{seed}-*")) for seed in range(2))
     check_same(outcome(here / "runs" / "default" / first.name), outcome(first))
-    assert (second / "train.log").read_text().count(" on cpu, fp32") == 1 + retries
+    assert (work / "killed").exists()
+    assert (second / "train.log").read_text().count("continuing after") == retries
     if retries:
         assert done.returncode == 0, done.stderr
         check_same(outcome(here / "runs" / "default" / second.name), outcome(second))
