@@ -63,6 +63,11 @@ class Sweep:
         run = self.run(seed)
         return len(epoch_rows(run)) if run and (run / "metrics.csv").exists() else 0
 
+    def has_state(self, seed: int) -> bool:
+        """Return whether a run has written its state."""
+        run = self.run(seed)
+        return bool(run and (run / "checkpoints" / "last.pt").exists())
+
     def status(self, seed: int) -> dict[str, Any]:
         """Return what status.json says of a run."""
         return json.loads((self.run(seed) / "status.json").read_text())
