@@ -28,7 +28,7 @@ run: setup
 
 # Two processes of one thread each: more threads would wait for each other.
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(PYTEST_OPTIONS)
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -6,6 +6,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from pets_seg.command import search
+from pets_seg.command.engines import check_launcher
 from pets_seg.command.jobs import compose_jobs
 from pets_seg.command.prepare import check_job, check_task
 from pets_seg.config.plain import plain
@@ -22,6 +23,7 @@ def checked_jobs(config: DictConfig) -> list[DictConfig]:
     """Compose the jobs of a sweep, or what is known of jobs that are chosen later; InputError for what is wrong."""
     if this_world().size > 1:
         raise InputError("-m: a sweep is one process; start runs by torchrun, or unset TORCHELASTIC_RUN_ID")
+    check_launcher(config.hydra)
     jobs = compose_jobs(config)
     if config.hydra.sweeper._target_ == search.TARGET:
         jobs += search.prepare(config)

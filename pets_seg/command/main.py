@@ -76,6 +76,8 @@ def main() -> None:
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
     # An option that is not there would be all that is said of a search path that is not there.
     warnings.filterwarnings("error", "provider=hydra.searchpath", UserWarning)
+    # A launcher's plugin may have an option of the same name as ours; Hydra warns that it checks ours by it.
+    warnings.filterwarnings("ignore", r"\s*'hydra/launcher/", UserWarning)
     words = sys.argv[1:]
     with unfailing_output():
         try:

@@ -55,6 +55,9 @@ class Outcomes:
 
     def read(self) -> bool:
         """Learn what other processes told; return whether any job has begun."""
+        if self.folder:
+            # A network file system shows a folder as it was up to a minute ago, unless it is changed from here.
+            self.folder.chmod(self.folder.stat().st_mode)
         for file in self.folder.glob("[0-9]*.json") if self.folder else ():
             self.known[int(file.stem)] = Outcome(**read_json(file))
         return bool(self.known)
