@@ -12,6 +12,7 @@ from pets_seg.report.limits import remarks, splits_without_pet
 from pets_seg.report.search import NO_SEEDS, next_command, only_trials, search_lines
 from pets_seg.report.sentences import constant_networks, interaction_sentences, no_comparison
 from pets_seg.report.study.compare import Difference
+from pets_seg.report.study.runs import Run
 from pets_seg.report.study.statistics import MOST_SEEDS
 from pets_seg.report.study.study import Study
 from pets_seg.report.study.verdicts import Verdict, compared, constants, has_plan, verdict
@@ -19,6 +20,11 @@ from pets_seg.report.study.words import count, points
 from pets_seg.run_folder.search import COMPLETE
 
 MOST_LEFT_OUT = 10
+# Of more jobs only those have a line each that are not finished.
+MOST_JOBS = 60
+# So many runs that are not finished for the same reason have a line each.
+MOST_ALIKE = 4
+NO_REASON = {"running": "another process is at work on it"}
 # Text is not wrapped to fewer columns, whatever the terminal says.
 NARROWEST = 20
 # Of more groups only the best and the worst have a line each.
@@ -59,20 +65,38 @@ def show_sweep(
     jobs = [run for run in study.runs if run.name in names] if names else study.runs
     print(f"\n{count(len(jobs), 'run')} in {folder}, listed in {folder / 'runs.csv'}")
     if jobs and not searched:
-        print(f"\n{jobs_table(study, names, width())}")
-    for run in jobs:
-        if not run.finished:
-            reason = "another process is at work on it" if run.state == "running" else "no reason recorded"
-            print(f"\n{run.name} {run.state}: {run.error or reason}")
-    made = {run.name for run in jobs}
-    for name, reason in reasons.items():
-        if name not in made:
-            print(f"\n{name} not made: {reason}")
+        _show_jobs(study, jobs, names)
+    states = {run.name: (run.state, run.error or NO_REASON.get(run.state, "no reason recorded")) for run in jobs}
+    states |= {name: ("not made", reason) for name, reason in reasons.items() if name not in states}
+    _show_reasons({name: why for name, why in states.items() if why[0] != "finished"})
     show_comparison(study, page, wandb)
     failed = any(trial.state != COMPLETE for search in searched for trial in search.trials)
     # Trials may be the same run.
     whole = len(jobs) == len({*names} or jobs)
     return bool(jobs) and whole and not failed and all(run.finished for run in jobs)
+
+
+def _show_jobs(study: Study, jobs: Sequence[Run], names: Sequence[str]) -> None:
+    """Print a line for each job; of more than MOST_JOBS those that finished are counted."""
+    listed = [*names] or [run.name for run in jobs]
+    if len(listed) > MOST_JOBS:
+        finished = {run.name for run in jobs if run.finished}
+        others = [name for name in listed if name not in finished]
+        print(f"\n{len(listed) - len(others)} of {len(listed)} are finished{'; these are not:' if others else ''}")
+        listed = others[:MOST_JOBS]
+    if listed:
+        print(f"\n{jobs_table(study, listed, width())}")
+
+
+def _show_reasons(states: Mapping[str, tuple[str, str]]) -> None:
+    """Print the state of each run that is not finished, and why; the many that have one in common in one line."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for name, why in states.items():
+        names.setdefault(why, []).append(name)
+    for (state, reason), same in names.items():
+        shown = same if len(same) <= MOST_ALIKE else [f"{same[0]} and {len(same) - 1} more"]
+        for name in shown:
+            print(f"\n{name} {state}: {reason}")
 
 
 def show_comparison(study: Study, page: Path | None, wandb: str | None = None) -> None:

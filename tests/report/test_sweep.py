@@ -36,6 +36,21 @@ def test_the_tables_of_a_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert (folder / "comparison.csv").read_text().startswith("group,baseline,metric,mean,")
 
 
+def test_many_jobs_and_many_failures_alike_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "s"
+    write_sweep(folder, {"none": {}, "bad": {"state": "failed", "error": "the loss is nan"}}, seeds=5, **SMALL)
+    study = read_study([folder])
+    done, failed = [run.name for run in study.runs if run.finished], [r.name for r in study.runs if not r.finished]
+    lost = [f"seed={seed}" for seed in range(5, 80)]
+    assert not show_sweep(study, [*done, *failed, *lost], None, not_done=dict.fromkeys(lost, "no slot"))
+    shown = capsys.readouterr().out
+    assert "5 of 85 are finished; these are not:" in shown
+    assert f"{failed[0]} and 4 more failed: the loss is nan\n" in shown
+    assert "seed=5 and 74 more not made: no slot\n" in shown
+    assert not any(f"{name} " in shown.partition("group")[0] for name in done)
+    assert max(shown.count(name) for name in failed[1:]) == 1
+
+
 NAMES = {"none": 0.0, "elastic_or_crop_of_a_long_name": 0.05, "crop": -0.05, "color": 0.0}
 
 
