@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sweeps import SMALL, write_sweep
 
-from pets_seg.command.tasks.report import document
+from pets_seg.command.tasks.report import markdown_report
 from pets_seg.report.page import write_page
 from pets_seg.report.search import next_command, search_sentences, trials_table
 from pets_seg.report.study.study import Study, read_study
@@ -71,7 +71,7 @@ def test_the_terminal_and_the_page_show_no_test_dice_and_no_verdict(
     study = read_study([folder])
     # A trial failed.
     assert not show_sweep(study, [], None)
-    text = capsys.readouterr().out + document(study)
+    text = capsys.readouterr().out + markdown_report(study)
     page = write_page(study, folder, [], [], [], [], []).read_text()
     for run in study.runs:
         assert f"{run.number('best_val_dice'):.4f}" in text

@@ -156,9 +156,13 @@ def publish(study: Study, given: str | None) -> str:
     title = f"pets_seg: {', '.join(dict.fromkeys(str(run.config.get('name')) for run in study.runs))}"
     groups = list(dict.fromkeys(record["group"] for record in records))
     keys = [*study.keys, DATA_DIGEST] if any(group.data for group in study.groups) else study.keys
+    return save_report(title, groups, keys, markdown_report(study), given or project, entity)
+
+
+def markdown_report(study: Study) -> str:
+    """Return all that there is to say of a study in Markdown."""
     said = [*answer(study), *_next(study), progress(study), *remarks(study)]
-    text = document(study, said, tables_of(study))
-    return save_report(title, groups, keys, text, given or project, entity)
+    return document(study, said, tables_of(study))
 
 
 def _wandb_records(run: Run) -> list[dict[str, Any]]:
