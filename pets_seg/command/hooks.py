@@ -51,6 +51,8 @@ class Hooks(Callback):
     def __init__(self) -> None:
         # The words of each job, if they are known before the first one starts.
         self.jobs: list[list[str]] = []
+        # Of each, those that not all have.
+        self.words: list[str] = []
         self.outcomes = Outcomes()
         # That of the sweep.
         self.folder: Path | None = None
@@ -69,7 +71,7 @@ class Hooks(Callback):
                 raise InputError(f"hydra.run.dir={folder}: must end in the run's name, e.g. my/${{run_name:}}")
             # The other ranks would meet the lock of rank 0, which asks for all of them.
             if trains and world.first:
-                from pets_seg.command.tasks.train import check_recorded
+                from pets_seg.command.same_data import check_recorded
 
                 # A dry run shows who has the run.
                 (check_writable if config.dry_run else check_free)(folder)
@@ -106,6 +108,7 @@ class Hooks(Callback):
             Hooks.loader = GlobalHydra.instance().config_loader()
             if not chosen_later(config.hydra):
                 self.jobs = [words_of(config, job) for job in jobs]
+                self.words = swept(self.jobs)
             if finished:
                 show_finished(finished, [words_given(job) for job in jobs])
             else:
@@ -160,7 +163,7 @@ class Hooks(Callback):
         # Hydra 1.4 also comes here when a sweep was refused or interrupted.
         if sys.exc_info()[0]:
             return
-        was_elsewhere, Hooks.elsewhere = Hooks.elsewhere, None
+        was_elsewhere = Hooks.elsewhere is not None
         all_well = True
         self.outcomes.read()
         if config.task.name == "train":
@@ -172,9 +175,12 @@ class Hooks(Callback):
                 except Exception as error:
                     # A launcher raises what it likes; what became of the jobs is to be seen all the same.
                     report(error)
+                finally:
+                    Hooks.elsewhere = None
                 all_well = end_sweep(config, *self._told())
             tables_due.at_end(written=True)
         elif was_elsewhere:
+            Hooks.elsewhere = None
             # There they were told to the log of each job alone.
             for name, reason in self._told()[1].items():
                 print(f"{name}: {reason}", file=sys.stderr)
@@ -198,7 +204,7 @@ class Hooks(Callback):
         """Remember why a job was not done that could not say so itself."""
         number = self.outcomes.first_number.get(number, number)
         begun = self.outcomes.known.get(number)
-        words = swept(self.jobs)[number] if self.jobs else ""
+        words = self.words[number] if self.jobs else ""
         self.outcomes.tell(number, Outcome(begun.run if begun else words or f"job {number}", FAILED, reason))
 
     def _told(self) -> tuple[list[str], dict[str, str]]:
@@ -207,7 +213,7 @@ class Hooks(Callback):
         Of jobs that a sweeper chooses later only the second is returned.
         """
         known = self.outcomes.known
-        words = [item or "the job" for item in swept(self.jobs)]
+        words = [item or "the job" for item in self.words]
         told = [known.get(number, Outcome(item, FAILED, SILENT)) for number, item in enumerate(words)]
         reasons = {outcome.run: outcome.reason for outcome in told or known.values() if outcome.state != DONE}
         # Jobs may be the same run, which the later one then finds finished.

@@ -13,6 +13,7 @@ from pets_seg.launch import Application, End
 from pets_seg.launch.application import DIED, NOT_STARTED
 from pets_seg.launch.launcher import LocalConf, check
 from pets_seg.launch.slots import Slot
+from pets_seg.machine.device import find_place
 from pets_seg.run_folder.lock import HeldError
 
 TARGET = LocalConf._target_
@@ -26,10 +27,20 @@ def check_slots(config: DictConfig, jobs: Sequence[DictConfig]) -> list[Slot]:
     """Return the slots of this machine for a sweep; InputError for a device that its jobs cannot have in them."""
     launcher = config.hydra.launcher
     slots = check(launcher.slots, launcher.jobs_per_gpu, launcher.stop_after)
-    devices = [str(job.train.device) for job in jobs] if config.task.name == "train" else []
+    devices = {str(job.train.device) for job in jobs} if config.task.name == "train" else set()
     own = next((device for device in devices if device.startswith("cuda:")), None)
     if slots[0].gpu is not None and own is not None:
         raise InputError(f"train.device={own}: hydra/launcher=local gives each job its GPU; leave train.device out")
+    if slots[0].gpu is not None and "auto" in devices and find_place("auto").type == "cpu":
+        raise InputError(
+            f"hydra/launcher=local: finds GPU {slots[0].gpu}, which PyTorch does not; give train.device=cpu, or "
+            "install a PyTorch for GPUs"
+        )
+    if slots[0].gpu is None and len(slots) > 1 and {find_place(device).type for device in devices} - {"cpu"}:
+        raise InputError(
+            "hydra/launcher=local: cannot tell the GPUs of this machine apart, so that all slots would share one; list "
+            "them in CUDA_VISIBLE_DEVICES, or give hydra.launcher.slots=1"
+        )
     return slots
 
 

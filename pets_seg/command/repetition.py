@@ -89,5 +89,15 @@ def threads_of_begun(folder: Path, existing: str) -> Iterator[None]:
         torch.set_num_threads(own)
 
 
+def earlier_threads(folder: RunFolder) -> list[int]:
+    """Return the other numbers of threads with which a run that is continued was computed before."""
+    if not folder.last.exists():
+        return []
+    status = folder.read_status()
+    kept = status.get("earlier_threads")
+    numbers = [*(kept if isinstance(kept, list) else []), status.get("threads")]
+    return sorted({number for number in numbers if isinstance(number, int)} - {torch.get_num_threads()})
+
+
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

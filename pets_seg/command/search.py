@@ -22,6 +22,7 @@ from pets_seg.command.search_space import Space, described, ends, in_words, read
 from pets_seg.command.sweeps import listed
 from pets_seg.config.identity import resolved_identity, run_name
 from pets_seg.errors import InputError, RunError, reason
+from pets_seg.launch import NotStarted
 from pets_seg.run_folder.lock import HeldError, locked
 from pets_seg.run_folder.names import STUDY
 from pets_seg.run_folder.reading import flat
@@ -121,7 +122,8 @@ class OptunaSweeper(Sweeper):
                 study, begun = self._open(folder)
                 numbers = [*begun, *range(len(study.trials), self.n_trials)]
                 for first in range(0, len(numbers), self.n_jobs):
-                    self._run(study, numbers[first : first + self.n_jobs])
+                    if not self._run(study, numbers[first : first + self.n_jobs]):
+                        break
             except optuna.exceptions.StorageInternalError as error:
                 raise RunError(f"{folder / STUDY}: cannot be written ({reason(error)})") from None
 
@@ -145,18 +147,28 @@ class OptunaSweeper(Sweeper):
             storage.remove_session()
             storage.engine.dispose()
             (folder / NEW).rename(folder / STUDY)
-        storage = _storage(folder / STUDY)
+        self.storage = storage = _storage(folder / STUDY)
         [summary] = storage.get_all_studies()
+        self.study_id = summary._study_id
         study = create_study(storage=storage, study_name=summary.study_name, load_if_exists=True)
         # Nobody else is at this search: what runs by its own account was cut, and is asked for again as it was.
         for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            trial_id = storage.get_trial_id_from_study_id_trial_number(summary._study_id, trial.number)
-            storage.set_trial_state_values(trial_id, TrialState.WAITING)
+            self._let_wait(trial.number)
         waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
         return study, sorted(trial.number for trial in waiting)
 
-    def _run(self, study: "optuna.Study", numbers: Sequence[int]) -> None:
-        """Choose trials, launch their jobs and tell the study what became of them; a failed one stops no other."""
+    def _let_wait(self, number: int) -> None:
+        """Let a trial that was asked for be one that the next command begins with."""
+        from optuna.trial import TrialState
+
+        trial_id = self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number)
+        self.storage.set_trial_state_values(trial_id, TrialState.WAITING)
+
+    def _run(self, study: "optuna.Study", numbers: Sequence[int]) -> bool:
+        """Choose trials, launch their jobs and tell the study what became of them; a failed one stops no other.
+
+        Return whether the launcher goes on; a trial that it did not start waits for the next command.
+        """
         from optuna.trial import TrialState
 
         jobs = {}
@@ -178,12 +190,18 @@ class OptunaSweeper(Sweeper):
             else:
                 study.tell(trial, state=TrialState.FAIL)
         if not jobs:
-            return
+            return True
         returns = self.jobs.launch([*jobs.values()], initial_job_idx=self.launched)
         self.launched += len(jobs)
+        goes_on = True
         for number, returned in zip(jobs, returns, strict=True):
+            if isinstance(returned, NotStarted):
+                self._let_wait(number)
+                goes_on = False
+                continue
             dice = _dice(returned)
             study.tell(number, dice, state=TrialState.FAIL if dice is None else TrialState.COMPLETE)
+        return goes_on
 
 
 def _dice(returned: JobReturn) -> float | None:

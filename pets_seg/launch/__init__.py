@@ -5,6 +5,7 @@ It knows nothing of this project; another Hydra application calls `register`, an
 
 from .application import Application, End
 from .launcher import register
+from .pool import NotStarted
 from .worker import report
 
-__all__ = ["Application", "End", "register", "report"]
+__all__ = ["Application", "End", "NotStarted", "register", "report"]

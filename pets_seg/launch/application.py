@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 from omegaconf import DictConfig
 
-DONE, FAILED, DIED, NOT_STARTED = "done", "failed", "died", "not started"
+DONE, FAILED, DIED, LEFT, NOT_STARTED = "done", "failed", "died", "left", "not started"
 
 
 @dataclass(frozen=True)
 class End:
-    """The end of a job: its number and words, one of the four states above and why, unless it is done.
+    """The end of a job: its number and words, one of the five states above and why, unless it is done.
 
     Of a job whose process died there is also its process id and the last lines that the process printed. `again` says
     that the job will be tried once more.
@@ -44,9 +44,9 @@ class Application:
 
     `prepare(config, jobs)` is called once, in the process of the sweep, before any job starts; `jobs` are the words of
     each. It may return how many seconds each job is expected to take (None where that is unknown): the longest start
-    first. `reason(error)` says in a line why a job failed that raised or returned an exception, or None if that is no
-    failure; it is called in the job's process. `ended(end)` is called in the process of the sweep for each end of a
-    job; of a job that is tried again it returns the words that are added.
+    first. `reason(error)` says in a line why a job failed that raised or returned an exception, or None if it is no
+    failure and the job is left as it is; it is called in the job's process. `ended(end)` is called in the process of
+    the sweep for each end of a job; of a job that is tried again it returns the words that are added.
     """
 
     prepare: Callable[[DictConfig, Sequence[Sequence[str]]], Sequence[float | None] | None] = _prepare

@@ -28,6 +28,7 @@ class Job:
     reason: str = ""
     attempts: int = 0
     pid: int | None = None
+    given: float = 0.0
     began: float = 0.0
     ended: float = 0.0
     figures: dict[str, Any] = field(default_factory=dict)
@@ -51,6 +52,7 @@ class Job:
     def give(self, pid: int | None) -> None:
         """Note that a worker has the job, which it may begin once it is ready."""
         self.state, self.pid, self.began, self.ended = RUNNING, pid, 0.0, 0.0
+        self.given = time.time()
         self.attempts += 1
         self.first_told, self.figures = None, {}
 

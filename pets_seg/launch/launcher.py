@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
@@ -46,6 +46,8 @@ class LocalLauncher(Launcher):
 
     __module__ = PLACE
     application = Application()
+    # The pool of this process. A sweep may make launchers one after the other, whose workers need not stay.
+    current: ClassVar[Pool | None] = None
 
     def __init__(self, slots: int | str = "auto", jobs_per_gpu: int = 1, stop_after: int | None = None) -> None:
         self.slots, self.stop_after = check(slots, jobs_per_gpu, stop_after), stop_after
@@ -71,7 +73,14 @@ class LocalLauncher(Launcher):
             for index, (job, expected) in enumerate(zip(job_overrides, seconds, strict=True))
         ]
         compose = partial(self.hydra_context.config_loader.load_sweep_config, self.config)
-        self.pool = self.pool or Pool(self.slots, self._task(), compose, self.application, folder, self.stop_after)
+        if self.pool is None:
+            before, earlier = LocalLauncher.current, []
+            if before:
+                before.close()
+                earlier = before.all_jobs if before.progress.path.parent == folder else []
+            self.pool = LocalLauncher.current = Pool(
+                self.slots, self._task(), compose, self.application, folder, self.stop_after, earlier
+            )
         return self.pool.run(jobs)
 
     def _task(self) -> Task:

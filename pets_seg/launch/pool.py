@@ -14,7 +14,7 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
 
-from .application import DIED, DONE, FAILED, NOT_STARTED, Application
+from .application import DIED, DONE, FAILED, LEFT, NOT_STARTED, Application
 from .display import Display
 from .job import INTERRUPTED, QUEUED, Job
 from .process import Worker
@@ -29,6 +29,10 @@ RECKON_EVERY = 1.0
 ATTEMPTS = 2
 
 
+class NotStarted(JobReturn):
+    """What stands for the result of a job that was not started, where the application is told how jobs end."""
+
+
 class Pool:
     """Runs jobs in the slots of this machine; the workers stay until the process of the sweep ends."""
 
@@ -40,13 +44,16 @@ class Pool:
         application: Application,
         folder: Path,
         stop_after: int | None,
+        earlier: Sequence[Job] = (),
     ) -> None:
         self.slots, self.task, self.compose, self.application = slots, task, compose, application
         self.stopping = Stopping(stop_after)
         self.display, self.progress = Display(), ProgressFile(folder)
         self.workers: dict[int, Worker] = {}
-        self.printed = tempfile.TemporaryDirectory(prefix="jobs-", ignore_cleanup_errors=True)
+        self.printed = tempfile.TemporaryDirectory(prefix=".jobs-", dir=folder.absolute(), ignore_cleanup_errors=True)
+        # Those of this launch and, for progress.json, all of the sweep.
         self.jobs: list[Job] = []
+        self.all_jobs = [*earlier]
         self.queue: list[Job] = []
         # When all jobs will have ended, and when that was reckoned.
         self.reckoned: tuple[float, float | None] = (0.0, None)
@@ -59,16 +66,19 @@ class Pool:
     def run(self, jobs: list[Job]) -> list[JobReturn]:
         """Run all jobs and return their results; KeyboardInterrupt, with the attribute `signal`, if one ended them."""
         self.jobs = jobs
+        self.all_jobs += jobs
         # Those of unknown length come first: they may be long.
         self.queue = sorted(jobs, key=lambda job: -(float("inf") if job.expected is None else job.expected))
         self.reckoned = (0.0, None)
         self.display.begin(jobs, self.slots[: len(jobs)], self._end())
-        with self._listening():
-            while self._hand_out() or self._busy():
-                self._wait()
-                self._look()
-        self.display.close()
-        self.progress.write(jobs, None, last=True)
+        try:
+            with self._listening():
+                while self._hand_out() or self._busy():
+                    self._wait()
+                    self._look()
+        finally:
+            self.display.close()
+            self.progress.write(self.all_jobs, None)
         if self.asked:
             number, _ = self.asked[0]
             interruption: Any = KeyboardInterrupt(f"by {signal.Signals(number).name}")
@@ -77,7 +87,10 @@ class Pool:
         return [job.result or self._no_result(job) for job in jobs]
 
     def close(self) -> None:
-        """Let the workers end, which have no job."""
+        """Let the workers end, which have no job; the sweep is over."""
+        atexit.unregister(self.close)
+        if self.all_jobs:
+            self.progress.write(self.all_jobs, None, last=True)
         for worker in self.workers.values():
             worker.close()
         self.workers = {}
@@ -97,7 +110,8 @@ class Pool:
     def _no_result(self, job: Job) -> JobReturn:
         # An application that is told how jobs end wants no exception of one that never returned.
         if self.application.is_told:
-            return JobReturn(overrides=list(job.words), status=JobStatus.COMPLETED)
+            kind = NotStarted if job.state == NOT_STARTED else JobReturn
+            return kind(overrides=list(job.words), status=JobStatus.COMPLETED)
         return failed_result(job.words, RuntimeError(f"{job.name}: {job.reason}"))
 
     def _hand_out(self) -> bool:
@@ -117,7 +131,9 @@ class Pool:
             if worker is None or not worker.process.is_alive():
                 printed = Path(self.printed.name) / str(slot.number)
                 worker = self.workers[slot.number] = Worker(slot, self.task, printed)
-            worker.give(self.queue.pop(self.stopping.choose(self.queue)))
+            # A signal may have come while the process started.
+            if not self.asked:
+                worker.give(self.queue.pop(self.stopping.choose(self.queue)))
         return bool(self.queue)
 
     def _wait(self) -> None:
@@ -144,9 +160,14 @@ class Pool:
                 self._job_ended(worker, *content)
             elif kind == "interrupted":
                 worker.interrupted = True
+        for worker in self._busy():
+            if worker.is_dead():
+                self._worker_died(worker)
 
     def _look(self) -> None:
         """Show how far the jobs are, and see whether those that were asked to end do so."""
+        # Those that began while it came.
+        self._pass_on()
         # Not in the handler: the signal may arrive in the middle of a line.
         if self.asked and not self.told:
             self.told = True
@@ -155,7 +176,7 @@ class Pool:
             end = self._end()
             self.display.draw(self.jobs, end)
             if self.progress.is_due():
-                self.progress.write(self.jobs, end)
+                self.progress.write(self.all_jobs, end)
         if len(self.asked) > 2 or (len(self.asked) == 2 and time.time() - self.asked[1][1] > LAST_CHANCE):
             for worker in self._busy():
                 worker.send_signal(signal.SIGKILL)
@@ -163,10 +184,19 @@ class Pool:
     def _job_ended(self, worker: Worker, result: bytes, failure: Failure | None) -> None:
         job, worker.job = worker.job, None
         assert job
-        job.result = pickle.loads(result)
-        if failure:
+        try:
+            job.result = pickle.loads(result)
+        except Exception as error:
+            failure = failure or Failure(f"what the job returned cannot be read ({error})", ())
+        if failure and failure.left:
+            job.end(LEFT, failure.reason)
+        elif failure:
             job.end(FAILED, failure.reason)
             self.stopping.failed(job, failure.place)
+            # A fault on a GPU may spoil its process for the jobs that follow.
+            if worker.slot.gpu is not None:
+                del self.workers[worker.slot.number]
+                worker.close()
         else:
             job.end(DONE)
             self.stopping.went_well()
@@ -194,14 +224,20 @@ class Pool:
             self.stopping.failed(job, (DIED, reason))
             self.display.ended(job, self.jobs, self._end())
 
+    def _pass_on(self) -> None:
+        """Send the last signal that asks for the end to the workers that did not get it."""
+        for worker in self._busy():
+            if worker.signals < len(self.asked):
+                worker.signals = len(self.asked)
+                worker.send_signal(self.asked[-1][0])
+
     @contextmanager
     def _listening(self) -> Iterator[None]:
         """Pass Ctrl-C and SIGTERM on to the jobs."""
 
         def hear(number: int, frame: Any) -> None:
             self.asked.append((number, time.time()))
-            for worker in self._busy():
-                worker.send_signal(number)
+            self._pass_on()
 
         former = {number: signal.signal(number, hear) for number in SIGNALS}
         try:

@@ -14,6 +14,8 @@ from .worker import SIGNALS, Task, work
 
 SPAWN = multiprocessing.get_context("spawn")
 LINES_KEPT = 20
+# In seconds, for a process that has nothing more to do to end; and in signs, of the line that it printed last.
+LONGEST_END, LONGEST_LINE = 10.0, 200
 
 
 class Worker:
@@ -23,6 +25,8 @@ class Worker:
         self.slot, self.printed = slot, printed
         self.job: Job | None = None
         self.interrupted = False
+        # How many of the signals that ask for the end were sent to it.
+        self.signals = 0
         self.pipe, theirs = SPAWN.Pipe()
         self.process = SPAWN.Process(target=work, args=(theirs, task, printed))
         with _environment(slot.environment()), _signals_held():
@@ -39,15 +43,32 @@ class Worker:
         job.config = None
 
     def send_signal(self, number: int) -> None:
-        """Send a signal to the process, if there still is one."""
+        """Send a signal to the process, if there still is one; SIGKILL to those too that it began."""
         if self.process.pid and self.process.is_alive():
             with suppress(ProcessLookupError):
                 os.kill(self.process.pid, number)
+            if number == signal.SIGKILL:
+                self._end_group()
 
     def close(self) -> None:
         """Let the process end, which does so when it has no job, and wait for it."""
         self.pipe.close()
-        self.process.join()
+        self.process.join(LONGEST_END)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+        self._end_group()
+
+    def is_dead(self) -> bool:
+        """Whether the process has ended, and told all that it had to tell."""
+        # Not by the end of the pipe: a process that it began may hold that open.
+        return not self.process.is_alive() and not self.pipe.poll()
+
+    def _end_group(self) -> None:
+        """End the processes that the process began, whose group it leads; without it they have nothing to do."""
+        if self.process.pid:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
 
     def death(self) -> tuple[str, list[str]]:
         """Wait for the end of the process; return how it ended, and the last lines that it printed."""
@@ -60,7 +81,8 @@ class Worker:
         if self.interrupted:
             return "its process was interrupted", lines
         if code >= 0:
-            return f"its process ended with exit code {code}", lines
+            last = f" ({lines[-1].strip()[:LONGEST_LINE]})" if code and lines else ""
+            return f"its process ended with exit code {code}{last}", lines
         memory = ", as the system does when memory runs out" if -code == signal.SIGKILL else ""
         return f"its process was ended by {signal.Signals(-code).name}{memory}", lines
 

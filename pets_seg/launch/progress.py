@@ -3,6 +3,7 @@
 import heapq
 import json
 import os
+import platform
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -16,6 +17,8 @@ from .job import QUEUED, RUNNING, Job
 FILE = "progress.json"
 # In seconds, and in durations of a writing, between two writings.
 WRITE_EVERY, TIMES_ITS_DURATION = 1.0, 20
+# In seconds: a later end follows from a job that has told too little of itself.
+FARTHEST_END = 10 * 365 * 86_400
 
 
 def sweep_end(jobs: Sequence[Job], slots: int) -> float | None:
@@ -36,7 +39,8 @@ def sweep_end(jobs: Sequence[Job], slots: int) -> float | None:
     free += [now] * (slots - len(free))
     queued = [typical if job.expected is None else job.expected for job in jobs if job.state == QUEUED]
     known = [seconds for seconds in queued if seconds is not None]
-    return last_end(free, known) if len(known) == len(queued) else None
+    end = last_end(free, known) if len(known) == len(queued) else None
+    return None if end is None or end > now + FARTHEST_END else end
 
 
 def last_end(free: Sequence[float], seconds: Iterable[float]) -> float:
@@ -72,15 +76,21 @@ class ProgressFile:
         """Write the state of all jobs, now or for the `last` time; a full disk is no reason to stop."""
         begun = time.time()
         content = {
+            "host": platform.node(),
+            "pid": os.getpid(),
             "started": _clock(self.started),
             "updated": _clock(begun),
             "ended" if last else "expected_end": _clock(begun if last else end),
             "jobs": [_entry(job) for job in jobs],
         }
-        part = self.path.with_name(f".{FILE}.part")
-        with suppress(OSError):
+        # Another command may be at the same sweep.
+        part = self.path.with_name(f".{FILE}.{os.getpid()}.part")
+        try:
             part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
             os.replace(part, self.path)
+        except OSError:
+            with suppress(OSError):
+                part.unlink()
         self.written = time.time()
         self.took = self.written - begun
 

@@ -46,6 +46,11 @@ def find_slots(slots: int | str, jobs_per_gpu: int) -> list[Slot]:
     given = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     threads = int(given) if given.isdecimal() and int(given) else None
     cores, devices = count_cores(), find_gpus()
+    if jobs_per_gpu > 1 and (slots != "auto" or not devices):
+        raise HydraException(
+            f"hydra.launcher.jobs_per_gpu={jobs_per_gpu}: counts only with slots=auto on a machine with a GPU; leave "
+            "it out"
+        )
     count = slots if isinstance(slots, int) else len(devices) * jobs_per_gpu or max(1, cores // (threads or 1))
     threads = threads or max(1, cores // count)
     # Neighbours are on different GPUs, so that fewer jobs than slots spread over all of them.
@@ -62,13 +67,13 @@ def find_gpus() -> list[str]:
 
     The driver's own program is asked, so that this process has no CUDA context.
     """
-    program = shutil.which("nvidia-smi")
-    if not program:
-        return []
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         # As CUDA reads it: up to the first that is none.
         return list(takewhile(lambda word: word and word != "-1", map(str.strip, visible.split(","))))
+    program = shutil.which("nvidia-smi")
+    if not program:
+        return []
     try:
         done = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=LONGEST, check=True)
     except (OSError, subprocess.SubprocessError) as error:

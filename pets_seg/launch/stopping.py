@@ -26,8 +26,11 @@ class Stopping:
         if place != self.place:
             self.alike = []
         self.place = place
+        # The last of them counts only if it was chosen after the others had failed: jobs of one bad option may have
+        # begun side by side.
+        chosen = len(self.alike) < ALIKE - 1 or job.given >= self.alike[ALIKE - 2].ended
         if job.ended - job.began < QUICK:
-            self.alike.append(job)
+            self.alike += [job] if chosen else []
         else:
             self.alike = []
 

@@ -2,12 +2,15 @@
 
 import faulthandler
 import importlib
+import logging
+import math
 import os
 import pickle
 import queue
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -23,16 +26,33 @@ from omegaconf import DictConfig, open_dict
 SIGNALS = {signal.SIGINT, signal.SIGTERM}
 # Where the jobs of this process are reported to; None outside of a worker.
 _reports: Connection | None = None
+_sending = threading.Lock()
+log = logging.getLogger(__name__)
 
 
-def report(**figures: float | int | str) -> None:
+def report(**figures: Any) -> None:
     """Report how far the current job is, e.g. `report(epoch="3/10", dice=0.81, done=0.3)`; without a worker, nothing.
 
-    `done` is the part of the job that is behind it, from 0 to 1, and tells how long it will take. The other figures
-    are shown.
+    `done` is the part of the job that is behind it, from 0 to 1, and tells how long it will take. The other figures,
+    numbers or texts, are shown. Raises TypeError for anything else, and ValueError for another `done`.
     """
     if _reports:
-        _send("report", figures)
+        plain = {name: _plain(name, value) for name, value in figures.items()}
+        done = plain.get("done", 0.0)
+        if isinstance(done, str) or not 0 <= done <= 1:
+            raise ValueError(f"report(done={figures['done']}): must be a number from 0 to 1")
+        _send("report", plain)
+
+
+def _plain(name: str, value: Any) -> float | int | str:
+    """Return a figure as a file of JSON can hold it; what is not finite as its name."""
+    if isinstance(value, int | str):
+        return value
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"report({name}=...): must be a number or a text, not {type(value).__name__}") from None
+    return number if math.isfinite(number) else str(number)
 
 
 @dataclass(frozen=True)
@@ -68,10 +88,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a job failed, and where: the type of the exception, its file and line."""
+    """Why a job failed, and where: the type of the exception, its file and line; or why it was left as it is."""
 
     reason: str
     place: tuple[str, ...]
+    left: bool = False
 
 
 def work(connection: Connection, task: Task, printed: Path) -> None:
@@ -85,8 +106,8 @@ def work(connection: Connection, task: Task, printed: Path) -> None:
     faulthandler.enable()
     _reports = connection
     jobs: queue.SimpleQueue[tuple[int, list[str], DictConfig | None] | None] = queue.SimpleQueue()
-    busy = threading.Event()
-    threading.Thread(target=_receive, args=(connection, jobs, busy), daemon=True).start()
+    busy, gone = threading.Event(), threading.Event()
+    threading.Thread(target=_receive, args=(connection, jobs, busy, gone), daemon=True).start()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
@@ -94,26 +115,34 @@ def work(connection: Connection, task: Task, printed: Path) -> None:
         sweep, context = task.open()
         while job := jobs.get():
             busy.set()
+            # The other thread does this in the other order, so that one of the two sees what the other did.
+            if gone.is_set():
+                break
             os.ftruncate(stream, 0)
             _send("begun")
             _send("ended", *_run(function, sweep, context, *job))
             busy.clear()
     except KeyboardInterrupt:
         _send("interrupted")
-    # The main thread of an interpreter that ends would wait for threads of libraries.
     sys.stdout.flush()
     sys.stderr.flush()
 
 
-def _receive(connection: Connection, jobs: queue.SimpleQueue, busy: threading.Event) -> None:
+def _receive(connection: Connection, jobs: queue.SimpleQueue, busy: threading.Event, gone: threading.Event) -> None:
     """Hand jobs to the main thread; if the process of the sweep is gone, end the current one where it can go on."""
     try:
         while True:
             jobs.put(connection.recv())
     except (EOFError, OSError):
+        gone.set()
         jobs.put(None)
         if busy.is_set():
             os.kill(os.getpid(), signal.SIGTERM)
+    except Exception:
+        # A job that cannot be read would be waited for without end.
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
 
 
 def _run(
@@ -133,6 +162,8 @@ def _run(
             value = function(config)
         except Exception as error:
             errors.append(error)
+            # Hydra keeps it in the process of the job, and its traceback is lost with that.
+            log.error("the job failed", exc_info=True)
             raise
         except SystemExit as stop:
             errors.append(stop)
@@ -159,11 +190,11 @@ def _run(
     return _pickled(result, _failure(errors[-1]) if errors else None)
 
 
-def _failure(error: BaseException) -> Failure | None:
+def _failure(error: BaseException) -> Failure:
     from .launcher import LocalLauncher
 
     if (reason := LocalLauncher.application.reason(error)) is None:
-        return None
+        return Failure(next(iter(str(error).splitlines()), ""), (), left=True)
     trace = error.__traceback__
     while trace and trace.tb_next:
         trace = trace.tb_next
@@ -197,7 +228,9 @@ def _pickled(result: JobReturn, failure: Failure | None) -> tuple[bytes, Failure
 def _send(*message: Any) -> None:
     try:
         if _reports:
-            _reports.send(message)
+            # A job may report from several threads.
+            with _sending:
+                _reports.send(message)
     except OSError:
         # The process of the sweep is gone; `_receive` ends the job.
         pass

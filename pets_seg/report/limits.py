@@ -60,14 +60,22 @@ def _instructions(study: Study) -> list[str]:
 def _threads(study: Study) -> list[str]:
     """Return a sentence if runs were computed on the CPU with different threads, with the groups that mix them."""
     known = Counter(number for run in study.runs if (number := _threads_of(run)))
+    changed = [run.name for run in study.runs if _threads_of(run) and run.status.get("earlier_threads")]
+    sentences = []
+    if changed:
+        sentences.append(
+            f"{listed(changed, 'and')} {'was' if len(changed) == 1 else 'were'} continued with another number of "
+            "threads than before, so that figures differ by rounding from those of a run that was never stopped."
+        )
     if len(known) < 2:
-        return []
+        return sentences
     each = listed(
         [f"{count(number, 'run')} with {count(threads, 'thread')}" for threads, number in sorted(known.items())], "and"
     )
     mixed = [group.name for group in study.groups if len({_threads_of(run) for run in group.finished} - {None}) > 1]
     where = f"; {listed(mixed, 'and')} {'mixes' if len(mixed) == 1 else 'mix'} them" if mixed else ""
-    return [f"The runs had different numbers of threads ({each}{where}): figures of one command differ by rounding."]
+    told = f"The runs had different numbers of threads ({each}{where}): figures of one command differ by rounding."
+    return [told, *sentences]
 
 
 def _threads_of(run: Run) -> int | None:

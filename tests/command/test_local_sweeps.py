@@ -18,6 +18,7 @@ from processes import pause, start, wait_for
 from pets_seg.command.local import check_slots
 from pets_seg.errors import InputError
 from pets_seg.launch.slots import Slot
+from pets_seg.machine.cuda import CudaDevice
 
 LOCAL = ["hydra/launcher=local", "hydra.launcher.slots=2"]
 # Each starts several processes that import PyTorch, which takes long where other tests run beside them.
@@ -226,8 +227,26 @@ def test_what_cannot_be_is_refused_before_any_job_starts(oxford: Path, tmp_path:
 
 
 def test_the_launcher_hands_out_the_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    launcher = OmegaConf.create({"slots": "auto", "jobs_per_gpu": 1, "stop_after": None})
-    monkeypatch.setattr("pets_seg.command.local.check", lambda *given: [Slot(0, 3, "GPU-a")])
-    assert check_slots(launcher, ["auto", "cuda", "cpu"]) == 3
+    launcher = {"slots": "auto", "jobs_per_gpu": 1, "stop_after": None}
+    config = OmegaConf.create({"hydra": {"launcher": launcher}, "task": {"name": "train"}})
+
+    def slots(*devices: str) -> list[Slot]:
+        return check_slots(config, [OmegaConf.create({"train": {"device": device}}) for device in devices])
+
+    on_gpu, on_cpu = [Slot(0, 3, "GPU-a")], [Slot(0, 1), Slot(1, 1)]
+    monkeypatch.setattr("pets_seg.command.local.check", lambda *given: on_gpu)
+    monkeypatch.setattr("pets_seg.machine.device.cuda_devices", lambda: [CudaDevice("A", True)] * 2)
+    assert slots("auto", "cuda", "cpu") == on_gpu
     with pytest.raises(InputError, match=r"train\.device=cuda:1: hydra/launcher=local gives each job its GPU; leave"):
-        check_slots(launcher, ["auto", "cuda:1"])
+        slots("auto", "cuda:1")
+    # As where nvidia-smi is missing, or the GPUs are not NVIDIA's.
+    monkeypatch.setattr("pets_seg.command.local.check", lambda *given: on_cpu)
+    assert slots("cpu") == on_cpu
+    with pytest.raises(InputError, match="cannot tell the GPUs of this machine apart"):
+        slots("auto")
+    monkeypatch.setattr("pets_seg.machine.device.cuda_devices", list)
+    assert slots("auto") == on_cpu
+    monkeypatch.setattr("pets_seg.command.local.check", lambda *given: on_gpu)
+    with pytest.raises(InputError, match="finds GPU GPU-a, which PyTorch does not"):
+        slots("auto")
+    assert slots("cpu") == on_gpu

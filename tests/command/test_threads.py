@@ -47,6 +47,10 @@ def test_threads_that_this_machine_lacks_are_told(
     assert code == 0
     assert f"the run was begun with 64 threads and is continued with {own} (2 cores), so that figures differ" in shown
     assert torch.get_num_threads() == own
+    facts = json.loads(status.read_text())
+    assert (facts["threads"], facts["earlier_threads"]) == (own, [64])
+    [sentence] = [line for line in remarks(read_study([status.parent.parent])) if "threads" in line]
+    assert sentence.startswith(f"{status.parent.name} was continued with another number of threads than before")
 
 
 def test_groups_that_mix_numbers_of_threads_are_told(oxford: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 # What `x` makes of a job: a number gives a figure, a word a fault.
 APP = '''
 import ctypes, os, signal, sys, time
+from fractions import Fraction
 from pathlib import Path
 
 import hydra
@@ -18,6 +19,9 @@ from omegaconf import DictConfig
 from pets_seg import launch
 from pets_seg.launch import Application
 
+# A worker that starts slowly.
+if __name__ != "__main__":
+    time.sleep(float(os.environ.get("SLOW_START", 0)))
 OWN = {own}
 WORDS = {"slow": 60.0, "slower": 60.0}
 
@@ -59,6 +63,18 @@ def app(cfg: DictConfig):
     if cfg.x == "killed" or (cfg.x == "killed_once" and once("killed")):
         print("about to die", flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
+    if cfg.x == "forks":
+        if (child := os.fork()) == 0:
+            time.sleep(600)
+        with open("forked", "a") as file:
+            print(child, file=file)
+        os.kill(os.getpid(), signal.SIGKILL)
+    if cfg.x == "figures":
+        launch.report(loss=float("nan"), rate=Fraction(1, 4), done=1)
+    if cfg.x == "no_figure":
+        launch.report(loss=[1])
+    if cfg.x == "too_far":
+        launch.report(done=1.5)
     if cfg.x == "crash":
         ctypes.string_at(0)
     if cfg.x == "exit":
@@ -108,7 +124,11 @@ def began(folder: Path) -> list[list[str]]:
     return [line.split() for line in (folder / "began").read_text().splitlines()]
 
 
+def progress(folder: Path) -> dict[str, Any]:
+    """Return what progress.json says."""
+    return json.loads((folder / "out" / "progress.json").read_text())
+
+
 def states(folder: Path) -> dict[str, str]:
     """Return the states of the jobs by their words, from progress.json."""
-    jobs = json.loads((folder / "out" / "progress.json").read_text())["jobs"]
-    return {" ".join(job["overrides"]): job["state"] for job in jobs}
+    return {" ".join(job["overrides"]): job["state"] for job in progress(folder)["jobs"]}

@@ -7,12 +7,13 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import application
 import pytest
 import yaml
-from application import LOCAL, began, begin, states, sweep, write
+from application import LOCAL, began, begin, progress, states, sweep, write
 from processes import wait_for
 
 PAGE = (Path(__file__).parents[2] / "docs" / "launcher.md").read_text(encoding="utf-8")
@@ -118,9 +119,10 @@ def test_hours_of_the_same_error_are_spared(tmp_path: Path, given: list[str]) ->
     )
 
 
-def test_one_bad_option_does_not_end_a_sweep(tmp_path: Path) -> None:
+@pytest.mark.parametrize("slots", [1, 4])
+def test_one_bad_option_does_not_end_a_sweep(tmp_path: Path, slots: int) -> None:
     write(tmp_path)
-    code, shown = sweep(tmp_path, "x=bad,1,2", "y=0,1,2,3", "hydra.launcher.slots=1")
+    code, shown = sweep(tmp_path, "x=bad,1,2", "y=0,1,2,3", f"hydra.launcher.slots={slots}")
     assert code == 1
     assert "stopped" not in shown
     assert sorted(states(tmp_path).values()) == ["done"] * 8 + ["failed"] * 4
@@ -149,6 +151,54 @@ def test_workers_end_when_the_process_of_the_sweep_is_killed(tmp_path: Path) -> 
         wait_for(lambda pid=int(pid): not is_alive(pid), seconds=30)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_no_job_begins_in_workers_that_start_while_the_sweep_is_ended(tmp_path: Path, number: signal.Signals) -> None:
+    write(tmp_path)
+    process = begin(tmp_path, "x=1,2", "hydra.launcher.slots=2", SLOW_START="5")
+    wait_for(lambda: (tmp_path / "out" / "progress.json").exists() and [*states(tmp_path).values()] == ["running"] * 2)
+    workers = [job["pid"] for job in progress(tmp_path)["jobs"]]
+    process.send_signal(number)
+    process.communicate()
+    assert process.returncode != 0
+    for pid in workers:
+        wait_for(lambda pid=pid: not is_alive(pid), seconds=30)
+    assert not (tmp_path / "began").exists()
+
+
+def test_what_a_dead_worker_began_holds_up_nothing_and_ends_with_it(tmp_path: Path) -> None:
+    write(tmp_path)
+    began_at = time.monotonic()
+    code, _ = sweep(tmp_path, "x=forks,1", "hydra.launcher.slots=1")
+    assert code == 1
+    assert time.monotonic() - began_at < 100
+    assert states(tmp_path) == {"x=forks": "died", "x=1": "done"}
+    forked = (tmp_path / "forked").read_text().split()
+    assert len(forked) == 2
+    for pid in forked:
+        wait_for(lambda pid=int(pid): not is_alive(pid), seconds=10)
+
+
+def test_figures_are_written_as_json_has_them_or_refused(tmp_path: Path) -> None:
+    write(tmp_path)
+    words = ["hydra.launcher.slots=1", "hydra.launcher.stop_after=9"]
+    code, _ = sweep(tmp_path, "x=figures,no_figure,too_far,1", *words)
+    assert code == 1
+    found = {job["overrides"][0]: job for job in progress(tmp_path)["jobs"]}
+    assert found["x=figures"]["figures"] == {"x": "figures", "done": 1, "loss": "nan", "rate": 0.25}
+    assert found["x=no_figure"]["reason"] == "TypeError: report(loss=...): must be a number or a text, not list"
+    assert found["x=too_far"]["reason"] == "ValueError: report(done=1.5): must be a number from 0 to 1"
+    assert found["x=1"]["state"] == "done"
+
+
+def test_the_jobs_of_all_rounds_of_a_sweep_are_in_one_file(tmp_path: Path) -> None:
+    write(tmp_path)
+    code, _ = sweep(tmp_path, "x=1,2,3", "hydra.launcher.slots=2", "hydra.sweeper.max_batch_size=2")
+    assert code == 0
+    assert states(tmp_path) == {"x=1": "done", "x=2": "done", "x=3": "done"}
+    assert progress(tmp_path)["ended"]
+    assert [path.name for path in (tmp_path / "out").iterdir() if path.name.startswith(".")] == []
+
+
 def is_alive(pid: int) -> bool:
     try:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
@@ -159,7 +209,7 @@ def is_alive(pid: int) -> bool:
 def test_on_a_terminal_the_jobs_that_run_are_below_those_that_ended(tmp_path: Path) -> None:
     write(tmp_path)
     ours, theirs = pty.openpty()
-    command = [sys.executable, "app.py", "-m", LOCAL, "hydra.launcher.slots=2", "x=1,2,3", "seconds=1.5"]
+    command = [sys.executable, "app.py", "-m", LOCAL, "hydra.launcher.slots=2", "x=1,2,3", "seconds=4"]
     own = {"PYTHONPATH": str(Path(application.__file__).parents[2]), "COLUMNS": "60", "LINES": "10"}
     process = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, **own}, stdout=theirs, stderr=theirs)
     os.close(theirs)

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -22,8 +22,9 @@ from pets_seg.command.leakage import check_start
 from pets_seg.command.messages import exit_code, one_line
 from pets_seg.command.own_masks import tell_of_masks
 from pets_seg.command.quicker import tell_of_bf16
-from pets_seg.command.repetition import changed_data, threads_of_begun, use_threads_of
+from pets_seg.command.repetition import changed_data, earlier_threads, threads_of_begun, use_threads_of
 from pets_seg.command.replay import check_same_parts
+from pets_seg.command.same_data import check_recorded, data_now
 from pets_seg.command.schedule import Schedule, tell_of_epoch
 from pets_seg.command.shorter import tell_of_shorter
 from pets_seg.config.checks import check
@@ -31,7 +32,7 @@ from pets_seg.config.identity import made_of
 from pets_seg.config.parts import allow
 from pets_seg.config.sources import check_sources, source_digests, source_files
 from pets_seg.config.weights import with_digest
-from pets_seg.data import SPLITS, ensure_decoded, open_dataset
+from pets_seg.data import SPLITS, open_dataset
 from pets_seg.data.decoded import look_at
 from pets_seg.errors import InputError, RunError
 from pets_seg.evaluation.mask_contents import check_masks
@@ -42,7 +43,6 @@ from pets_seg.machine.world import World, this_world
 from pets_seg.run_folder.folder import RunFolder, describe_machine, git_commit
 from pets_seg.run_folder.lock import HeldError, locked, wait_for
 from pets_seg.run_folder.paths import recorded
-from pets_seg.run_folder.recorded_data import check_same_data
 from pets_seg.tracking.tracker import Tracker, begin, check_tracker, finished_already
 from pets_seg.training.distributed import lost_rank, process_group
 from pets_seg.training.interruption import Interruption
@@ -85,7 +85,7 @@ def run(cfg: DictConfig) -> float:
     path = Path(hydra.runtime.output_dir)
     if config["replay"]:
         use_threads_of(config["replay"])
-        if this_world().first and (change := changed_data(config, *_data_now(config))):
+        if this_world().first and (change := changed_data(config, *data_now(config))):
             log.warning(change)
     if cfg.train.precision == "auto" and device.type == "cpu" and this_world().first:
         tell_of_bf16()
@@ -110,24 +110,6 @@ def run(cfg: DictConfig) -> float:
         kept += [f"--config-dir={own}"] if (own := flags(typed).config_dir) else []
         show_next([*kept, *hydra.overrides.task], config["aug"]["name"], config["seed"])
     return dice
-
-
-def check_recorded(config: Mapping[str, Any], path: Path) -> str:
-    """Raise InputError if the run in a folder was trained on other data than there are now, unless it starts again.
-
-    Returns what has to be said of how the data are decoded now, "" if nothing.
-    """
-    folder = RunFolder(path)
-    status = folder.read_status()
-    if config["existing"] == "restart" or not (status.get("state") == "finished" or folder.last.exists()):
-        return ""
-    return check_same_data(path, status.get("data"), *_data_now(config))
-
-
-def _data_now(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, str]]]:
-    """Return what status.json and data.csv of a run would say of the data now; nothing if a dry run cannot know it."""
-    index = look_at(config["data"]).index if config["dry_run"] else ensure_decoded(config["data"])[1]
-    return (index.record(config["data"]["boundary"]), [file._asdict() for file in index.files]) if index else ({}, [])
 
 
 def checked(cfg: DictConfig) -> tuple[dict[str, Any], torch.device]:
@@ -216,6 +198,8 @@ def _train(
     try:
         sources, name = source_digests(made_of(config)), describe_device(device)
         facts: dict[str, Any] = {"sources": sources, "source_files": source_files([made_of(config), config["metric"]])}
+        if others := earlier_threads(folder):
+            facts["earlier_threads"] = others
         folder.write_status("running", **describe_machine(name, torch.get_num_threads()), **facts)
         kept = recorded(config)
         folder.write_config(kept)
