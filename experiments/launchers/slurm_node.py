@@ -135,7 +135,7 @@ def cancelled(folder: Path, reference: Sweep) -> None:
     ask("scancel", job_of(sweep, 0))
     os.kill(sweep.status(1)["pid"], signal.SIGKILL)
     tell("scancel of the job of seed 0, SIGKILL to the process of seed 1")
-    sweep.end()
+    sweep.end(1)
     tell("the same command again")
     sweep.start().end()
     sweep.compare(reference, "0,1")

@@ -38,15 +38,16 @@ class Sweep:
         self.processes.append(self.process)
         return self
 
-    def end(self) -> int:
-        """Wait for the command, say what it printed of its jobs, and return its exit code."""
+    def end(self, expected: int = 0) -> None:
+        """Wait for the command and say what it printed of its jobs; RuntimeError if its exit code is another one."""
         code = self.process.wait(900)
         words = " ".join(word for word in self.command[3:] if word not in COMMON)
         tell(f"{words}: exit code {code} after {time.time() - self.began:.0f} s")
         for line in (self.work / "shown").read_text().splitlines():
             if line.startswith(("[", "unet-", "waiting")) or "its output is in" in line:
                 print(f"    {line.replace(f'{self.work.resolve()}/', '')}")
-        return code
+        if code != expected:
+            raise RuntimeError((self.work / "shown").read_text())
 
     @classmethod
     def end_all(cls) -> None:

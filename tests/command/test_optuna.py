@@ -11,7 +11,7 @@ from processes import finish, forked
 
 from pets_seg.run_folder.search import COMPLETE, FAILED, Search, read_search
 
-optuna = pytest.importorskip("optuna", reason="the extra `optuna` is not installed")
+optuna = pytest.importorskip("optuna", reason="the extra optuna is not installed")
 
 SEARCH = ["-m", "hydra/sweeper=optuna"]
 SPACE = [
@@ -114,6 +114,17 @@ def test_a_failed_trial_stops_no_other_and_the_same_settings_are_not_trained_aga
     fixed[2] = "hydra.sweeper.n_trials=7"
     more = forked(*SEARCH, *tiny(oxford), *fixed, "optimizer.lr=0.01,1e30", cwd=tmp_path)
     assert begun(more.stdout) == ["7/7"]
+
+
+def test_trials_that_the_launcher_did_not_start_wait_for_the_next_command(oxford: Path, tmp_path: Path) -> None:
+    fixed = ["optimizer=sgd", "name=s", "hydra.sweeper.n_trials=4", "hydra.sweeper.n_jobs=2", "optimizer.lr=1e30,2e30"]
+    local = ["hydra/launcher=local", "hydra.launcher.slots=1", "hydra.launcher.stop_after=1"]
+    ran = command(*SEARCH, *tiny(oxford), *fixed, *local, cwd=tmp_path)
+    assert ran.returncode == 1, ran.stderr
+    assert begun(ran.stdout) == ["1/4", "2/4"]
+    assert [trial.number for trial in searched(tmp_path).trials if trial.state == FAILED] == [1]
+    more = forked(*SEARCH, *tiny(oxford), *fixed, cwd=tmp_path)
+    assert begun(more.stdout) == ["2/4", "3/4", "4/4"]
 
 
 def test_a_search_is_not_compared_and_its_next_command_runs_the_best_settings_with_new_seeds(

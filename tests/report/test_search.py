@@ -13,7 +13,7 @@ from pets_seg.report.study.study import Study, read_study
 from pets_seg.report.sweep import show_sweep
 from pets_seg.run_folder.search import SEARCH, TRIAL
 
-optuna = pytest.importorskip("optuna", reason="the extra `optuna` is not installed")
+optuna = pytest.importorskip("optuna", reason="the extra optuna is not installed")
 
 EFFECTS = {"first": 0.0, "second": 0.03, "third": -0.05}
 COMMON = ["data.root='a b'", "seed=3", "name=old", "existing=restart"]

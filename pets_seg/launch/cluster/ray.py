@@ -43,7 +43,10 @@ class RayLauncher(RemoteLauncher):
             try:
                 results[number], how = ray.get(task), "ended"
             except ray.exceptions.RayError as error:
-                results[number], how = lost(words), f"died ({str(error).strip().splitlines()[-1]})"
+                results[number], how = (
+                    lost(words),
+                    f"died ({(str(error).strip().splitlines() or [type(error).__name__])[-1]})",
+                )
             print(f"[{len(results)}/{len(tasks)}] job {number}: {how}", flush=True)
         return [results[number] for number in sorted(results)]
 
@@ -65,7 +68,7 @@ class RayLauncher(RemoteLauncher):
                 raise HydraException(f"ray.init(address={known or 'auto'}): {why}") from None
             begins = True
             ray.init(**{**settings, "address": "local"})
-        wanted = self.options.get("num_gpus", 0)
+        wanted = self.options.get("num_gpus") or 0
         most = max(node["Resources"].get("GPU", 0) for node in ray.nodes() if node["Alive"])
         if wanted > most:
             line = f"hydra.launcher.ray.remote.num_gpus={wanted}: no node has so many GPUs (at most {most:g} now)"

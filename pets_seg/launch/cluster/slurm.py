@@ -27,6 +27,15 @@ OVER |= {"PREEMPTED", "REVOKED", "TIMEOUT", GONE := "no longer in the queue"}
 LARGEST_ARRAY = 1000
 
 
+def _asked(name: str) -> str:
+    """Return the state of a job, "" if Slurm does not answer."""
+    for pause in (0, 1, 2, 4):
+        time.sleep(pause)
+        if (states := _states(f"--jobs={name}")) is not None:
+            return states.get(name, GONE)
+    return ""
+
+
 @dataclass(frozen=True)
 class Queued:
     """A job as its process in the cluster runs it."""
@@ -42,7 +51,7 @@ class Queued:
             return self.remote(words, number, name)
         except KeyboardInterrupt:
             # Slurm queues only jobs again that wait to be killed. One that is cancelled is no longer running.
-            if _states(f"--jobs={name}") == {name: "RUNNING"}:
+            if _asked(name) in ("RUNNING", ""):
                 subprocess.run(["scontrol", "requeue", name], timeout=LONGEST, check=False)
             raise
 
