@@ -9,10 +9,11 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pets_seg.command import hooks, jobs
+from pets_seg.command import before_sweep, hooks
 from pets_seg.command import main as command
 
 SETTINGS = ("model.width=4", "data.size=32", "aug=none", "train.device=cpu", "tracker.mode=disabled")
@@ -28,37 +29,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, default=300)
     number = parser.parse_args().jobs
-    original, check = jobs.compose_jobs, hooks._check
-    took = {"compose": 0.0, "check": 0.0, "mib": 0.0}
+    took: dict[str, float] = {}
 
-    def composed(config: Any) -> Any:
-        before, started = memory(), time.process_time()
-        found = original(config)
-        took["compose"], took["mib"] = time.process_time() - started, memory() - before
-        return found
+    def timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            before, started = memory(), time.process_time()
+            found = function(*arguments)
+            took[name] = took.get(name, 0.0) + (time.process_time() - started) / number
+            took[f"{name} MiB"] = took.get(f"{name} MiB", 0.0) + (memory() - before) / number
+            return found
 
-    def checked(job: Any) -> None:
-        started = time.process_time()
-        check(job)
-        # The first check loads PyTorch and decodes the data.
-        times.append(time.process_time() - started)
+        return call
 
     def stop(*arguments: Any) -> None:
-        rest = sum(times[1:]) / (number - 1)
-        print(
-            json.dumps(
-                {
-                    "jobs": number,
-                    "compose_s": took["compose"] / number,
-                    "check_s": rest,
-                    "memory_mib": took["mib"] / number,
-                }
-            )
-        )
+        print(json.dumps({"jobs": number, **{name: round(value, 4) for name, value in took.items()}}))
+        sys.stdout.flush()
         os._exit(0)
 
-    times: list[float] = []
-    hooks.compose_jobs, hooks._check, hooks.check_writable = composed, checked, stop
+    before_sweep.compose_jobs = timed("compose", before_sweep.compose_jobs)
+    before_sweep.check_job = timed("check", before_sweep.check_job)
+    hooks.find_finished = timed("look for finished runs", hooks.find_finished)
+    hooks.prepare_jobs = timed("prepare", hooks.prepare_jobs)
+    hooks.plan = timed("expect", hooks.plan)
+    hooks.Schedule.announce = stop
     os.chdir(tempfile.mkdtemp())
     sys.argv = ["run.py", "-m", f"seed=range({number})", "name=nothing", *SETTINGS]
     command.main()

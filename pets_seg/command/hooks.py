@@ -19,7 +19,7 @@ from pets_seg.command.held import finish_held
 from pets_seg.command.jobs import chosen_later, swept, words_of
 from pets_seg.command.messages import boundary, one_line, report
 from pets_seg.command.outcomes import BEGUN, DONE, FAILED, HELD, Outcome, Outcomes
-from pets_seg.command.prepare import check_job, check_task, prepare_job, words_given
+from pets_seg.command.prepare import check_job, check_task, prepare_job, prepare_jobs, words_given
 from pets_seg.command.schedule import Schedule, plan
 from pets_seg.config.identity import run_name
 from pets_seg.config.plain import plain_parts
@@ -97,8 +97,7 @@ class Hooks(Callback):
             trains = config.task.name == "train"
             slots = local.check_slots(config, jobs) if launcher == local.TARGET else []
             finished = find_finished(config, jobs) if trains else []
-            for job in jobs if not finished else ():
-                prepare_job(job)
+            prepare_jobs([] if finished else jobs)
             if trains:
                 check_trainings(config, jobs)
                 if config.dry_run:

@@ -2,14 +2,19 @@
 
 import copy
 import importlib
+import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf.errors import OmegaConfBaseException
 
 from pets_seg.command.loading import loading
 from pets_seg.command.reads import TASKS, check_files, check_words
-from pets_seg.config.plain import plain
+from pets_seg.config.checks import check_setting
+from pets_seg.config.plain import plain, plain_parts
+from pets_seg.config.schema import Root, rules
 from pets_seg.errors import InputError
 from pets_seg.machine.world import this_world
 
@@ -48,6 +53,26 @@ def prepare_job(config: DictConfig) -> None:
     with loading("loading PyTorch"):
         task = importlib.import_module(f"pets_seg.command.tasks.{config.task.name}")
     task.prepare(without_hydra(config), overrides=words_given(config))
+
+
+def prepare_jobs(jobs: Sequence[DictConfig]) -> None:
+    """Prepare the tasks of all jobs of a sweep; of those that differ in nothing but the seed, the first.
+
+    Raises InputError for what is wrong with any.
+    """
+    prepared: set[str] = set()
+    for job in jobs:
+        try:
+            settings = plain_parts(job, [str(key) for key in job if key not in ("hydra", "seed")])
+        except (OmegaConfBaseException, RecursionError):
+            # The task says which one cannot be resolved.
+            settings = {"job": len(prepared)}
+        known = json.dumps(settings, sort_keys=True, default=str)
+        if known in prepared:
+            check_setting("seed", job.seed, rules(Root)["seed"])
+        else:
+            prepare_job(job)
+            prepared.add(known)
 
 
 def without_hydra(config: DictConfig) -> DictConfig:
