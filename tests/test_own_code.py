@@ -101,3 +101,39 @@ def test_a_network_keeps_what_is_not_among_its_weights(oxford: Path, tmp_path: P
     code, shown = run("task=evaluate", f"checkpoint={folder}", *words)
     assert code == 0, shown
     assert f"dice={dice:.4f}" in shown
+
+
+@pytest.mark.parametrize("package", [False, True])
+def test_digests_of_code_are_the_same_with_and_without_an_import(
+    package: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "parcel" if package else tmp_path
+    folder.mkdir(exist_ok=True)
+    name = "parcel.top" if package else "parcel_top"
+    (folder / "__init__.py").write_text("")
+    (folder / "parcel_base.py").write_text("class Base:\n    pass\n")
+    base = "parcel.parcel_base" if package else "parcel_base"
+    (folder / f"{name.split('.')[-1]}.py").write_text(f"from {base} import Base\n\n\nclass Top(Base):\n    pass\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    config = {"model": {"_target_": f"{name}.Top"}, "loss": {"_target_": "pets_seg.losses.focal.focal"}}
+    recorded = json.loads(json.dumps(sources.source_files(config)))
+    assert sources.read_digests(config, recorded) == sources.source_digests(config)
+    assert len(recorded[f"{name}.Top"]["files"]) >= 2
+    (folder / "parcel_base.py").write_text("class Base:\n    x = 1\n")
+    assert sources.read_digests(config, recorded) != sources.source_digests(config)
+    (folder / "parcel_base.py").unlink()
+    assert sources.read_digests(config, recorded) is None
+    assert sources.read_digests(config, {}) is None
+    # A package that passes the class on may pass on another one, and none of its files changes.
+    if package:
+        (folder / "parcel_base.py").write_text("class Base:\n    pass\n")
+        (folder / "__init__.py").write_text("from parcel.top import Top\n")
+        for module in [module for module in sys.modules if module.startswith("parcel")]:
+            monkeypatch.delitem(sys.modules, module)
+        passed_on = {"model": {"_target_": "parcel.Top"}}
+        assert sources.source_digests(passed_on).keys() == {"parcel.Top"}
+        assert sources.source_files(passed_on) == {}
+        assert sources.read_digests(passed_on, {}) is None
+    assert sources.read_digests({"model": {"_target_": "torch.nn.Identity"}}, None) == {}
+    for module in [module for module in sys.modules if module.startswith("parcel")]:
+        monkeypatch.delitem(sys.modules, module)

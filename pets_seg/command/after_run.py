@@ -17,14 +17,17 @@ from pets_seg.tracking.wandb_names import in_trial
 
 # Keys of a command line that the next command leaves out or sets itself.
 NOT_NEXT = {"aug", "seed", "existing", "task"}
+SHOWN = ("best_val_dice", "test_dice", "test_iou", "test_loss")
 log = logging.getLogger("pets_seg")
 
 
 def show_result(summary: Mapping[str, Any]) -> None:
     """Log the figures of a finished run, what its masks leave unsaid, and what it cost."""
+    # In JSON a figure that is not finite is null.
+    figures = {key: "not finite" if value is None else f"{value:.4f}" for key, value in summary.items() if key in SHOWN}
     log.info(
-        f"best epoch {summary['best_epoch']}: val Dice {summary['best_val_dice']:.4f}; "
-        f"test Dice {summary['test_dice']:.4f}, IoU {summary['test_iou']:.4f}, loss {summary['test_loss']:.4f}"
+        f"best epoch {summary['best_epoch']}: val Dice {figures['best_val_dice']}; "
+        f"test Dice {figures['test_dice']}, IoU {figures['test_iou']}, loss {figures['test_loss']}"
     )
     for split in IN_SUMMARY:
         if contents := recorded(summary, split):

@@ -17,6 +17,7 @@ from pets_seg.command.prepare import without_hydra, words_given
 from pets_seg.config.checks import check
 from pets_seg.config.groups import GROUPS
 from pets_seg.config.identity import identity, made_of
+from pets_seg.config.parts import allow
 from pets_seg.config.sources import check_sources, read_digests
 from pets_seg.config.weights import DIGEST, with_digest
 from pets_seg.data import Index
@@ -66,6 +67,8 @@ class Finder:
         refuses, as far as it can be told without the parts that the run was trained with.
         """
         config = with_digest(check(job, trained=TRIED))
+        # The masks on the page are predicted by parts of one's own, too.
+        allow(config)
         if config["existing"] == "restart" or config["replay"] is not None:
             return None
         config = config if cuda.elsewhere else with_precision(config)
@@ -83,8 +86,8 @@ class Finder:
                 return None
             now, files = index.record(config["data"]["boundary"]), [file._asdict() for file in index.files]
             decoded = check_same_data(folder, status.get("data"), now, files)
-        # What is wrong with a run, the job says.
-        except InputError:
+        # What is wrong with a run, the job says; it may be a stranger's, and hold anything.
+        except (InputError, LookupError, TypeError, ValueError, AttributeError):
             return None
         if (settings := json.dumps(config["tracker"], sort_keys=True, default=str)) not in self.trackers:
             self.trackers.add(settings)
@@ -146,11 +149,12 @@ def tell_of_finished(folder: Path) -> None:
     log.info(f"{from_here(folder)}: finished already (existing=restart trains it again)")
 
 
-def is_damaged(folder: Path, status: Mapping[str, Any], summary: Mapping[str, Any], epochs: int) -> bool:
+def is_damaged(run: RunFolder, status: Mapping[str, Any], summary: Mapping[str, Any], epochs: int) -> bool:
     """Return whether the files of a finished run are not whole (`damage`), and log what of them is not."""
-    broken = damage(folder, status, summary, epochs)
+    broken = damage(run.path, status, summary, epochs)
     if broken:
-        log.warning(f"{from_here(folder)}: was finished, but {broken}; it is trained again")
+        then = "its files are written again from last.pt" if run.last.exists() else "it is trained again"
+        log.warning(f"{from_here(run.path)}: was finished, but {broken}; {then}")
     return bool(broken)
 
 

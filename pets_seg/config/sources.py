@@ -21,9 +21,10 @@ LIBRARIES = ("pets_seg", "torch", "torchvision", "kornia")
 
 
 class Code(NamedTuple):
-    """The digest of the code of a class in the module or package `top`, and its files, by their names in `folder`."""
+    """The digest of the code of a class that `module` of the package `top` defines, and its files, as in `folder`."""
 
     digest: str
+    module: str
     top: str
     folder: str
     files: Collection[str]
@@ -41,7 +42,8 @@ def source_files(config: Any) -> dict[str, dict[str, Any]]:
     """Return what status.json says of the files of `source_digests`, by which `read_digests` finds them."""
     found = {}
     for target in _own(config):
-        if code := _imported(target):
+        # A module that only passes a class on can pass on another one while these files stay as they are.
+        if (code := _imported(target)) and code.module == target.rpartition(".")[0]:
             with suppress(ImportError, ValueError):
                 folder = os.path.relpath(code.folder, _place_of(code.top))
                 found[target] = {"top": code.top, "folder": folder, "files": [*code.files]}
@@ -51,7 +53,7 @@ def source_files(config: Any) -> dict[str, dict[str, Any]]:
 def read_digests(config: Any, recorded: Any) -> dict[str, str] | None:
     """Return what `source_digests` does without importing a class, of the `source_files` that a run recorded.
 
-    None if it did not record them, or if one is not there. While they hold what they held, a class imports no others.
+    None if it did not record them, or if one is not there.
     """
     digests = {}
     for target in _own(config):
@@ -98,7 +100,7 @@ def _imported(target: str) -> Code | None:
             files[path] = path.read_bytes()
             waiting += filter(None, map(inspect.getmodule, vars(module).values()))
     named_files = {str(path.relative_to(folder)): files[path] for path in sorted(files)}
-    return Code(_digest(named_files), start.__name__.partition(".")[0], str(folder), named_files.keys())
+    return Code(_digest(named_files), start.__name__, start.__name__.partition(".")[0], str(folder), named_files.keys())
 
 
 def _place_of(top: str) -> Path:

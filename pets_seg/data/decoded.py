@@ -44,10 +44,10 @@ def count_images(data: Mapping[str, Any]) -> dict[str, int]:
 def known_index(data: Mapping[str, Any], arrays_too: bool = False) -> Index | None:
     """Return the index for the `data` group of a configuration if its files are decoded as they are now, else None.
 
-    Writes and decodes nothing. `arrays_too` verifies the pixels too. Raises InputError as `ensure_decoded`, as far as
-    it is known without decoding.
+    Writes, fetches and decodes nothing. `arrays_too` verifies the pixels too. Raises InputError as `ensure_decoded`, as
+    far as it is known without decoding.
     """
-    request = _request(data, SPLITS)
+    request = _request(_offline(data), SPLITS)
     try:
         entry = Entry.read(_cache_folder(data) / request.key(), arrays_too)
     except DamagedError:
@@ -70,13 +70,12 @@ class Look:
 
 def look_at(data: Mapping[str, Any]) -> Look:
     """Return what is known of the source of a `data` group; InputError as `ensure_decoded`, as far as that is known."""
-    offline = {**data, "download": False} if "download" in data else data
     try:
-        if index := known_index(offline, arrays_too=True):
+        if index := known_index(data, arrays_too=True):
             return Look(index, {split: len(index.stems(split)) for split in SPLITS})
-        splits = read_source(offline).splits
+        splits = read_source(_offline(data)).splits
     except AbsentError:
-        if not data["download"]:
+        if not data.get("download"):
             raise
         return Look(None, None, f"data={data['name']} is not here and would be downloaded")
     images = {split: sum(not pair.problem for pair in splits[split]) for split in SPLITS}
@@ -105,6 +104,10 @@ def ensured(data: Mapping[str, Any], needed: Sequence[str], arrays_too: bool) ->
                 "set data.cache_dir to a writable folder"
             ) from error
     return entry, _index(request, entry, data, needed)
+
+
+def _offline(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {**data, "download": False} if "download" in data else dict(data)
 
 
 def _request(data: Mapping[str, Any], needed: Sequence[str]) -> Request:

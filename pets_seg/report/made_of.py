@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import resources
@@ -22,8 +21,7 @@ READ += (names.CALIBRATION, names.DATA, names.BEST)
 # Beside the page.
 TABLES = ("runs.csv", "comparison.csv")
 # The last line of report.md, which is written after all others; that of an older version has none.
-MADE_OF = "\n<!-- made of {} -->\n"
-PICTURE = re.compile(r"^!\[\w+\]\((figures/\w+\.png)\)$", re.MULTILINE)
+MADE_OF = "\n<!-- made of {}, with files {} -->\n"
 
 
 def stamps(folder: Path) -> list[tuple[str, ...]]:
@@ -45,19 +43,28 @@ def digest(study: Study, files: Sequence[tuple[str, ...]], settings: Any) -> str
     `settings` are those of the report. What a run is said to be is in it, which its process decides too.
     """
     states = [(run.name, run.state, run.error) for run in study.runs]
+    searches = [repr(search) for search in study.searches]
     left_out = [(Path(item.what).name, item.why) for item in study.left_out]
-    content = json.dumps([files, states, left_out, settings, _code()], default=str)
+    content = json.dumps([files, states, left_out, searches, settings, _code()], default=str)
     return hashlib.blake2b(content.encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
 def is_made_of(folder: Path, digest: str) -> bool:
-    """Return whether the page of a folder was made of this, and it and all files beside it are there."""
+    """Return whether the page of a folder was made of this, and it and all files beside it are as they were then."""
     try:
         text = (folder / TEXT).read_text(encoding="utf-8")
+        return text.endswith(MADE_OF.format(digest, files_digest(folder)))
     except (OSError, UnicodeDecodeError):
         return False
-    beside = (PAGE, *TABLES, *PICTURE.findall(text))
-    return text.endswith(MADE_OF.format(digest)) and all((folder / name).is_file() for name in beside)
+
+
+def files_digest(folder: Path) -> str:
+    """Return a digest of the page, the tables and the figures of a folder; OSError if the page or a table is gone."""
+    digest = hashlib.blake2b(digest_size=16)
+    figures = sorted(path for path in (folder / "figures").glob("*") if path.is_file())
+    for path in (*(folder / name for name in (PAGE, *TABLES)), *figures):
+        digest.update(path.name.encode(errors="surrogateescape") + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 @cache

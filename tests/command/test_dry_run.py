@@ -47,7 +47,7 @@ def test_nothing_is_made(oxford: Path, tmp_path: Path) -> None:
     assert lines[-3:] == [
         "4 to run",
         "how long they take is not known: no run like them was trained on this machine",
-        "the images of data=oxford_pet would be decoded first; what they hold is checked only then",
+        "the images of data=oxford_pet would be decoded first; its images and masks are checked only then",
     ]
     with initialize_config_module("pets_seg.conf", version_base="1.3"):
         names = [
@@ -94,8 +94,16 @@ def test_a_dry_run_says_how_far_each_run_is(oxford: Path, tmp_path: Path) -> Non
     run = next((tmp_path / "runs" / "default").glob("unet-none-*-s0-*"))
     (run / "per_image.csv").write_text("")
     shown = forked(*words, DRY, cwd=tmp_path).stdout
-    assert "to run (anew: per_image.csv" in shown
-    assert "\n3 finished, 1 to run\n" in shown
+    assert f"\n{run.name} to continue: per_image.csv is not whole\n" in shown
+    assert "\n3 finished, 1 to continue\n" in shown
+    done = forked(*words, cwd=tmp_path)
+    assert "per_image.csv is not whole; its files are written again from last.pt" in done.stdout
+    assert "epoch 1/" not in done.stdout
+    (run / "checkpoints" / "last.pt").unlink()
+    (run / "per_image.csv").write_text("")
+    shown = forked(*words, DRY, cwd=tmp_path).stdout
+    assert f"\n{run.name} to run: per_image.csv is not whole\n" in shown
+    assert re.search(r"to run \(anew\) +about", shown)
 
 
 def test_a_run_of_other_data_is_shown_as_refused(oxford: Path, tmp_path: Path) -> None:
@@ -159,9 +167,18 @@ def test_nothing_is_downloaded(tmp_path: Path) -> None:
     done = command(*words, cwd=work, XDG_CACHE_HOME=str(cache), TORCH_HOME=str(cache / "torch"), **proxy)
     assert (done.returncode, done.stderr) == (0, "")
     assert "\n2 to run\n" in done.stdout
-    assert "data=oxford_pet is not here and would be downloaded first; what they hold is checked only" in done.stdout
+    assert (
+        "data=oxford_pet is not here and would be downloaded first; its images and masks are checked only"
+        in done.stdout
+    )
     assert list(work.iterdir()) == []
     assert not cache.exists()
+
+
+def test_a_run_may_lie_in_the_folder_where_the_command_starts(oxford: Path, tmp_path: Path) -> None:
+    done = forked(*tiny(oxford), "hydra.run.dir=${run_name:}", DRY, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\n1 to run\n" in done.stdout
 
 
 def test_jobs_elsewhere(oxford: Path, tmp_path: Path) -> None:
@@ -170,8 +187,11 @@ def test_jobs_elsewhere(oxford: Path, tmp_path: Path) -> None:
     done = command(*words, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(re.findall(r"^unet-none-adamw-s[01]-\? ", done.stdout, re.MULTILINE)) == 2
-    assert "a name that ends in ? follows from the precision" in done.stdout
-    assert "how long they take where they run is not known here" in done.stdout
+    assert "a name that ends in ? is not known yet: it depends on the precision" in done.stdout
+    assert "how long they take is not known: they run elsewhere" in done.stdout
+    # Names that differ in what is not known yet alone are those of different runs.
+    shown = command(*words, "optimizer.lr=0.1,0.01", cwd=tmp_path).stdout
+    assert "\n4 to run\n" in shown
     # Of a run that is there it is known how far it is.
     assert forked(*sweep(oxford, "seed=0"), cwd=tmp_path).returncode == 0
     done = command(*words, cwd=tmp_path)

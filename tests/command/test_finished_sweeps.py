@@ -1,10 +1,10 @@
 """A sweep that is finished is answered without torch, and only if everything is as it was."""
 
+import errno
 import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,11 +14,8 @@ import pytest
 from conftest import command, picture, tiny, write_oxford
 from extending import FILES, rows, small
 from processes import forked
-from sweeps import write_sweep
 
-from pets_seg.config import sources
-from pets_seg.report.made_of import MADE_OF, digest, is_made_of, stamps
-from pets_seg.report.study.study import read_study
+from pets_seg.errors import InputError
 from pets_seg.run_folder.damage import damage
 from pets_seg.run_folder.folder import RunFolder
 
@@ -138,56 +135,6 @@ def test_the_page_is_written_if_a_run_changed_or_a_part_of_it_is_not_there(train
     (run / "summary.json").write_text(summary)
 
 
-def test_what_a_page_is_made_of(tmp_path: Path) -> None:
-    folder = tmp_path / "sweep"
-    write_sweep(folder, {"none": {}, "elastic": {}}, seeds=2, epochs=3)
-
-    def now(settings: object = None) -> str:
-        files = stamps(folder)
-        return digest(read_study([folder]), files, settings)
-
-    def made_with(first: str) -> bool:
-        return is_made_of(folder, first)
-
-    first = now()
-    assert now() == first != now({"baseline": "elastic"})
-    for name in ("report.html", "runs.csv", "comparison.csv"):
-        (folder / name).write_text("")
-    assert not made_with(first)
-    (folder / "figures").mkdir(exist_ok=True)
-    (folder / "figures" / "curves.png").write_text("")
-    text = "# sweep\n\n![curves](figures/curves.png)\n"
-    (folder / "report.md").write_text(text)
-    assert not made_with(first)
-    (folder / "report.md").write_text(text + MADE_OF.format(first))
-    assert made_with(first)
-    # What is beside the runs is not read.
-    assert now() == first
-    for name in ("report.html", "runs.csv", "comparison.csv", "figures/curves.png"):
-        content = (folder / name).read_bytes()
-        (folder / name).unlink()
-        assert not made_with(first), name
-        (folder / name).write_bytes(content)
-    run = next(path.parent for path in folder.glob("*/status.json"))
-    for name in ("config.yaml", "status.json", "summary.json", "metrics.csv", "per_image.csv"):
-        kept = (run / name).stat()
-        os.utime(run / name, ns=(kept.st_atime_ns, kept.st_mtime_ns + 1))
-        assert now() != first, name
-        os.utime(run / name, ns=(kept.st_atime_ns, kept.st_mtime_ns))
-    assert now() == first
-    # A run that is said to be running is one that was interrupted once its process is gone.
-    status = json.loads((run / "status.json").read_text())
-    process = subprocess.Popen(["sleep", "60"])
-    running = {**status, "state": "running", "pid": process.pid, "host": socket.gethostname()}
-    (run / "status.json").write_text(json.dumps(running))
-    before = now()
-    process.kill()
-    process.wait()
-    assert now() != before
-    shutil.rmtree(run)
-    assert now() not in (first, before)
-
-
 def test_a_new_metric_is_scored_once(trained: tuple[Path, Path]) -> None:
     root, work = trained
     done = forked(*sweep(root, "metric=boundary_f1"), cwd=work)
@@ -205,6 +152,10 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-40])
 
 
+def with_text_for_loss(path: Path) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), "test_loss": "low"}))
+
+
 DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "weights": ("checkpoints/best.safetensors", cut, "best.safetensors cannot be read"),
     "no weights": ("checkpoints/best.safetensors", Path.unlink, "best.safetensors cannot be read"),
@@ -214,8 +165,9 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
         lambda path: path.write_text("".join(path.read_text().splitlines(keepends=True)[:-2])),
         "per_image.csv is not whole",
     ),
-    "no epochs": ("metrics.csv", lambda path: path.write_text(""), "metrics.csv cannot be read"),
+    "no epochs": ("metrics.csv", lambda path: path.write_text(""), "metrics.csv is not whole"),
     "data": ("data.csv", cut, "data.csv is not whole"),
+    "figures": ("summary.json", with_text_for_loss, "summary.json has no number as test_loss"),
     "summary": ("summary.json", lambda path: path.write_text('{"test_dice": 0.9}'), "summary.json has no best_epoch"),
 }
 
@@ -234,6 +186,34 @@ def test_a_damaged_run_is_known(name: str, trained: tuple[Path, Path], tmp_path:
     assert said().startswith(line)
 
 
+def test_a_run_that_cannot_be_read_now_is_not_damaged(
+    trained: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, work = trained
+    run = next((work / "runs" / "default").glob("unet-hflip-*-s1-*"))
+    status, summary = json.loads((run / "status.json").read_text()), RunFolder(run).read_summary()
+
+    def refused(path: Path, most: int) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("pets_seg.run_folder.damage.read_limited", refused)
+    with pytest.raises(InputError, match=r"metrics\.csv: cannot be read \(Permission denied\); make it readable"):
+        damage(run, status, summary, 1)
+
+
+def test_a_loss_that_is_not_finite_is_no_damage(trained: tuple[Path, Path]) -> None:
+    root, work = trained
+    run = next((work / "runs" / "default").glob("unet-hflip-*-s1-*"))
+    kept = (run / "summary.json").read_text()
+    try:
+        (run / "summary.json").write_text(json.dumps({**json.loads(kept), "test_loss": None}))
+        done = forked(*sweep(root), cwd=work)
+    finally:
+        (run / "summary.json").write_text(kept)
+    assert done.stdout.count("finished already") == 4, done.stderr
+    assert ", loss not finite" in done.stdout
+
+
 def test_a_damaged_run_is_trained_again(trained: tuple[Path, Path]) -> None:
     root, work = trained
     run = next((work / "runs" / "default").glob("unet-hflip-*-s1-*"))
@@ -250,9 +230,11 @@ def test_unreadable_files_are_named(trained: tuple[Path, Path]) -> None:
     root, work = trained
     run = next((work / "runs" / "default").glob("unet-hflip-*-s1-*"))
     kept = (run / "status.json").read_text()
-    (run / "status.json").write_text(kept[:-20])
-    done = forked(*sweep(root), cwd=work)
-    (run / "status.json").write_text(kept)
+    try:
+        (run / "status.json").write_text(kept[:-20])
+        done = forked(*sweep(root), cwd=work)
+    finally:
+        (run / "status.json").write_text(kept)
     assert done.returncode == 1
     assert "status.json cannot be read" in done.stdout
 
@@ -290,6 +272,11 @@ def test_code_of_ones_own_is_compared_without_an_import(oxford: Path, tmp_path: 
     done, modules = started_again(tmp_path, *words)
     assert done.stdout.count("finished already") == 2, done.stdout + done.stderr
     assert modules & {"tiny", *HEAVY} == set()
+    # The masks on the page are those of one's own network here too.
+    shutil.rmtree(tmp_path / "runs" / "default" / "figures")
+    done, _ = started_again(tmp_path, *words)
+    assert done.stdout.count("finished already") == 2
+    assert (tmp_path / "runs" / "default" / "figures" / "masks.png").exists()
     (tmp_path / "tiny.py").write_text(FILES["tiny.py"] + "\nX = 1\n")
     done, _ = started_again(tmp_path, *words)
     assert done.returncode == 1
@@ -300,32 +287,6 @@ def test_code_of_ones_own_is_compared_without_an_import(oxford: Path, tmp_path: 
     (tmp_path / metric).write_text(FILES[metric] + "\nX = 1\n")
     done, _ = started_again(tmp_path, *words)
     assert done.stdout.count("scoring the best weights again for area") == 2, done.stdout + done.stderr
-
-
-@pytest.mark.parametrize("package", [False, True])
-def test_digests_of_code_are_the_same_with_and_without_an_import(
-    package: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "parcel" if package else tmp_path
-    folder.mkdir(exist_ok=True)
-    name = "parcel.top" if package else "parcel_top"
-    (folder / "__init__.py").write_text("")
-    (folder / "parcel_base.py").write_text("class Base:\n    pass\n")
-    base = "parcel.parcel_base" if package else "parcel_base"
-    (folder / f"{name.split('.')[-1]}.py").write_text(f"from {base} import Base\n\n\nclass Top(Base):\n    pass\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    config = {"model": {"_target_": f"{name}.Top"}, "loss": {"_target_": "pets_seg.losses.focal.focal"}}
-    recorded = json.loads(json.dumps(sources.source_files(config)))
-    assert sources.read_digests(config, recorded) == sources.source_digests(config)
-    assert len(recorded[f"{name}.Top"]["files"]) >= 2
-    (folder / "parcel_base.py").write_text("class Base:\n    x = 1\n")
-    assert sources.read_digests(config, recorded) != sources.source_digests(config)
-    (folder / "parcel_base.py").unlink()
-    assert sources.read_digests(config, recorded) is None
-    assert sources.read_digests(config, {}) is None
-    assert sources.read_digests({"model": {"_target_": "torch.nn.Identity"}}, None) == {}
-    for module in [module for module in sys.modules if module.startswith("parcel")]:
-        monkeypatch.delitem(sys.modules, module)
 
 
 def test_a_finished_sweep_of_another_launcher_launches_nothing(trained: tuple[Path, Path]) -> None:

@@ -19,7 +19,7 @@ from pets_seg.config.plain import plain
 from pets_seg.errors import InputError, escaped, reason
 from pets_seg.machine.files import write_text
 from pets_seg.report.limits import remarks
-from pets_seg.report.made_of import MADE_OF, PAGE, digest, is_made_of, stamps
+from pets_seg.report.made_of import MADE_OF, PAGE, digest, files_digest, is_made_of, stamps
 from pets_seg.report.origin import origin
 from pets_seg.report.search import next_command, only_trials, trials_table
 from pets_seg.report.sentences import answer, progress
@@ -139,7 +139,7 @@ def make_report(study: Study, reference: bool = False, made_of: str | None = Non
     page = write_page(study, folder, said, tables, examples, notes, made, reference)
     pictures = sorted(path.name for path in (folder / "figures").glob("*.png"))
     # Written last. Images that could not be had may be there the next time.
-    made_line = MADE_OF.format(made_of) if made_of and not reason else ""
+    made_line = MADE_OF.format(made_of, files_digest(folder)) if made_of and not reason else ""
     text = document(study, [*said, *_next(study), *noted], tables, made, pictures)
     write_text(folder / "report.md", text + made_line)
     return page

@@ -179,7 +179,7 @@ def _finished(config: dict[str, Any], device: torch.device, folder: RunFolder) -
         log.warning(line)
     if decoded := check_recorded(config, folder.path):
         log.info(decoded)
-    if status.get("state") != "finished" or is_damaged(folder.path, status, summary, config["train"]["epochs"]):
+    if status.get("state") != "finished" or is_damaged(folder, status, summary, config["train"]["epochs"]):
         return None
     # For a run that is continued, last.pt has them.
     check_sources(folder.path, status.get("sources"), source_digests(made_of(config)))
