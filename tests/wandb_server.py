@@ -59,6 +59,8 @@ class WandbServer:
         self.delay = 0.0
         # How many of the requests that bring rows are to fail first.
         self.stumbles = 0
+        # What stands in the paths of requests that it answers with 403.
+        self.refuses = ""
         self.closing = threading.Event()
         server = self
 
@@ -80,7 +82,9 @@ class WandbServer:
                     self.close_connection = True
                     return
                 status, reply = server.status, {}
-                if self.path.endswith("/file_stream") and server.stumbles:
+                if server.refuses and server.refuses in self.path:
+                    status = 403
+                elif self.path.endswith("/file_stream") and server.stumbles:
                     server.stumbles -= 1
                     status = 500
                 else:

@@ -23,6 +23,8 @@ PROJECT = "pets_seg"
 # server has a part of it, to which `wandb sync` would append the whole.
 ABOUT = "about"
 PARTLY = "partly-uploaded"
+WHOLE = "uploaded"
+GIVEN_UP = ("filestream: fatal error", "file transfer: upload: failed")
 
 
 def in_trial() -> bool:
@@ -53,6 +55,11 @@ def names(config: Mapping[str, Any], folder: Path, project: str | None) -> dict[
     }
 
 
+def refused(log: str) -> list[str]:
+    """Return the lines of W&B's log in which it gives up sending something, which it tells nobody else."""
+    return [line for line in log.splitlines() if any(words in line for words in GIVEN_UP)]
+
+
 def record(folder: Path, about: Mapping[str, Any]) -> None:
     """Save the names of a W&B run in its run folder, so that a later upload has the same ones."""
     write_text(folder / WANDB / f"{ABOUT}-{about['id']}.json", json.dumps(dict(about), indent=2) + "\n")
@@ -73,6 +80,11 @@ def recorded(folder: Path) -> dict[str, dict[str, Any]]:
 def partly_mark(folder: Path, run_id: str) -> Path:
     """Return the mark that the server has a part of a W&B run; older versions had one for the folder, of the id ""."""
     return folder / WANDB / (f"{PARTLY}-{run_id}" if run_id else PARTLY)
+
+
+def whole_mark(folder: Path, run_id: str) -> Path:
+    """Return the mark that the server has all of a W&B run, as far as W&B's log says."""
+    return folder / WANDB / f"{WHOLE}-{run_id}"
 
 
 def waiting(folder: Path) -> dict[str, Path | None]:

@@ -8,7 +8,7 @@ from pets_seg.errors import InputError, reason
 from pets_seg.run_folder.lock import locked
 from pets_seg.run_folder.names import STATUS, WANDB
 from pets_seg.run_folder.reading import read_json
-from pets_seg.tracking.wandb_names import partly_mark, waiting
+from pets_seg.tracking.wandb_names import partly_mark, waiting, whole_mark
 from pets_seg.tracking.wandb_pictures import SAVED_PICTURES
 
 # What files are called from the moment on at which they are to go. `wandb sync` takes them for nothing.
@@ -23,7 +23,8 @@ def prune(folder: Path) -> None:
             size = _prune_run(run)
         # A run at work, or one that cannot be written; the others are pruned.
         except (InputError, OSError) as error:
-            print(f"{run}: {reason(error)}; its files for W&B stay")
+            said = str(error).removeprefix(f"{run}: ") if isinstance(error, InputError) else reason(error)
+            print(f"{run}: {said}; its files for W&B stay")
             continue
         freed, runs = freed + size, runs + (size > 0)
     print(f"freed {freed / 1e6:.3g} MB: files for W&B of {runs} {'run' if runs == 1 else 'runs'}, which its server has")
@@ -60,6 +61,9 @@ def _files(run: Path) -> list[Path]:
     if not finished or waiting(run) or partly_mark(run, "").exists():
         return begun
     files = [path for pattern in ("run-*-*", "offline-run-*-*") for path in place.glob(pattern) if path.is_dir()]
+    # What a killed process or an older version sent may not be all.
+    if any(not whole_mark(run, path.name.removeprefix("offline-").split("-", 2)[2]).exists() for path in files):
+        return begun
     links = [path for path in place.iterdir() if path.is_symlink()]
     pictures = run / SAVED_PICTURES
     return [*begun, *files, *links, *([pictures] if pictures.exists() else [])]

@@ -132,6 +132,7 @@ class WandbSink:
     def _open(self) -> None:
         wandb = account.quiet_wandb()
         named.remove_files(self.folder, self.about["id"])
+        named.whole_mark(self.folder, self.about["id"]).unlink(missing_ok=True)
         self.run = wandb.init(
             **{key: self.about[key] for key in INIT},
             resume="allow" if self.online else None,
@@ -178,11 +179,11 @@ class WandbSink:
         self.run.finish(exit_code=int(failed))
         if self.online:
             internal_log = Path(self.run.settings.log_internal)
-            # W&B reports this error nowhere else.
-            if internal_log.exists() and "filestream: fatal error" in internal_log.read_text("utf-8", "replace"):
-                raise RuntimeError("the server refused the figures")
+            if internal_log.exists() and named.refused(internal_log.read_text("utf-8", "replace")):
+                raise RuntimeError("the server refused figures or pictures")
             for run_id in (self.about["id"], ""):
                 named.partly_mark(self.folder, run_id).unlink(missing_ok=True)
+            named.whole_mark(self.folder, self.about["id"]).touch()
             if not named.waiting(self.folder):
                 (self.folder / SAVED_PICTURES).unlink(missing_ok=True)
         self.run, self.whole = None, True

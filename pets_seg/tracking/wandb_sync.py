@@ -14,7 +14,7 @@ from pets_seg.run_folder.lock import check_free
 from pets_seg.run_folder.names import CONFIG, STATUS, WANDB
 from pets_seg.run_folder.reading import read_json
 from pets_seg.tracking.wandb_account import check_server, key_configured, one_line_without_secrets
-from pets_seg.tracking.wandb_names import partly_mark, recorded, upload_command, waiting
+from pets_seg.tracking.wandb_names import partly_mark, recorded, refused, upload_command, waiting, whole_mark
 from pets_seg.tracking.wandb_prune import prune
 from pets_seg.tracking.wandb_sink import copy_to_wandb
 
@@ -62,6 +62,9 @@ def sync(folder: Path) -> int:
         # The server has stopped answering, and would keep each of the others waiting too.
         if not _wandb_sync(whole[first : first + AT_ONCE]):
             break
+    for run, run_id, offline in runs:
+        if offline and any(offline.glob("*.synced")):
+            whole_mark(run, run_id).touch()
     # `wandb sync` exits with 0 even if the server took nothing, and cannot read the files of a killed process.
     rest = [(run, run_id) for run, run_id, offline in runs if not (offline and any(offline.glob("*.synced")))]
     left = sum(not _complete(run, run_id) for run, run_id in rest)
@@ -101,14 +104,28 @@ def _complete(run: Path, run_id: str) -> bool:
 
 def _wandb_sync(runs: list[Path]) -> bool:
     """Hand offline runs to `wandb sync`; return whether it came to an end."""
-    command = [sys.executable, "-m", "wandb", "sync", *map(str, runs)]
+    command = [sys.executable, "-m", "wandb", "sync", *(str(run.absolute()) for run in runs)]
     with tempfile.TemporaryDirectory() as scratch:
         try:
             # Without WANDB_DIR its log would go into a folder wandb/ of the current folder.
             subprocess.run(command, check=False, timeout=PATIENCE_SYNC, env={**os.environ, "WANDB_DIR": scratch})
         except subprocess.TimeoutExpired:
             return False
+        finally:
+            _take_back(Path(scratch), runs)
     return True
+
+
+def _take_back(scratch: Path, runs: list[Path]) -> None:
+    """Mark offline runs that W&B calls uploaded although the server refused something of them, as its log says."""
+    for log in scratch.glob("**/*.log"):
+        for line in refused(log.read_text("utf-8", "replace")):
+            # Where the line does not say which run it is about, it may be any.
+            named = [offline for offline in runs if str(offline.absolute()) in line]
+            for offline in named or runs:
+                for synced in offline.glob("*.synced"):
+                    synced.unlink()
+                    partly_mark(offline.parents[1], offline.name.split("-", 3)[3]).touch()
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ from wandb_server import WandbServer
 
 from pets_seg.run_folder.lock import locked
 from pets_seg.tracking import wandb_prune
-from pets_seg.tracking.wandb_names import recorded
+from pets_seg.tracking.wandb_names import recorded, whole_mark
 from pets_seg.tracking.wandb_prune import prune
 from pets_seg.tracking.wandb_sync import waiting_runs
 
@@ -31,7 +31,7 @@ def files(run: Path) -> set[str]:
 
 
 def names(run: Path) -> set[str]:
-    return {f"about-{key}.json" for key in recorded(run)}
+    return {name for key in recorded(run) for name in (f"about-{key}.json", f"uploaded-{key}")}
 
 
 def test_only_finished_runs_that_the_server_has_are_pruned(tmp_path: Path) -> None:
@@ -78,6 +78,35 @@ def test_what_the_server_does_not_take_stays(tmp_path: Path) -> None:
     assert [path for path, _, _ in waiting_runs(tmp_path / "runs")] == [run]
 
 
+@pytest.mark.parametrize("path", ["file_stream", "/put/"])
+def test_what_the_server_refuses_stays_although_wandb_calls_it_uploaded(tmp_path: Path, path: str) -> None:
+    run = made(tmp_path / "runs" / "sweep" / "a", "finished", pictures=True)
+    with WandbServer() as server:
+        server.refuses = path
+        _, shown = sync(tmp_path / "runs", "--prune", **server.environment)
+        assert FREED.findall(shown)[0][1] == "0"
+        assert [found for found, _, _ in waiting_runs(tmp_path / "runs")] == [run]
+        # Once it takes everything, everything is sent.
+        server.refuses = ""
+        code, shown = sync(tmp_path / "runs", "--prune", **server.environment)
+        assert code == 0, shown
+        [stored] = server.runs.values()
+        assert stored.rows == [row(1), row(2)]
+        assert files(run) == names(run)
+
+
+def test_what_a_killed_process_sent_is_not_taken_for_all(tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "a"
+    with WandbServer() as server:
+        drive({"folder": str(run), "rows": 2, "killed": True}, environment=server.environment)
+        # It was continued without W&B.
+        write_folder(run, 4)
+        (run / "status.json").write_text(json.dumps({"state": "finished"}))
+        _, shown = sync(tmp_path / "runs", "--prune", **server.environment)
+    assert FREED.findall(shown)[0][1] == "0"
+    assert any(name.startswith("run-") for name in files(run))
+
+
 def test_a_removal_that_was_broken_off_leaves_nothing_to_upload(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -85,6 +114,10 @@ def test_a_removal_that_was_broken_off_leaves_nothing_to_upload(
     [offline] = (run / "wandb").glob("offline-run-*")
     [data] = offline.glob("*.wandb")
     data.with_name(f"{data.name}.synced").touch()
+    # As an older version left it, which did not look whether the server took all.
+    prune(tmp_path)
+    assert offline.exists()
+    whole_mark(run, offline.name.split("-", 3)[3]).touch()
 
     def broken_off(path: Path) -> None:
         next(path.glob("*.synced")).unlink()
@@ -96,5 +129,5 @@ def test_a_removal_that_was_broken_off_leaves_nothing_to_upload(
     monkeypatch.undo()
     assert waiting_runs(tmp_path) == []
     prune(tmp_path)
-    assert FREED.search(capsys.readouterr().out)[2] == "1"
+    assert FREED.findall(capsys.readouterr().out)[-1][1] == "1"
     assert files(run) == names(run)
