@@ -44,6 +44,7 @@ gpu:
 	$(PYTHON) experiments/gpu/visit.py $(if $(OUT),--out "$(OUT)")
 
 sync: setup
+	@case "$(PRUNE)" in ""|1) ;; *) echo "PRUNE=$(PRUNE): must be 1; leave it out to keep the files" >&2; exit 2 ;; esac
 	@$(BIN)/python -m pets_seg.tracking.wandb_sync "$(RUNS)" $(if $(filter 1,$(PRUNE)),--prune)
 
 clean:

@@ -13,6 +13,7 @@ from pets_seg.config.plain import plain
 from pets_seg.errors import InputError
 from pets_seg.machine.world import this_world
 from pets_seg.run_folder.lock import check_writable
+from pets_seg.run_folder.search import read_search
 
 RUN_NAME = "${run_name:}"
 # What all jobs of a sweep have in common.
@@ -52,4 +53,10 @@ def check_trainings(config: DictConfig, jobs: Sequence[DictConfig]) -> None:
             raise InputError(
                 f"hydra.sweep.dir={folder}: must be one folder for all jobs of a sweep; leave out what differs"
             )
-    check_writable(Path(config.hydra.sweep.dir))
+    folder = Path(config.hydra.sweep.dir)
+    check_writable(folder)
+    # The report could not be made at the end.
+    if read_search(folder) and config.report.wandb:
+        raise InputError(
+            f"report.wandb=true: {folder} holds a search, whose trials are no seeds; give another name=..."
+        )

@@ -132,4 +132,8 @@ def _start(words: list[str]) -> None:
         raise
     if Hooks.elsewhere:
         hooks, config = Hooks.elsewhere
-        hooks.on_multirun_end(config)
+        try:
+            hooks.on_multirun_end(config)
+        except BaseException:
+            tables_due.at_end()
+            raise

@@ -17,10 +17,11 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from pets_seg.command.jobs import compose_job
-from pets_seg.command.messages import boundary, one_line
+from pets_seg.command.messages import boundary, one_line, report
 from pets_seg.command.search_space import Space, described, ends, in_words, read_space
 from pets_seg.command.sweeps import listed
 from pets_seg.config.identity import resolved_identity, run_name
+from pets_seg.config.plain import plain
 from pets_seg.errors import InputError, RunError, reason
 from pets_seg.launch import NotStarted
 from pets_seg.run_folder.lock import HeldError, locked
@@ -59,6 +60,8 @@ def prepare(config: DictConfig) -> list[DictConfig]:
             f"hydra.sweeper.sampler: cannot be made with a seed ({reason(error)}); give another, e.g. "
             "hydra.sweeper.sampler._target_=optuna.samplers.RandomSampler"
         ) from None
+    if config.report.wandb:
+        raise InputError("report.wandb=true: a search has no seeds to compare there; leave it out")
     if config.task.name != "train":
         raise InputError(f"task={config.task.name}: has no Dice of validation; hydra/sweeper=optuna is for task=train")
     space, words = read_space(config)
@@ -140,7 +143,7 @@ class OptunaSweeper(Sweeper):
                 # Those of one job: with the same space they are the same.
                 "settings": _settings(compose_job(self.common, first, {})),
                 "space": described(self.space),
-                "words": None if listed(self.common) else self.words,
+                "words": None if listed(self.common) else [*self._places(), *self.words],
                 "seed": self.common.seed,
             }
             create_study(storage=storage, study_name=folder.name, direction="maximize").set_user_attr(SEARCH, known)
@@ -156,6 +159,11 @@ class OptunaSweeper(Sweeper):
             self._let_wait(trial.number)
         waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
         return study, sorted(trial.number for trial in waiting)
+
+    def _places(self) -> list[str]:
+        """Return the words of the command without which options of one's own are not found."""
+        given = plain(self.common.hydra.overrides.hydra, resolve=False)
+        return [word for word in given if word.startswith("hydra.searchpath=")]
 
     def _let_wait(self, number: int) -> None:
         """Let a trial that was asked for be one that the next command begins with."""
@@ -191,7 +199,12 @@ class OptunaSweeper(Sweeper):
                 study.tell(trial, state=TrialState.FAIL)
         if not jobs:
             return True
-        returns = self.jobs.launch([*jobs.values()], initial_job_idx=self.launched)
+        try:
+            returns = self.jobs.launch([*jobs.values()], initial_job_idx=self.launched)
+        except Exception as error:
+            # What became of the trials before is to be seen all the same; the next command begins with these.
+            report(error)
+            return False
         self.launched += len(jobs)
         goes_on = True
         for number, returned in zip(jobs, returns, strict=True):
@@ -200,7 +213,14 @@ class OptunaSweeper(Sweeper):
                 goes_on = False
                 continue
             dice = _dice(returned)
-            study.tell(number, dice, state=TrialState.FAIL if dice is None else TrialState.COMPLETE)
+            try:
+                study.tell(number, dice, state=TrialState.FAIL if dice is None else TrialState.COMPLETE)
+            except RuntimeError as error:
+                # So a sampler says that there is nothing left to try, where Optuna does not run the trials itself.
+                if "`Study.stop`" not in str(error):
+                    raise
+                print("the sampler has tried all settings")
+                goes_on = False
         return goes_on
 
 

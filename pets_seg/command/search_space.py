@@ -67,6 +67,8 @@ def _distribution(word: str, override: Override) -> "BaseDistribution":
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     value: Any = override.value()
+    if tags := set(getattr(value, "tags", ())) - ({"log"} if override.is_interval_sweep() else set()):
+        raise InputError(f"{word}: an interval may have the tag log, and nothing else a tag; leave out {min(tags)}")
     try:
         if override.is_interval_sweep():
             low, high, log = value.start, value.end, "log" in value.tags

@@ -78,7 +78,7 @@ def show_sweep(
 
 def _show_jobs(study: Study, jobs: Sequence[Run], names: Sequence[str]) -> None:
     """Print a line for each job; of more than MOST_JOBS those that finished are counted."""
-    listed = [*names] or [run.name for run in jobs]
+    listed = others = [*names] or [run.name for run in jobs]
     if len(listed) > MOST_JOBS:
         finished = {run.name for run in jobs if run.finished}
         others = [name for name in listed if name not in finished]
@@ -86,6 +86,8 @@ def _show_jobs(study: Study, jobs: Sequence[Run], names: Sequence[str]) -> None:
         listed = others[:MOST_JOBS]
     if listed:
         print(f"\n{jobs_table(study, listed, width())}")
+    if len(listed) < (left := len(others)):
+        print(f"and {left - len(listed)} more")
 
 
 def _show_reasons(states: Mapping[str, tuple[str, str]]) -> None:

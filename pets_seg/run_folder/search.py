@@ -105,4 +105,4 @@ def _trial(held: bool, number: int, state: str, value: float | None, known: str 
         named = INTERRUPTED
     if named == COMPLETE and (value is None or not math.isfinite(value)):
         raise ValueError(f"trial {number} has no value")
-    return Trial(number, named, math.nan if value is None else float(value), tuple(words), run, error)
+    return Trial(number, named, math.nan if value is None else float(value), tuple(words), escaped(run), escaped(error))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pets_seg.report.plotting.courses import Course
@@ -36,6 +36,7 @@ def as_pandas_has_it(text: str) -> pd.DataFrame | str:
     return table if fits and len(table) else "refused"
 
 
+@settings(deadline=None)
 @given(rows=st.lists(st.tuples(STEMS, *[st.one_of(NUMBERS, CELLS)] * 4), max_size=4), end=st.sampled_from(["\n", ""]))
 def test_any_table_is_what_pandas_makes_of_it(
     rows: list[tuple[str, ...]], end: str, tmp_path_factory: pytest.TempPathFactory

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from omegaconf import DictConfig
 
 from pets_seg.command.arguments import key_of, typed
@@ -16,15 +15,14 @@ from pets_seg.config.checks import check
 from pets_seg.config.options import own_option
 from pets_seg.config.parts import allow
 from pets_seg.config.plain import plain
-from pets_seg.errors import InputError, escaped, reason
+from pets_seg.errors import InputError, escaped
 from pets_seg.machine.files import write_text
 from pets_seg.report.limits import remarks
 from pets_seg.report.made_of import MADE_OF, PAGE, digest, files_digest, is_made_of, stamps
 from pets_seg.report.origin import origin
+from pets_seg.report.predicted import draw_examples
 from pets_seg.report.search import next_command, only_trials, trials_table
 from pets_seg.report.sentences import answer, progress
-from pets_seg.report.study.compare import common_seeds
-from pets_seg.report.study.examples import Example, choose_groups, choose_images
 from pets_seg.report.study.runs import Run, run_folders
 from pets_seg.report.study.study import Study, read_study
 from pets_seg.report.sweep import show_comparison, show_sweep
@@ -132,14 +130,14 @@ def make_report(study: Study, reference: bool = False, made_of: str | None = Non
 
     folder = study.folders[0]
     write_tables(study, folder)
-    examples, reason = draw_examples(study)
+    examples, reason, lasting = draw_examples(study)
     said, noted, tables = answer(study), [progress(study), *remarks(study)], tables_of(study)
     notes = [*noted, *([f"No test images are shown: {reason}."] if reason else [])]
     made = origin(study, typed)
     page = write_page(study, folder, said, tables, examples, notes, made, reference)
     pictures = sorted(path.name for path in (folder / "figures").glob("*.png"))
-    # Written last. Images that could not be had may be there the next time.
-    made_line = MADE_OF.format(made_of, files_digest(folder)) if made_of and not reason else ""
+    # Written last. Images that could not be had now may be there the next time.
+    made_line = MADE_OF.format(made_of, files_digest(folder)) if made_of and lasting else ""
     text = document(study, [*said, *_next(study), *noted], tables, made, pictures)
     write_text(folder / "report.md", text + made_line)
     return page
@@ -147,6 +145,8 @@ def make_report(study: Study, reference: bool = False, made_of: str | None = Non
 
 def publish(study: Study, given: str | None) -> str:
     """Make or renew the study's report in W&B, in the project of its runs or the `given` one; return its address."""
+    if study.searches:
+        raise InputError("report.wandb=true: the trials of a search are no seeds and are not compared; leave it out")
     records = [record for run in study.runs for record in _wandb_records(run)]
     places = {(record["entity"], record["project"]) for record in records}
     if not given and len(places) > 1:
@@ -196,46 +196,6 @@ def tables_of(study: Study) -> list[Table]:
     """Return the tables of the groups, if there are any, and one of the trials of each search."""
     groups = [] if only_trials(study) else [main_table(study), course_table(study), cost_table(study)]
     return [*groups, *map(trials_table, study.searches)]
-
-
-def draw_examples(study: Study) -> tuple[list[Example], str]:
-    """Return test images with the masks that the groups' best weights predict, or why there are none.
-
-    The masks are computed anew on the CPU: a run folder holds weights, not masks.
-    """
-    from pets_seg.evaluation.prediction import predict_test
-
-    groups = choose_groups(study)
-    if only_trials(study):
-        return [], ""
-    if not groups:
-        changed = any(group.data for group in study.groups)
-        return [], f"no run has scores of test images{' of the newest data' if changed else ''}"
-    [seed, *_] = common_seeds(groups)
-    runs = [next(run for run in group.finished if run.seed == seed) for group in groups]
-    chosen = choose_images(runs)
-    if not chosen:
-        return [], "the groups have no test image in common"
-    try:
-        predicted = [predict_test(run.folder, [stem for _, stem in chosen]) for run in runs]
-    # A user's own network may raise anything; the report is made without images.
-    except Exception as error:
-        log.debug("traceback", exc_info=True)
-        return [], reason(error)
-    images, truths, _ = predicted[0]
-    examples = []
-    for index, (kind, stem) in enumerate(chosen):
-        example = Example(kind, stem, seed, images[index], truths[index])
-        for group, run, (_, _, masks) in zip(groups, runs, predicted, strict=True):
-            example.predicted[group.name] = _resized(masks[index], len(truths[index]))
-            example.dice[group.name] = float(run.images["test"]["dice"][stem])
-        examples.append(example)
-    return examples, ""
-
-
-def _resized(mask: np.ndarray, size: int) -> np.ndarray:
-    nearest = ((np.arange(size) + 0.5) * len(mask) // size).astype(int)
-    return mask[np.ix_(nearest, nearest)]
 
 
 def _folders(names: Any) -> list[Path]:

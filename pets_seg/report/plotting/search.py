@@ -12,7 +12,7 @@ from pets_seg.report.plotting.drawing import WIDTH, Drawing, Mark, Points, grid
 from pets_seg.report.plotting.looks import COLOURS, INK, MUTED
 from pets_seg.report.search import next_command
 from pets_seg.report.study.study import Study
-from pets_seg.run_folder.search import Search, Trial
+from pets_seg.run_folder.search import COMPLETE, Search, Trial
 
 # In inches: the axes of a search.
 TALL = 1.85
@@ -55,7 +55,7 @@ def _draw(axes: Axes, search: Search) -> Points:
     # Where all are the same there is no range.
     pad = 0.08 * float(dice.max() - dice.min()) or 0.01
     low, high = dice.min() - pad, dice.max() + pad
-    without = [trial.number for trial in search.trials if trial not in complete]
+    without = [trial.number for trial in search.trials if trial.state != COMPLETE]
     axes.scatter(without, [low] * len(without), s=16, marker="x", color=MUTED, linewidths=0.8, clip_on=False, zorder=3)
     axes.set_ylim(low, high)
     axes.set_xlim(0.5, last + 0.5)
