@@ -16,7 +16,8 @@ log = logging.getLogger("pets_seg")
 def draw_examples(study: Study) -> tuple[list[Example], str, bool]:
     """Return test images with the masks that the groups' best weights predict, or why there are none.
 
-    The last value is false where another try may have images. The masks are computed anew on the CPU: a run folder holds weights, not masks.
+    The last value is false where another try may have images. The masks are computed anew on the CPU: a run folder
+    holds weights, not masks.
     """
     from pets_seg.evaluation.prediction import predict_test
 
