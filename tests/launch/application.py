@@ -23,6 +23,8 @@ from pets_seg.launch import Application
 if __name__ != "__main__":
     time.sleep(float(os.environ.get("SLOW_START", 0)))
 OWN = {own}
+# Hydra 1.4 warns of it.
+BEHAVIOUR = {"version_base": None} if hydra.__version__.startswith("1.3.") else {}
 WORDS = {"slow": 60.0, "slower": 60.0}
 
 
@@ -53,7 +55,7 @@ def once(name):
         return False
 
 
-@hydra.main(version_base=None, config_path=".", config_name="config")
+@hydra.main(config_path=".", config_name="config", **BEHAVIOUR)
 def app(cfg: DictConfig):
     with open("began", "a") as file:
         print(cfg.x, os.getpid(), os.environ.get("CUDA_VISIBLE_DEVICES"), os.environ.get("OMP_NUM_THREADS"),
