@@ -117,6 +117,7 @@ def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return jobs
 
 
+@pytest.mark.timeout(900)
 def test_slurms_jobs_are_queued_again_or_named_and_give_the_figures_of_jobs_here(
     jobs: Path, oxford: Path, tmp_path: Path
 ) -> None:
@@ -126,7 +127,7 @@ def test_slurms_jobs_are_queued_again_or_named_and_give_the_figures_of_jobs_here
     words += ["-m", "seed=0,1", "hydra/launcher=slurm", "hydra.launcher.mem_gb=3"]
     done = forked(*words, cwd=work)
     assert (done.returncode, done.stderr) == (2, "sbatch: Invalid generic resource (gres) specification\n")
-    done = command(*words, "hydra.launcher.gpus_per_node=null", cwd=work, timeout=200)
+    done = command(*words, "hydra.launcher.gpus_per_node=null", cwd=work, timeout=600)
     assert done.returncode == 1
     assert done.stderr.startswith("job 1_1: ended without a result (FAILED); its output is in ")
     assert [done.stdout.count(word) for word in ("  finished  ", " not made: its process ended")] == [1, 1], done.stdout
@@ -140,7 +141,7 @@ def test_slurms_jobs_are_queued_again_or_named_and_give_the_figures_of_jobs_here
 
 
 # Ray takes its time to start.
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1500)
 @pytest.mark.skipif(not find_spec("ray"), reason="the extra ray is not installed")
 @pytest.mark.parametrize("retries", [1, 0])
 def test_rays_jobs_are_started_again_or_named_and_give_the_figures_of_jobs_here(
@@ -155,11 +156,11 @@ def test_rays_jobs_are_started_again_or_named_and_give_the_figures_of_jobs_here(
     words += ["hydra/launcher=ray", "hydra.launcher.ray.init.address=local", "+hydra.launcher.ray.init.num_cpus=2"]
     ray = {"PYTHONPATH": str(site), "RAY_AUTH_MODE": "disabled", "RAY_ADDRESS": ""}
     if retries:
-        done = command(*words, cwd=work, **ray)
+        done = command(*words, cwd=work, timeout=300, **ray)
         assert done.returncode == 2
         assert done.stderr.startswith("hydra.launcher.ray.remote.num_gpus=1: no node has so many GPUs (at most 0 now)")
     words += [ON_CPU, f"hydra.launcher.ray.remote.max_retries={retries}"]
-    done = command(*words, cwd=work, timeout=200, **ray)
+    done = command(*words, cwd=work, timeout=600, **ray)
     first, second = (next((work / "runs" / "default").glob(f"*-s{seed}-*")) for seed in range(2))
     check_same(outcome(here / "runs" / "default" / first.name), outcome(first))
     assert (work / "killed").exists()
