@@ -130,6 +130,8 @@ def run(tmp_path: Path, oxford: Path, in_process: Command) -> Path:
     folder = tmp_path / "work" / "runs" / "default" / run_name(cfg)
     put("config.yaml", yaml.safe_dump(OmegaConf.to_container(cfg, resolve=True)))(folder)
     put("status.json", '{"state": "finished"}')(folder)
+    put("metrics.csv", "epoch,val/dice\n1,0.5\n2,0.5\n")(folder)
+    put("per_image.csv", "split,stem,dice\ntest,a,0.5\n")(folder)
     keys = ("best_epoch", "best_val_dice", "test_dice", "test_iou", "test_loss", "parameters", "macs")
     put("summary.json", json.dumps(dict.fromkeys((*keys, "peak_memory_mb", "train_seconds"), 1)))(folder)
     about = {

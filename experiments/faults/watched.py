@@ -44,12 +44,12 @@ def main() -> None:
     watch, interval = Watch(Path(sys.argv.pop(1))), float(sys.argv.pop(1))
     from pets_seg import run
     from pets_seg.command.tasks import train
-    from pets_seg.data import cache
+    from pets_seg.data import decoded
     from pets_seg.machine import files
     from pets_seg.models import checkpoint as weights
     from pets_seg.training import checkpoint, loop, record, saving, state
 
-    watch.wrap(cache, "build", lambda *_: "building the pixel cache")
+    watch.wrap(decoded, "build", lambda *_: "building the pixel cache")
     watch.wrap(train, "train", lambda *_: "training")
     watch.wrap(state.State, "use_best", lambda *_: "testing")
     watch.wrap(loop, "evaluate", lambda *_: "validating")

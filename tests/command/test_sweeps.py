@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 from conftest import tiny
+from omegaconf import DictConfig
 from processes import forked
 from test_wrong_input import refused
 
+from pets_seg.command.prepare import words_given
 from pets_seg.errors import InputError
 
 Command = Callable[..., tuple[int, str]]
@@ -41,12 +43,14 @@ def jobs(monkeypatch: pytest.MonkeyPatch, in_process: Command) -> Callable[..., 
     def stop(folder: Path) -> None:
         raise InputError("all jobs are found")
 
-    monkeypatch.setattr(
-        "pets_seg.command.tasks.train.prepare", lambda cfg, overrides: found.append(" ".join(overrides))
-    )
+    def prepare(*configs: DictConfig) -> None:
+        found.extend(" ".join(words_given(config)) for config in configs)
+
+    monkeypatch.setattr("pets_seg.command.hooks.prepare_job", prepare)
+    monkeypatch.setattr("pets_seg.command.hooks.prepare_jobs", lambda configs: prepare(*configs))
     # The last thing that is checked of a single run, and of a sweep.
     monkeypatch.setattr("pets_seg.command.hooks.check_free", stop)
-    monkeypatch.setattr("pets_seg.command.hooks.check_writable", stop)
+    monkeypatch.setattr("pets_seg.command.before_sweep.check_writable", stop)
 
     def started(*arguments: str) -> list[str]:
         found.clear()

@@ -15,9 +15,7 @@ from pets_seg.run_folder import reading
 from pets_seg.run_folder.reading import read_csv
 
 NAMES = COLUMNS["per_image"]
-CELLS = st.sampled_from(
-    ["0.1", "1", "-2", "1e-05", "", "nan", "inf", "1_0", " 1", "True", "x", "9" * 25, "+3", "-", "."]
-)
+CELLS = st.sampled_from(["0.1", "1", "-2", "1e-05", "", "nan", "inf", "1_0", " 1", "True", "x", "+3", "-", "."])
 NUMBERS = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False).map(repr), st.integers(-(2**63), 2**63 - 1).map(str)
 )
