@@ -22,21 +22,6 @@ SPACE = [
 # So that the second half of five trials is what Optuna makes of the first.
 FIVE = ["hydra.sweeper.n_trials=5", "+hydra.sweeper.sampler.n_startup_trials=2"]
 
-# What hydra-optuna-sweeper does when Hydra finds it.
-PLUGIN = """
-from dataclasses import dataclass, field
-from hydra.core.config_store import ConfigStore
-
-
-@dataclass
-class Conf:
-    _target_: str = "hydra_plugins.sweeper.Minimising"
-    defaults: list = field(default_factory=lambda: [{"sampler": "tpe"}])
-
-
-ConfigStore.instance().store(group="hydra/sweeper", name="optuna", node=Conf)
-"""
-
 
 def settings(root: Path) -> list[str]:
     words = [word for word in tiny(root) if not word.startswith("model.width")]
@@ -127,6 +112,16 @@ def test_trials_that_the_launcher_did_not_start_wait_for_the_next_command(oxford
     assert begun(more.stdout) == ["2/4", "3/4", "4/4"]
 
 
+def test_a_sampler_that_has_tried_everything_ends_the_search(oxford: Path, tmp_path: Path) -> None:
+    fixed = ["name=s", "hydra.sweeper.n_trials=5", "optimizer.lr=0.01,0.02"]
+    sampler = "hydra.sweeper.sampler._target_=optuna.samplers.BruteForceSampler"
+    ran = forked(*SEARCH, *tiny(oxford), *fixed, sampler, cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert begun(ran.stdout) == ["1/5", "2/5"]
+    assert "the sampler has tried all settings\n" in ran.stdout
+    assert sorted(trial.words[0] for trial in searched(tmp_path).complete) == ["optimizer.lr=0.01", "optimizer.lr=0.02"]
+
+
 def test_a_search_is_not_compared_and_its_next_command_runs_the_best_settings_with_new_seeds(
     oxford: Path, tmp_path: Path
 ) -> None:
@@ -181,69 +176,6 @@ def test_another_search_under_the_name_of_one_is_refused(oxford: Path, tmp_path:
         assert refused.stderr.startswith(line)
         assert refused.stderr.endswith("so give another name=...\n")
     assert len(searched(tmp_path).trials) == 1
-
-
-@pytest.mark.parametrize(
-    ("words", "line"),
-    [
-        (["optimizer.lr=interval(1e-3,1e-2)", "seed=0,1"], "seed: cannot be searched, for the best seed is luck"),
-        (["optimizer.lr=0.01"], "hydra/sweeper=optuna: nothing is searched"),
-        (["optimizer.lr=tag(log,interval(0,1))"], "optimizer.lr=tag(log,interval(0,1)): cannot be searched"),
-        (["optimizer.lr=interval(-1,1)"], "optimizer.lr=-1.0: must be"),
-        (["train.epochs=interval(1,3)"], "train.epochs=1.0: expected a whole number"),
-        (["optimizer.lr=interval(1e-3,1e-2)", "hydra.sweeper.n_trials=0"], "hydra.sweeper.n_trials=0: must be"),
-        (["optimizer.lr=interval(1e-3,1e-2)", "hydra.sweeper.sampler=null"], "hydra.sweeper.sampler: cannot be made"),
-        (["optimizer.lr=interval(1e-3,1e-2)", "task=preview"], "task=preview: has no Dice"),
-        (
-            ["optimizer.lr=interval(1e-3,1e-2)", "hydra/sweeper=basic"],
-            "optimizer.lr=interval(1e-3,1e-2): a sweep takes",
-        ),
-    ],
-)
-def test_what_cannot_be_searched_is_one_line_before_any_work(
-    words: list[str], line: str, oxford: Path, tmp_path: Path
-) -> None:
-    given = [
-        word for word in tiny(oxford) if not word.startswith(tuple(f"{word.partition('=')[0]}=" for word in words))
-    ]
-    sweeper = [] if "hydra/sweeper=basic" in words else ["hydra/sweeper=optuna"]
-    refused = forked("-m", *sweeper, *given, *words, cwd=tmp_path)
-    assert refused.returncode == 2
-    assert refused.stderr.count("\n") == 1
-    assert refused.stderr.startswith(line)
-    assert not (tmp_path / "runs").exists()
-
-
-def test_without_the_extra_one_line_says_how_to_get_it(oxford: Path, tmp_path: Path) -> None:
-    (tmp_path / "optuna.py").write_text("raise ImportError")
-    words = [*SEARCH, *tiny(oxford), "optimizer.lr=interval(1e-3,1e-2)"]
-    refused = command(*words, cwd=tmp_path, PYTHONPATH=str(tmp_path))
-    assert refused.returncode == 2
-    assert refused.stderr == "hydra/sweeper=optuna: Optuna is not there; pip install 'pets_seg[optuna]'\n"
-    assert not (tmp_path / "runs").exists()
-
-
-def test_the_plugin_of_the_same_name_may_be_installed(tmp_path: Path) -> None:
-    (tmp_path / "hydra_plugins").mkdir()
-    (tmp_path / "hydra_plugins" / "sweeper.py").write_text(PLUGIN)
-    words = ["hydra/sweeper=optuna", "--cfg=hydra", "--package=hydra.sweeper"]
-    shown = command(*words, cwd=tmp_path, PYTHONPATH=str(tmp_path))
-    assert shown.returncode == 0, shown.stderr
-    assert "_target_: hydra_plugins.pets_seg.OptunaSweeper\n" in shown.stdout
-
-
-def test_a_study_that_is_not_understood_is_refused(oxford: Path, tmp_path: Path) -> None:
-    words = [*tiny(oxford), "name=s", "optimizer.lr=0.01"]
-    assert forked("-m", *words, "seed=0,1", cwd=tmp_path).returncode == 0
-    database = tmp_path / "runs" / "s" / "study.db"
-    database.write_text("no database")
-    report = forked("task=report", "runs=runs/s", cwd=tmp_path)
-    assert report.returncode == 2
-    assert report.stdout.startswith("runs/s/study.db: cannot be read as a search (file is not a database)")
-    database.unlink()
-    # One of another program, which minimises.
-    optuna.create_study(storage=f"sqlite:///{database}", study_name="other")
-    assert "not a search of this program" in forked("task=report", "runs=runs/s", cwd=tmp_path).stdout
 
 
 def test_a_search_that_a_file_describes_ends_with_a_command_that_repeats_its_best_run(

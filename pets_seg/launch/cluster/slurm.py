@@ -50,7 +50,8 @@ class Queued:
         try:
             return self.remote(words, number, name)
         except KeyboardInterrupt:
-            # Slurm queues only jobs again that wait to be killed. One that is cancelled is no longer running.
+            # Slurm queues only jobs again that wait to be killed. One that is cancelled is no longer running. Where
+            # Slurm does not answer, one job too many, which finds its run as it is, is better than a run left alone.
             if _asked(name) in ("RUNNING", ""):
                 subprocess.run(["scontrol", "requeue", name], timeout=LONGEST, check=False)
             raise
