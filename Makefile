@@ -9,7 +9,7 @@ help:
 	@echo "make run    a small augmentation ablation on the bundled sample"
 	@echo "make test   the test suite"
 	@echo "make lint   checks of format, rules, types and imports"
-	@echo "make bench  what training costs on this machine, against other code (22 minutes)"
+	@echo "make bench  what training costs on this machine, against other code (half an hour)"
 	@echo "make gpu    tests, paces and a profile on a CUDA device, with $(PYTHON) as it is (12 minutes; OUT=FOLDER keeps them)"
 	@echo "make sync   upload to W&B what runs wrote for it while offline (RUNS=FOLDER: only those under it;"
 	@echo "            PRUNE=1: remove the files of finished runs that W&B has)"
