@@ -3,11 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUNS ?= runs
 
-.PHONY: help setup run test lint bench gpu sync clean
+.PHONY: help setup run test test-all lint bench gpu sync clean
 
 help:
 	@echo "make run    a small augmentation ablation on the bundled sample"
-	@echo "make test   the test suite"
+	@echo "make test   the tests, but for those that take longest"
+	@echo "make test-all  all tests, as continuous integration runs them"
 	@echo "make lint   checks of format, rules, types and imports"
 	@echo "make bench  what training costs on this machine, against other code (half an hour)"
 	@echo "make gpu    tests, paces and a profile on a CUDA device, with $(PYTHON) as it is (12 minutes; OUT=FOLDER keeps them)"
@@ -27,8 +28,9 @@ run: setup
 	$(BIN)/python -m pets_seg.run experiment=quickstart
 
 # Two processes of one thread each: more threads would wait for each other.
-test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(PYTEST_OPTIONS)
+test test-all: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(if $(filter test,$@),-m "not slow") \
+		$(PYTEST_OPTIONS)
 
 lint: setup
 	$(BIN)/ruff format --check .

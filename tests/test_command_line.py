@@ -67,6 +67,7 @@ def test_showing_the_configuration_imports_nothing_heavy(tmp_path: Path, argumen
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_train_then_again_then_evaluate(oxford: Path, tmp_path: Path) -> None:
     arguments = [*tiny(oxford), "tracker.mode=auto", "train.epochs=1"]
     first = command(*arguments, cwd=tmp_path)
@@ -140,6 +141,7 @@ def test_evaluating_on_other_images_takes_size_and_rule_from_the_run(oxford: Pat
     assert (data["name"], data["size"], data["boundary"]) == ("sample", 32, "background")
 
 
+@pytest.mark.slow
 def test_a_sweep_with_a_failing_job_runs_the_others_and_says_so(oxford: Path, tmp_path: Path) -> None:
     swept = ["optimizer.lr=0.01,1e30", "seed=0,1", "train.batch_size=4"]
     done = forked("-m", *tiny(oxford), "name=study", *swept, cwd=tmp_path)
@@ -158,6 +160,7 @@ def test_a_sweep_with_a_failing_job_runs_the_others_and_says_so(oxford: Path, tm
     assert "finished already" in single.stdout
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_over_twenty_jobs(oxford: Path, tmp_path: Path) -> None:
     done = forked("-m", *tiny(oxford), "train.epochs=1", "aug=strong", "seed=range(20)", cwd=tmp_path)
     assert done.returncode == 0, done.stdout
@@ -167,6 +170,7 @@ def test_memory_does_not_grow_over_twenty_jobs(oxford: Path, tmp_path: Path) -> 
     assert max(peaks[15:]) - max(peaks[5:10]) < 10
 
 
+@pytest.mark.slow
 def test_quickstart_sweeps_without_a_flag(tmp_path: Path) -> None:
     quick = ["experiment=quickstart", "train.epochs=1", "data.size=32", "model.width=2", "tracker.mode=disabled"]
     done = forked(*quick, "seed=0", cwd=tmp_path)
@@ -185,6 +189,7 @@ def test_a_wrong_command_line_is_one_line_on_stderr(tmp_path: Path) -> None:
     assert "Traceback" in command("modle=unet", cwd=tmp_path, HYDRA_FULL_ERROR="1").stderr
 
 
+@pytest.mark.slow
 def test_a_wheel_holds_all_that_a_run_needs(tmp_path: Path) -> None:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     copy = tmp_path / "source"

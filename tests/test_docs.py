@@ -161,6 +161,7 @@ def test_a_wrong_link_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     ]
 
 
+@pytest.mark.slow
 def test_commands_can_be_given(own: Path) -> None:
     assert [*commands(README)]
     replayed = own.parent / "replayed"

@@ -26,6 +26,7 @@ def data_of(root: Path) -> list[str]:
     return ["data.size=32", "train.epochs=1", "train.device=cpu", "tracker.mode=disabled"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", COMMANDS)
 def test_an_example_runs_as_printed(words: str, oxford: Path, tmp_path: Path, run: Command) -> None:
     given = shlex.split(words.replace("/my", str(tmp_path / "work")))

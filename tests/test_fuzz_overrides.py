@@ -95,6 +95,7 @@ def command_line(in_process: Command, monkeypatch: pytest.MonkeyPatch) -> Comman
     return in_process
 
 
+@pytest.mark.slow
 @settings(
     max_examples=50,
     deadline=None,

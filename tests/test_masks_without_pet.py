@@ -40,6 +40,7 @@ def strict_json(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(), parse_constant=refuse)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", SPLITS)
 def test_a_split_without_a_pet_is_told_wherever_its_dice_is_shown(
     split: str, oxford: Path, tmp_path: Path, in_process: Command
@@ -71,6 +72,7 @@ def test_a_split_without_a_pet_is_told_wherever_its_dice_is_shown(
         assert sentence in (run.parent / page).read_text()
 
 
+@pytest.mark.slow
 def test_an_image_without_a_counted_pixel_is_in_no_figure(oxford: Path, tmp_path: Path, in_process: Command) -> None:
     fill(oxford, [3, 4, 21], 3)
     words = [*tiny(oxford), "data.boundary=ignore", "loss=ce_dice"]
@@ -131,6 +133,7 @@ def test_a_split_without_a_counted_pixel_is_refused(
     assert not (tmp_path / "work" / "runs").exists()
 
 
+@pytest.mark.slow
 def test_two_processes_leave_out_what_one_does(oxford: Path, tmp_path: Path) -> None:
     fill(oxford, [3, 4, 10, 21], 3)
     words = [*tiny(oxford), "data.boundary=ignore", "optimizer=sgd", "optimizer.lr=1e-3", "scheduler=constant"]

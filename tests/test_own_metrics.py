@@ -9,6 +9,7 @@ from conftest import only_run, tiny
 from extending import Command, rows
 
 
+@pytest.mark.slow
 def test_a_finished_run_gets_a_new_metric_and_is_compared_in_it(oxford: Path, tmp_path: Path, run: Command) -> None:
     whole = ["hydra.searchpath=[file://conf]", *tiny(oxford)]
     code, shown = run("-m", *whole, "aug=none,hflip", "seed=0,1")
@@ -47,6 +48,7 @@ def test_a_finished_run_gets_a_new_metric_and_is_compared_in_it(oxford: Path, tm
     assert re.search(r"^split=test images=4 dice=\S+ iou=\S+ loss=\S+ area=0\.\d{4}$", shown, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_a_metric_of_other_settings_is_not_compared(oxford: Path, tmp_path: Path, run: Command) -> None:
     for aug, tolerance in (("none", 0.02), ("hflip", 0.02), ("vflip", 0.2)):
         words = [*tiny(oxford), f"aug={aug}", "metric=boundary_f1", f"metric.boundary_f1.tolerance={tolerance}"]

@@ -107,6 +107,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("group", "content", "reason"),
     [(group, content, reason) for group, wrong in OPTIONS.items() for content, reason in wrong.items()],

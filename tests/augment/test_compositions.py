@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 import torch
 from conftest import blocks
 from hypothesis import given, settings
@@ -52,6 +53,7 @@ def compositions(draw: st.DrawFn) -> tuple[list[dict[str, Any]], int, int, int]:
     return entries, size, draw(st.integers(1, 7)), draw(st.integers(0, 2**62))
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None, derandomize=True)
 @given(compositions())
 def test_image_and_mask_stay_together_and_the_seed_decides(

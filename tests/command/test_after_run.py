@@ -18,6 +18,7 @@ from pets_seg.report.study.runs import read_run
 from pets_seg.run_folder.folder import RunFolder
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_its_folder_a_picture_and_a_command_that_works(oxford: Path, tmp_path: Path) -> None:
     done = forked(*tiny(oxford), "aug=vflip", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -45,6 +46,7 @@ def test_a_run_ends_with_its_folder_a_picture_and_a_command_that_works(oxford: P
     assert (run / "result.png").exists()
 
 
+@pytest.mark.slow
 def test_a_picture_that_cannot_be_drawn_costs_a_line_only(
     oxford: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -129,6 +131,7 @@ def test_a_trial_of_a_wandb_sweep_is_told_of_no_other(
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", ["hydra.searchpath=[file://{}/conf]", "--config-dir={}/conf"])
 def test_an_option_of_ones_own_is_found_again_by_the_next_command(named: str, oxford: Path, tmp_path: Path) -> None:
     (tmp_path / "conf" / "aug").mkdir(parents=True)

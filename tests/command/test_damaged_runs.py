@@ -45,6 +45,7 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DAMAGES)
 def test_a_damaged_run_is_known(name: str, trained: tuple[Path, Path], tmp_path: Path) -> None:
     _, work = trained
@@ -87,6 +88,7 @@ def test_a_loss_that_is_not_finite_is_no_damage(trained: tuple[Path, Path]) -> N
     assert ", loss not finite" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_damaged_run_is_trained_again(trained: tuple[Path, Path]) -> None:
     root, work = trained
     run = next((work / "runs" / "default").glob("unet-hflip-*-s1-*"))
@@ -99,6 +101,7 @@ def test_a_damaged_run_is_trained_again(trained: tuple[Path, Path]) -> None:
     assert (run / "checkpoints" / "best.safetensors").read_bytes() == whole
 
 
+@pytest.mark.slow
 def test_unreadable_files_are_named(trained: tuple[Path, Path]) -> None:
     root, work = trained
     run = next((work / "runs" / "default").glob("unet-hflip-*-s1-*"))

@@ -32,6 +32,7 @@ def state(shown: str, aug: str, seed: int) -> str:
     return line
 
 
+@pytest.mark.slow
 def test_nothing_is_made(oxford: Path, tmp_path: Path) -> None:
     work, cache = tmp_path / "work", tmp_path / "cache"
     work.mkdir()
@@ -61,6 +62,7 @@ def test_nothing_is_made(oxford: Path, tmp_path: Path) -> None:
     assert re.findall(r"^unet-\S+", done.stdout, re.MULTILINE) == names
 
 
+@pytest.mark.slow
 def test_a_dry_run_says_how_far_each_run_is(oxford: Path, tmp_path: Path) -> None:
     words = sweep(oxford, "aug=none,hflip", "seed=0,1")
     assert forked(*sweep(oxford, "seed=0"), cwd=tmp_path).returncode == 0
@@ -106,6 +108,7 @@ def test_a_dry_run_says_how_far_each_run_is(oxford: Path, tmp_path: Path) -> Non
     assert re.search(r"to run \(anew\) +about", shown)
 
 
+@pytest.mark.slow
 def test_a_run_of_other_data_is_shown_as_refused(oxford: Path, tmp_path: Path) -> None:
     words = sweep(oxford, "seed=0,1")
     assert forked(*sweep(oxford, "seed=0"), cwd=tmp_path).returncode == 0
@@ -147,6 +150,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("words", "line"), REFUSED.items())
 def test_what_is_wrong_is_refused_as_always(words: str, line: str, in_process: Command, tmp_path: Path) -> None:
     small = [] if "task=" in words else ["model.width=4", "data.size=32", "tracker.mode=disabled"]
@@ -157,6 +161,7 @@ def test_what_is_wrong_is_refused_as_always(words: str, line: str, in_process: C
     assert not (tmp_path / "work" / "runs").exists()
 
 
+@pytest.mark.slow
 def test_nothing_is_downloaded(tmp_path: Path) -> None:
     work, cache = tmp_path / "work", tmp_path / "cache"
     work.mkdir()
@@ -181,6 +186,7 @@ def test_a_run_may_lie_in_the_folder_where_the_command_starts(oxford: Path, tmp_
     assert "\n1 to run\n" in done.stdout
 
 
+@pytest.mark.slow
 def test_jobs_elsewhere(oxford: Path, tmp_path: Path) -> None:
     words = [word for word in sweep(oxford) if word != "train.device=cpu"]
     words += ["hydra/launcher=submitit_local", "seed=0,1", DRY]
@@ -199,6 +205,7 @@ def test_jobs_elsewhere(oxford: Path, tmp_path: Path) -> None:
     assert not list((tmp_path / "runs" / "default").glob(".[sj]*"))
 
 
+@pytest.mark.slow
 def test_jobs_that_a_sweeper_chooses_later(oxford: Path, tmp_path: Path) -> None:
     (tmp_path / "hydra_plugins").mkdir()
     (tmp_path / "hydra_plugins" / "one_by_one.py").write_text(SWEEPER)

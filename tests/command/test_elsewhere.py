@@ -87,6 +87,7 @@ def test_a_run_is_evaluated_on_its_own_data_from_anywhere(projects: Path) -> Non
     assert recorded["data"]["root"] == f"{projects}/first/pets"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_hydra", [True, False])
 def test_an_older_run_is_evaluated_and_replayed_on_its_own_data(projects: Path, with_hydra: bool) -> None:
     run = run_of(projects)
@@ -129,6 +130,7 @@ def test_a_replay_has_the_runs_own_data_and_at_home_its_name(projects: Path) -> 
     assert len(list((projects / "second" / "runs" / "replay").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_a_project_that_moved_says_what_it_sought(projects: Path) -> None:
     (projects / "first").rename(projects / "renamed")
     run = run_of(projects, "renamed")
@@ -170,6 +172,7 @@ def rows(file: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(opened))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("old", [False, True])
 def test_runs_of_two_projects_are_not_taken_for_the_same(projects: Path, old: bool) -> None:
     if old:
@@ -182,6 +185,7 @@ def test_runs_of_two_projects_are_not_taken_for_the_same(projects: Path, old: bo
     assert roots == {f"{projects}/{project}/pets" for project in ("first", "second")}
 
 
+@pytest.mark.slow
 def test_the_same_folder_is_the_same_data_however_it_was_given(projects: Path) -> None:
     make_old(run_of(projects))
     for root in (f"{projects}/first/pets", "./pets"):
@@ -193,6 +197,7 @@ def test_the_same_folder_is_the_same_data_however_it_was_given(projects: Path) -
     assert [sorted(row["seed"] for row in table), "data.root" in table[0]] == [["0", "1", "1"], False]
 
 
+@pytest.mark.slow
 def test_swept_roots_keep_their_words_in_a_report(projects: Path) -> None:
     shutil.copytree(projects / "second" / "pets", projects / "first" / "other")
     done = forked("-m", *SMALL, "name=roots", "data.root=pets,other", "report.baseline=other", cwd=projects / "first")

@@ -117,6 +117,7 @@ def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return jobs
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_slurms_jobs_are_queued_again_or_named_and_give_the_figures_of_jobs_here(
     jobs: Path, oxford: Path, tmp_path: Path
@@ -140,6 +141,7 @@ def test_slurms_jobs_are_queued_again_or_named_and_give_the_figures_of_jobs_here
     assert re.search("^srun .* --cpus-per-task=2 ", script, re.M)
 
 
+@pytest.mark.slow
 # Ray takes its time to start.
 @pytest.mark.timeout(1500)
 @pytest.mark.skipif(not find_spec("ray"), reason="the extra ray is not installed")

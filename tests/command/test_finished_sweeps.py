@@ -55,6 +55,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return train(tmp_path_factory)
 
 
+@pytest.mark.slow
 def test_it_shows_the_same_without_torch_and_writes_nothing(
     trained: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -82,6 +83,7 @@ def test_it_shows_the_same_without_torch_and_writes_nothing(
     assert without_times(capfd.readouterr().out) == done.stdout
 
 
+@pytest.mark.slow
 def test_a_wrong_value_is_refused_as_in_any_sweep(trained: tuple[Path, Path]) -> None:
     root, work = trained
     for word, line in (
@@ -96,6 +98,7 @@ def test_a_wrong_value_is_refused_as_in_any_sweep(trained: tuple[Path, Path]) ->
         assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_the_page_is_written_if_a_run_changed_or_a_part_of_it_is_not_there(trained: tuple[Path, Path]) -> None:
     root, work = trained
     folder = work / "runs" / "default"
@@ -122,6 +125,7 @@ def test_the_page_is_written_if_a_run_changed_or_a_part_of_it_is_not_there(train
     (run / "summary.json").write_text(summary)
 
 
+@pytest.mark.slow
 def test_a_new_metric_is_scored_once(trained: tuple[Path, Path]) -> None:
     root, work = trained
     done = forked(*sweep(root, "metric=boundary_f1"), cwd=work)
@@ -135,6 +139,7 @@ def test_a_new_metric_is_scored_once(trained: tuple[Path, Path]) -> None:
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
 
 
+@pytest.mark.slow
 def test_restart_trains_and_other_data_and_commits_are_told(oxford: Path, tmp_path: Path) -> None:
     words = [*sweep(oxford)[:-2], "aug=none", "seed=0,1"]
     assert forked(*words, cwd=tmp_path).returncode == 0
@@ -157,6 +162,7 @@ def test_restart_trains_and_other_data_and_commits_are_told(oxford: Path, tmp_pa
     assert "finished already" not in done.stdout
 
 
+@pytest.mark.slow
 def test_code_of_ones_own_is_compared_without_an_import(oxford: Path, tmp_path: Path) -> None:
     for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -181,6 +181,7 @@ def test_a_child_says_of_the_gpus_what_this_process_finds() -> None:
     assert cuda._told_by_child(os.environ.get("CUDA_VISIBLE_DEVICES")) == cuda._found()
 
 
+@pytest.mark.slow
 def test_jobs_elsewhere_give_the_sweep_their_names_and_the_figures_of_jobs_here(oxford: Path, tmp_path: Path) -> None:
     here, work = tmp_path / "here", tmp_path / "work"
     here.mkdir()
@@ -211,6 +212,7 @@ def test_jobs_elsewhere_give_the_sweep_their_names_and_the_figures_of_jobs_here(
     assert list((work / "runs" / "default").glob(".jobs-*")) == []
 
 
+@pytest.mark.slow
 def test_a_job_elsewhere_that_cannot_have_its_device_fails_alone(oxford: Path, tmp_path: Path) -> None:
     done = command("-m", *tiny(oxford), "train.epochs=1", "train.precision=fp16,fp32", SUBMITIT, cwd=tmp_path)
     assert done.returncode == 1, done.stderr
@@ -222,6 +224,7 @@ def test_a_job_elsewhere_that_cannot_have_its_device_fails_alone(oxford: Path, t
     assert line in (tmp_path / "runs" / "default" / named / "train.log").read_text()
 
 
+@pytest.mark.slow
 def test_a_sweep_of_which_no_job_begins_has_not_started(oxford: Path, tmp_path: Path) -> None:
     # What this machine lacks, the parent does not ask for.
     words = [*without_device(oxford), "train.device=cuda", "train.precision=fp16", "seed=0,1", SUBMITIT]
@@ -232,6 +235,7 @@ def test_a_sweep_of_which_no_job_begins_has_not_started(oxford: Path, tmp_path: 
     assert list((tmp_path / "runs" / "default").glob(".jobs-*")) == []
 
 
+@pytest.mark.slow
 def test_a_job_that_dies_is_named_when_the_others_are_done(oxford: Path, tmp_path: Path) -> None:
     program = ONE_JOB.format(first=str(tmp_path / "first"), begun=str(tmp_path / "runs" / "*" / "*" / "status.json"))
     words = [*tiny(oxford), "train.epochs=20", "seed=0,1", SUBMITIT]
@@ -242,6 +246,7 @@ def test_a_job_that_dies_is_named_when_the_others_are_done(oxford: Path, tmp_pat
     assert done.stdout.count(" not made: its process ended unexpectedly") == 1
 
 
+@pytest.mark.slow
 def test_other_tasks_elsewhere_say_what_failed(oxford: Path, tmp_path: Path) -> None:
     assert command(*tiny(oxford), "train.epochs=1", cwd=tmp_path).returncode == 0
     words = ["task=evaluate", f"checkpoint={only_run(tmp_path)}", "split=test,valid", "train.device=cuda", SUBMITIT]

@@ -94,6 +94,7 @@ def test_weights_that_know_the_test_images_are_no_start_unnoticed(tmp_path: Path
     assert "the run was trained on" in shown
 
 
+@pytest.mark.slow
 def test_what_unrecorded_weights_were_trained_on_stays_unknown(tmp_path: Path, root: Path, trained: Path) -> None:
     (trained / "data.csv").unlink()
     weights = tmp_path / "w.safetensors"
@@ -109,6 +110,7 @@ def test_what_unrecorded_weights_were_trained_on_stays_unknown(tmp_path: Path, r
         assert "cannot be checked" in shown
 
 
+@pytest.mark.slow
 def test_the_range_of_pictures_goes_with_the_checkpoint(tmp_path: Path) -> None:
     root = tmp_path / "data"
     for path in write(root).glob("images/*.png"):

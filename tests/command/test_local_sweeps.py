@@ -110,6 +110,7 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     return root, words
 
 
+@pytest.mark.slow
 def test_figures_are_those_of_the_ordinary_launcher(oxford: Path, tmp_path: Path) -> None:
     here, work = tmp_path / "here", tmp_path / "work"
     words = [*tiny(oxford), *SAVED, "aug=none,hflip", "seed=0,1"]
@@ -139,6 +140,7 @@ def test_figures_are_those_of_the_ordinary_launcher(oxford: Path, tmp_path: Path
     assert not any("Traceback" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_a_run_whose_process_dies_is_continued(long: tuple[Path, list[str]], tmp_path: Path) -> None:
     root, words = long
     process = begin(tmp_path, words)
@@ -158,6 +160,7 @@ def test_a_run_whose_process_dies_is_continued(long: tuple[Path, list[str]], tmp
     check_alike(root, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_run_whose_process_dies_twice_has_failed(long: tuple[Path, list[str]], tmp_path: Path) -> None:
     root, words = long
     process = begin(tmp_path, [*words, "existing=restart"])
@@ -181,6 +184,7 @@ def test_a_run_whose_process_dies_twice_has_failed(long: tuple[Path, list[str]],
     check_alike(root, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_sweep_that_is_stopped_is_continued(
     long: tuple[Path, list[str]], tmp_path: Path, number: signal.Signals
@@ -206,6 +210,7 @@ def test_a_sweep_that_is_stopped_is_continued(
     check_alike(root, tmp_path)
 
 
+@pytest.mark.slow
 def test_jobs_that_fail_are_named_with_their_reasons(oxford: Path, tmp_path: Path) -> None:
     words = [*tiny(oxford), "optimizer=sgd", "optimizer.lr=0.1,1e30,2e30", "hydra.launcher.stop_after=1"]
     code, shown = end(begin(tmp_path, [*words, "hydra.launcher.slots=1"]))

@@ -14,6 +14,7 @@ def look(shown: str) -> list[str]:
     return shlex.split(shown.partition("; look: ")[2].splitlines()[0])[3:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [[], ["data.normalisation=raw"]])
 def test_the_command_that_is_shown_works(tmp_path: Path, more: list[str]) -> None:
     done = forked(*SETTINGS, f"data.root={write(tmp_path / 'data')}", *more, cwd=tmp_path)

@@ -43,6 +43,7 @@ def summary(work: Path, run: str, name: str = "s") -> dict[str, float]:
     return json.loads((work / "runs" / name / run / "summary.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_search_maximises_validation_dice_and_goes_on_after_a_kill_as_if_it_had_not_been_cut(
     oxford: Path, tmp_path: Path
 ) -> None:
@@ -77,6 +78,7 @@ def test_a_search_maximises_validation_dice_and_goes_on_after_a_kill_as_if_it_ha
     assert third.stdout.split("Search in")[1] == again.stdout.split("Search in")[1]
 
 
+@pytest.mark.slow
 def test_a_failed_trial_stops_no_other_and_the_same_settings_are_not_trained_again(
     oxford: Path, tmp_path: Path
 ) -> None:
@@ -101,6 +103,7 @@ def test_a_failed_trial_stops_no_other_and_the_same_settings_are_not_trained_aga
     assert begun(more.stdout) == ["7/7"]
 
 
+@pytest.mark.slow
 def test_trials_that_the_launcher_did_not_start_wait_for_the_next_command(oxford: Path, tmp_path: Path) -> None:
     fixed = ["optimizer=sgd", "name=s", "hydra.sweeper.n_trials=4", "hydra.sweeper.n_jobs=2", "optimizer.lr=1e30,2e30"]
     local = ["hydra/launcher=local", "hydra.launcher.slots=1", "hydra.launcher.stop_after=1"]
@@ -122,6 +125,7 @@ def test_a_sampler_that_has_tried_everything_ends_the_search(oxford: Path, tmp_p
     assert sorted(trial.words[0] for trial in searched(tmp_path).complete) == ["optimizer.lr=0.01", "optimizer.lr=0.02"]
 
 
+@pytest.mark.slow
 def test_a_search_is_not_compared_and_its_next_command_runs_the_best_settings_with_new_seeds(
     oxford: Path, tmp_path: Path
 ) -> None:
@@ -163,6 +167,7 @@ def test_a_search_is_not_compared_and_its_next_command_runs_the_best_settings_wi
     assert not re.search(r"^optimizer\.lr=\S+ ", mixed.stdout.split("left out:")[1], re.M)
 
 
+@pytest.mark.slow
 def test_another_search_under_the_name_of_one_is_refused(oxford: Path, tmp_path: Path) -> None:
     words = [*SEARCH, *tiny(oxford), "name=s", "hydra.sweeper.n_trials=1"]
     assert forked(*words, "optimizer.lr=interval(0.001,0.01)", cwd=tmp_path).returncode == 0
@@ -194,6 +199,7 @@ def test_a_search_that_a_file_describes_ends_with_a_command_that_repeats_its_bes
     assert f" -m replay=runs/tuned/{best.run} seed=1,2,3,4,5 name=tuned-seeds\n" in ran.stdout
 
 
+@pytest.mark.slow
 def test_two_commands_are_not_at_one_search(oxford: Path, tmp_path: Path) -> None:
     from filelock import FileLock
 

@@ -68,6 +68,7 @@ def test_the_digest_is_in_status_summary_and_checkpoint(trained: Path) -> None:
     assert len((trained / "data.csv").read_text().splitlines()) == COUNT + 1
 
 
+@pytest.mark.slow
 def test_a_finished_run_of_other_data_is_not_finished_already(tmp_path: Path, root: Path, trained: Path) -> None:
     before = {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
     write(root, inverted=True)
@@ -90,6 +91,7 @@ def test_a_finished_run_of_other_data_is_not_finished_already(tmp_path: Path, ro
     assert status(trained)["data"]["digest"] != json.loads(before[trained / "status.json"])["data"]["digest"]
 
 
+@pytest.mark.slow
 def test_a_sweep_says_which_runs_it_did_not_do(tmp_path: Path, root: Path) -> None:
     command = ["-m", *SETTINGS, f"data.root={root}"]
     assert forked(*command, "seed=0", cwd=tmp_path).returncode == 0
@@ -137,6 +139,7 @@ def test_a_run_of_an_older_version_stays_valid_and_its_data_unknown(tmp_path: Pa
     assert "did not record its training images (data.csv): that none of these" in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_another_decoding_alone_is_told(tmp_path: Path, root: Path, trained: Path) -> None:
     content = status(trained)
     decoded = content["data"].pop("decoded")
@@ -152,6 +155,7 @@ def test_another_decoding_alone_is_told(tmp_path: Path, root: Path, trained: Pat
         assert (done.stdout + done.stderr).count("decoded to other pixels than in training") == times
 
 
+@pytest.mark.slow
 def test_settings_of_the_data_may_refer_to_others(tmp_path: Path, root: Path) -> None:
     command = [*SETTINGS, "seed=3", "train.batch_size=32", f"name={root.name}"]
     referring = ["data.split_seed=${seed}", "data.size=${train.batch_size}", "data.root=${name}"]
@@ -170,6 +174,7 @@ def test_more_epochs_in_a_folder_that_is_given_relative(tmp_path: Path, root: Pa
     assert "is finished with train.epochs=1; this is another run" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_project_that_was_moved_is_one_study(tmp_path: Path) -> None:
     before, after = tmp_path / "before", tmp_path / "after"
     write(before / "data")
@@ -183,6 +188,7 @@ def test_a_project_that_was_moved_is_one_study(tmp_path: Path) -> None:
         assert [row["state"] for row in csv.DictReader(file)] == ["finished"] * 2
 
 
+@pytest.mark.slow
 def test_a_replay_says_that_the_data_have_changed(tmp_path: Path, root: Path, trained: Path) -> None:
     command = [f"replay={trained}", "tracker.mode=disabled"]
 

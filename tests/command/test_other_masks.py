@@ -32,6 +32,7 @@ def root(tmp_path: Path) -> Path:
     return write(tmp_path / "data")
 
 
+@pytest.mark.slow
 def test_a_report_says_how_each_group_reads_its_masks(tmp_path: Path, root: Path) -> None:
     swept = "data.mask_values={pet:[255]},{pet:[100]}"
     done = forked("-m", *SETTINGS, f"data.root={root}", swept, "seed=0,1", cwd=tmp_path)
@@ -46,6 +47,7 @@ def test_a_report_says_how_each_group_reads_its_masks(tmp_path: Path, root: Path
     assert f"data.mask_values.pet.0=255 {ALONE}" in " ".join(done.stdout.split()), done.stderr
 
 
+@pytest.mark.slow
 def test_evaluations_against_other_masks_do_not_replace_each_other(tmp_path: Path, root: Path) -> None:
     own = "data.mask_values={pet:[255]}"
     assert forked(*SETTINGS, f"data.root={root}", own, cwd=tmp_path).returncode == 0
@@ -79,6 +81,7 @@ def test_evaluations_against_other_masks_do_not_replace_each_other(tmp_path: Pat
     assert evaluate("data=folder", f"data.root={other}", "data.range=null")[0] == f"all-folder-{there}"
 
 
+@pytest.mark.slow
 def test_a_range_that_does_nothing_is_refused_by_every_task(tmp_path: Path, root: Path) -> None:
     command = [*SETTINGS, f"data.root={root}", "data.mask_threshold=20"]
     assert forked(*command, cwd=tmp_path).returncode == 0

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from conftest import command, tiny
 
 SWEEPER = """
@@ -13,6 +14,7 @@ class OneByOne(BasicSweeper):
 """
 
 
+@pytest.mark.slow
 def test_a_sweep_of_another_sweeper_ends_with_the_runs_it_made(oxford: Path, tmp_path: Path) -> None:
     (tmp_path / "hydra_plugins").mkdir()
     (tmp_path / "hydra_plugins" / "one_by_one.py").write_text(SWEEPER)

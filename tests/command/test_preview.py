@@ -16,6 +16,7 @@ from pets_seg.command.tasks.preview import DRAWS, describe, draw
 Command = Callable[..., tuple[int, str]]
 
 
+@pytest.mark.slow
 def test_a_sweep_draws_a_picture_for_each_option(oxford: Path, tmp_path: Path) -> None:
     data = ["data=oxford_pet", f"data.root={oxford}"]
     done = forked("-m", "task=preview", "aug=none,elastic,strong", *data, cwd=tmp_path)
@@ -43,6 +44,7 @@ def cells(picture: Image.Image) -> list[np.ndarray]:
     return [np.asarray(picture.crop(box).resize((32, 96)), float) for box in boxes]
 
 
+@pytest.mark.slow
 def test_the_same_command_draws_the_same_picture_and_another_setting_another(
     oxford: Path, tmp_path: Path, in_process: Command
 ) -> None:

@@ -141,6 +141,7 @@ def test_what_is_ambiguous_is_shown_quoted_for_a_shell(
     assert read(proposed) == value
 
 
+@pytest.mark.slow
 def test_a_run_and_a_sweep_of_such_folders(tmp_path: Path) -> None:
     for name in ("Fotos Jürgen", "Özil", "猫"):
         write_oxford(tmp_path / name)

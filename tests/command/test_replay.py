@@ -23,6 +23,7 @@ def figures(run: Path) -> tuple:
     return rows, (run / "per_image.csv").read_bytes(), weights
 
 
+@pytest.mark.slow
 def test_a_replayed_run_gives_every_bit_again(oxford: Path, tmp_path: Path, in_process: Command) -> None:
     settings = ["aug=strong", "aug.operations.0.p=0.3", "optimizer=muon", "optimizer.betas=[0.8,0.95]", "train.ema=0.5"]
     code, shown = in_process(*tiny(oxford), *settings, "loss=ce_dice", "scheduler=cosine", "seed=7")
@@ -48,6 +49,7 @@ def threads() -> Iterator[int]:
     torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 def test_a_replay_has_the_threads_of_the_run(
     oxford: Path, tmp_path: Path, in_process: Command, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,7 @@ HEAD = "test Dice against none, in points (95 % CI):"
 MADE = {"multirun.yaml", "report.html", "report.md", "runs.csv", "comparison.csv", "figures"}
 
 
+@pytest.mark.slow
 def test_a_sweep_that_dies_has_its_tables_and_ends_with_its_report_when_it_is_continued(
     oxford: Path, tmp_path: Path, in_process: Command
 ) -> None:
@@ -87,6 +88,7 @@ def test_a_baseline_that_no_group_is_stops_it(tmp_path: Path, in_process: Comman
     assert not (tmp_path / "work" / "a" / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_a_sweep_whose_baseline_is_not_there_is_compared_all_the_same(
     oxford: Path, tmp_path: Path, in_process: Command
 ) -> None:
@@ -132,6 +134,7 @@ def study(oxford: Path, tmp_path: Path) -> list[str]:
     return [f"--config-dir={tmp_path / 'conf'}", "experiment=study"]
 
 
+@pytest.mark.slow
 def test_a_study_ends_with_its_own_lines_if_it_is_as_in_its_file(study: list[str], in_process: Command) -> None:
     code, shown = in_process(*study)
     assert code == 0, shown

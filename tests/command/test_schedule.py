@@ -128,6 +128,7 @@ def test_ten_thousand_jobs_are_estimated_in_a_second(tmp_path: Path) -> None:
     assert time.perf_counter() - started < 10
 
 
+@pytest.mark.slow
 def test_a_sweep_says_which_job_it_is_at_and_what_is_left(oxford: Path, tmp_path: Path) -> None:
     sweep = ["-m", *tiny(oxford)]
     first = forked(*sweep, "aug=none,hflip", "seed=0,1", cwd=tmp_path)

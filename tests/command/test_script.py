@@ -20,6 +20,7 @@ print(run_config(cfg))
 """
 
 
+@pytest.mark.slow
 def test_a_script_makes_the_run_of_the_command_line(oxford: Path, tmp_path: Path) -> None:
     settings = [*tiny(oxford), "aug=elastic"]
     done = subprocess.run(

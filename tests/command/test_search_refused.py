@@ -76,6 +76,7 @@ def test_the_plugin_of_the_same_name_may_be_installed(tmp_path: Path) -> None:
     assert "_target_: hydra_plugins.pets_seg.OptunaSweeper\n" in shown.stdout
 
 
+@pytest.mark.slow
 def test_a_study_that_is_not_understood_is_refused(oxford: Path, tmp_path: Path) -> None:
     words = [*tiny(oxford), "name=s", "optimizer.lr=0.01"]
     assert forked("-m", *words, "seed=0,1", cwd=tmp_path).returncode == 0

@@ -51,6 +51,7 @@ def end(process) -> int:
     return process.exitcode
 
 
+@pytest.mark.slow
 def test_two_processes_train_each_run_once_and_both_compare_all(oxford: Path, tmp_path: Path) -> None:
     work = tmp_path / "work"
     first, second = begin(work, ["-m", *tiny(oxford), "seed=0,1"])
@@ -66,6 +67,7 @@ def test_two_processes_train_each_run_once_and_both_compare_all(oxford: Path, tm
     assert shown[0].count("  finished  ") == 2
 
 
+@pytest.mark.slow
 def test_a_run_whose_process_was_killed_is_taken_over_and_continued(oxford: Path, tmp_path: Path) -> None:
     work = tmp_path / "work"
     first, second = begin(work, ["-m", *tiny(oxford), *SAVED, "seed=0,1"])
@@ -82,6 +84,7 @@ def test_a_run_whose_process_was_killed_is_taken_over_and_continued(oxford: Path
     assert two.count("  finished  ") == 2
 
 
+@pytest.mark.slow
 def test_what_the_other_process_failed_at_is_tried_once(oxford: Path, tmp_path: Path) -> None:
     work = tmp_path / "work"
     bad = ["-m", *tiny(oxford), "optimizer=sgd", "optimizer.lr=1e30", "seed=0"]
@@ -95,6 +98,7 @@ def test_what_the_other_process_failed_at_is_tried_once(oxford: Path, tmp_path: 
     assert two.count(f" failed: {line}") == 1
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_waiting_at_once(oxford: Path, tmp_path: Path) -> None:
     work = tmp_path / "work"
     first, second = begin(work, ["-m", *tiny(oxford), "seed=0,1"])
@@ -105,6 +109,7 @@ def test_ctrl_c_ends_the_waiting_at_once(oxford: Path, tmp_path: Path) -> None:
     first.join()
 
 
+@pytest.mark.slow
 def test_a_sweeper_that_needs_the_figure_of_a_run_waits_for_it_in_its_job(oxford: Path, tmp_path: Path) -> None:
     work = tmp_path / "work"
     (work / "hydra_plugins").mkdir(parents=True)

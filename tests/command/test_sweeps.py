@@ -123,6 +123,7 @@ def test_what_cannot_be_one_sweep(arguments: str, line: str, conf: Path, in_proc
     refused(*in_process(f"--config-dir={conf}", *arguments.split()), line, tmp_path)
 
 
+@pytest.mark.slow
 def test_two_commands_of_one_name_compare_networks_with_settings_of_their_own(
     oxford: Path, in_process: Command
 ) -> None:

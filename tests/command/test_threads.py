@@ -18,6 +18,7 @@ from pets_seg.report.study.study import read_study
 EPOCH = "pets_seg.training.loop.write_epoch"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
 def test_a_run_is_continued_with_the_threads_that_it_was_begun_with(oxford: Path, tmp_path: Path) -> None:
     words = [*tiny(oxford), *SAVED]
@@ -53,6 +54,7 @@ def test_threads_that_this_machine_lacks_are_told(
     assert sentence.startswith(f"{status.parent.name} was continued with another number of threads than before")
 
 
+@pytest.mark.slow
 def test_groups_that_mix_numbers_of_threads_are_told(oxford: Path, tmp_path: Path) -> None:
     assert finish(tmp_path / "work", ["-m", *tiny(oxford), "aug=none,hflip", "seed=0,1"]) == 0
     sweep = tmp_path / "work" / "runs" / "default"

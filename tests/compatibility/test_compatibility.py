@@ -68,6 +68,7 @@ def test_a_finished_run_is_evaluated_with_its_own_figures(old: dict[int, Path], 
     assert float(figures["loss"]) == pytest.approx(summary(old[0])["test_loss"], abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_continued_where_it_was(old: dict[int, Path], tmp_path: Path) -> None:
     done = forked(*arguments(1), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -76,6 +77,7 @@ def test_a_killed_run_is_continued_where_it_was(old: dict[int, Path], tmp_path: 
     assert sorted(path.name for path in (tmp_path / "runs" / "old").iterdir()) == sorted(p.name for p in old.values())
 
 
+@pytest.mark.slow
 def test_a_run_is_replayed_under_its_own_name(old: dict[int, Path], tmp_path: Path) -> None:
     done = forked(f"replay={old[0]}", "train.device=cpu", "tracker.mode=disabled", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -83,6 +85,7 @@ def test_a_run_is_replayed_under_its_own_name(old: dict[int, Path], tmp_path: Pa
     assert summary(replayed)["test_dice"] == pytest.approx(EXPECTED["0"], abs=ROUNDING)
 
 
+@pytest.mark.slow
 def test_runs_are_compared_with_those_made_now(old: dict[int, Path], tmp_path: Path) -> None:
     new = [word for word in arguments(0) if not word.startswith("seed=")]
     done = forked("-m", *new, "aug=none,crop", "seed=0", cwd=tmp_path)

@@ -39,6 +39,7 @@ def test_a_run_a_file_in_it_and_a_file_of_weights_are_understood(
             find_weights(named)
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None)
 @given(first=st.binary(max_size=50), second=st.binary(max_size=50))
 def test_the_bytes_of_the_weights_decide_the_name_and_their_place_does_not(

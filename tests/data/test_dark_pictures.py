@@ -155,6 +155,7 @@ def test_the_bundled_sample_has_no_dark_picture(tmp_path: Path) -> None:
     assert ensure_decoded({**sample, "cache_dir": str(tmp_path)})[1].warnings() == []
 
 
+@pytest.mark.slow
 def test_the_command_line_says_which_pictures_are_almost_black(tmp_path: Path) -> None:
     common, dark, *_ = MIXED["12 bits among 16"]
     write(tmp_path / "few", mixed(common, dark, FEW))

@@ -186,6 +186,7 @@ file_names = st.text(st.characters(exclude_categories=(), exclude_characters="/\
 raw_names = st.binary(min_size=1, max_size=60).map(lambda name: name.replace(b"/", b"_").replace(b"\0", b"_"))
 
 
+@pytest.mark.slow
 @seldom
 @given(st.lists(st.tuples(st.one_of(file_names, raw_names), st.sampled_from([b".png", b".JPG", b".gif", b""]))))
 def test_any_file_names_in_a_folder(files: list[tuple[bytes, bytes]]) -> None:

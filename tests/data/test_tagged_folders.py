@@ -55,6 +55,7 @@ def agrees(image: np.ndarray, trimap: np.ndarray) -> bool:
     return ((image.mean(0) > 120) == (trimap == 1)).mean() > 0.85
 
 
+@pytest.mark.slow
 def test_tags_that_some_masks_contradict_are_not_honoured_without_a_word(tmp_path: Path) -> None:
     wanted = folder(tmp_path / "data", [6, 8, 3, 1], STORES)
     said = (

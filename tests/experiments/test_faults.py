@@ -71,6 +71,7 @@ def test_what_a_run_is_doing_stands_in_a_file(tmp_path: Path) -> None:
     sys.modules.pop("watched")
 
 
+@pytest.mark.slow
 def test_the_watched_command_line_trains(tmp_path: Path) -> None:
     script = Path(importlib.import_module("watched").__file__ or "")
     settings = [

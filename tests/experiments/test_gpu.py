@@ -40,6 +40,7 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Load:
         sys.modules.pop(name, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "width", "size"), [("unet", 4, 64), ("resnet34_unet", 8, 64)])
 def test_the_reckoning_counts_what_the_network_multiplies(name: str, width: int, size: int, load: Load) -> None:
     reckoning = load("reckoning")
@@ -190,6 +191,7 @@ def test_without_a_gpu_a_visit_says_so_in_one_line(
     assert capsys.readouterr().err == "make gpu: no CUDA device here\n"
 
 
+@pytest.mark.slow
 def test_a_visit_leaves_its_table_in_a_folder(tmp_path: Path) -> None:
     words = ["--device", "cpu", "--trial", "--only", "kernels", "--out", str(tmp_path / "kept")]
     done = subprocess.run([sys.executable, GPU / "visit.py", *words], cwd=tmp_path, capture_output=True, text=True)

@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SPEED = Path(__file__).parents[2] / "experiments" / "precision" / "speed.py"
 
 
+@pytest.mark.slow
 def test_the_table_has_the_images_per_second_of_both_precisions() -> None:
     cases = ["unet 2 32"]
     command = [sys.executable, str(SPEED), "--seconds", "0.01", "--rounds", "1", "--cases", ",".join(cases)]

@@ -45,6 +45,7 @@ SMALL = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", SMALL)
 def test_a_part_fills_its_tables(part: str, load: object) -> None:
     tables = list(load(part, **SMALL[part]).tables(CPU, 0.01))
@@ -56,6 +57,7 @@ def test_a_part_fills_its_tables(part: str, load: object) -> None:
         assert all(cell for cell in rows[0].values())
 
 
+@pytest.mark.slow
 def test_a_setting_that_cannot_be_measured_loses_no_other(load: object, capsys: pytest.CaptureFixture[str]) -> None:
     small = (["model=unet", "model.width=2", "data.size=32"], 1, [[], ["train.epochs=0"]])
     [(_, rows)] = load("settings", CASES={"small": small}).tables(CPU, 0.01)
@@ -63,6 +65,7 @@ def test_a_setting_that_cannot_be_measured_loses_no_other(load: object, capsys: 
     assert "small train.epochs=0: " in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_page_holds_the_machine_and_every_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], load: object
 ) -> None:

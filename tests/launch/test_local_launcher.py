@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import application
+import pytest
 import yaml
 from application import LOCAL, began, begin, progress, states, sweep, write
 from processes import wait_for
@@ -73,6 +74,7 @@ def test_the_jobs_of_all_rounds_of_a_sweep_are_in_one_file(tmp_path: Path) -> No
     assert [path.name for path in (tmp_path / "out").iterdir() if path.name.startswith(".")] == []
 
 
+@pytest.mark.slow
 def test_on_a_terminal_the_jobs_that_run_are_below_those_that_ended(tmp_path: Path) -> None:
     write(tmp_path)
     ours, theirs = pty.openpty()

@@ -131,6 +131,7 @@ def open_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("user", ["nobody", "oneself"])
 def test_a_command_without_a_home_trains_and_keeps_its_wandb_files(user: str, open_folder: Path, oxford: Path) -> None:
     # The data of this test are in folders of its own user.
@@ -158,6 +159,7 @@ def test_a_command_without_a_home_trains_and_keeps_its_wandb_files(user: str, op
     assert list(open_folder.glob("pets_seg-*/.cache/pets_seg/pixels/*/index.json"))
 
 
+@pytest.mark.slow
 def test_a_command_may_start_in_a_folder_of_any_name(oxford: Path, tmp_path: Path) -> None:
     arguments = [*tiny(oxford), "train.epochs=1", "tracker.mode=offline"]
     odd = tmp_path / "a b'c\"d=e#f%g{h}[i],j*?k\\l\nm~é$n"

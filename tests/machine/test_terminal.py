@@ -72,6 +72,7 @@ def test_a_sign_that_the_encoding_lacks_is_written_otherwise(encoding: str, show
     assert done.stdout.decode(encoding).strip() == shown
 
 
+@pytest.mark.slow
 def test_a_sweep_whose_reader_has_left_writes_its_page(oxford: Path, tmp_path: Path) -> None:
     small = " ".join([*tiny(oxford), "train.epochs=1", "name=study"])
     line = f"{sys.executable} -m pets_seg.run -m {small} aug=hflip | head -1"

@@ -35,6 +35,7 @@ def parts(spec: dict[str, Any]) -> tuple[str, dict[str, Any], list[dict[str, Any
     return words, runs, grid["panelBankSectionConfig"]["panels"]
 
 
+@pytest.mark.slow
 def test_a_report_is_created_once_and_then_renewed(server: WandbServer) -> None:
     address = save_report("pets_seg: one", keys=["aug"], project=PROJECT, **ASKED)
     [(key, kept)] = server.reports.items()

@@ -73,6 +73,7 @@ def test_the_second_process_says_who_is_at_work_and_changes_nothing(
     assert json.loads((run / "status.json").read_text())["state"] == "finished"
 
 
+@pytest.mark.slow
 def test_a_real_run_in_progress_is_named(
     oxford: Path, tmp_path: Path, in_process: Callable[..., tuple[int, str]]
 ) -> None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import yaml
 from conftest import only_run, tiny
 from sweeps import CONFIG
@@ -52,6 +53,7 @@ def test_looking_for_it_needs_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_more_epochs_are_another_run_and_the_command_says_so(oxford: Path, tmp_path: Path, in_process: Command) -> None:
     words = [word for word in tiny(oxford) if not word.startswith("train.epochs")]
     code, shown = in_process(*words, "train.epochs=1")
@@ -75,6 +77,7 @@ def test_more_epochs_are_another_run_and_the_command_says_so(oxford: Path, tmp_p
     assert "finished with train.epochs=2; this is another run, which starts from the same weights again" in shown
 
 
+@pytest.mark.slow
 def test_a_sweep_says_it_of_each_run_but_not_of_its_own(oxford: Path, in_process: Command) -> None:
     words = ["-m", *(word for word in tiny(oxford) if not word.startswith("train.epochs")), "seed=0,1"]
     code, shown = in_process(*words, "train.epochs=1,2")

@@ -58,6 +58,7 @@ def test_disabled_makes_nothing(mode: str, environment: str, tmp_path: Path, mon
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_no_key_password_or_token_reaches_the_run_folder_or_the_terminal(oxford: Path, tmp_path: Path) -> None:
     secrets = {"key": "0123456789abcdef" * 2 + "01234567", "password": "s3kr1t", "token": "t0k3n"}
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
@@ -108,6 +109,7 @@ def test_status_keeps_when_it_began_and_what_ended_it(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["status.json"]
 
 
+@pytest.mark.slow
 def test_another_commit_is_pointed_out(
     oxford: Path, tmp_path: Path, in_process: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,7 +139,7 @@ def test_names_in_a_strangers_run_folder_lead_nowhere(tmp_path: Path) -> None:
     assert list(recorded(tmp_path)) == ["b"]
 
 
-class Told:
+class Decision:
     """A tracker that is told of runs that are finished."""
 
     @classmethod
@@ -151,10 +153,10 @@ class Told:
 
 
 def test_a_tracker_hears_of_a_finished_run_and_of_its_new_metrics(tmp_path: Path) -> None:
-    settings = {"name": "told", "_target_": f"{__name__}.Told"}
+    settings = {"name": "told", "_target_": f"{__name__}.Decision"}
     assert finished_already(settings, tmp_path, rescored=False) == {}
     assert not (tmp_path / "copied").exists()
-    assert finished_already(settings, tmp_path, rescored=True) == {"Told": "of before"}
+    assert finished_already(settings, tmp_path, rescored=True) == {"Decision": "of before"}
     assert (tmp_path / "copied").exists()
     (tmp_path / "trial").touch()
-    assert finished_already(settings, tmp_path, rescored=True) == {"Told": "of a trial"}
+    assert finished_already(settings, tmp_path, rescored=True) == {"Decision": "of a trial"}

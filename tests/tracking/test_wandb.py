@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from conftest import only_run, python_elsewhere, tiny
 from processes import finish
@@ -79,6 +80,7 @@ def write_folder(folder: Path, epochs: int) -> None:
         writer.writerows(row(epoch) for epoch in range(1, epochs + 1))
 
 
+@pytest.mark.slow
 def test_an_offline_run_that_was_killed_and_continued_is_one_whole_run(oxford: Path, tmp_path: Path) -> None:
     arguments = [*tiny(oxford), "tracker.mode=auto", "name=study"]
     work = tmp_path / "work"
@@ -135,6 +137,7 @@ def test_a_finished_run_that_gets_a_new_metric_is_copied_again(
     assert (after["run_id"], len(after["rows"])) == (before["run_id"], len(before["rows"]))
 
 
+@pytest.mark.slow
 def test_sync_uploads_once_and_then_only_what_is_new(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     folder = runs / "sweep" / "a"

@@ -54,6 +54,7 @@ def test_what_a_run_is_called_is_what_the_variables_say(tmp_path: Path) -> None:
     assert read["tags"] == ["unet", "crop", "adam"]
 
 
+@pytest.mark.slow
 def test_an_upload_says_what_the_variables_said_when_the_run_was_made(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     whole, killed = runs / "sweep" / "a", runs / "sweep" / "b"

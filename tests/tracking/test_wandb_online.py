@@ -98,6 +98,7 @@ def ends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[st
         yield found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["refuses", "hangs", "forbids", "dies", "falls silent", "turns away"])
 def test_whatever_a_server_does_the_run_ends_well_with_one_warning(ends: dict[str, Any], name: str) -> None:
     end = ends[name]

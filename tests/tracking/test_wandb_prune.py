@@ -34,6 +34,7 @@ def names(run: Path) -> set[str]:
     return {name for key in recorded(run) for name in (f"about-{key}.json", f"uploaded-{key}")}
 
 
+@pytest.mark.slow
 def test_only_finished_runs_that_the_server_has_are_pruned(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     done, held, ended = (
@@ -78,6 +79,7 @@ def test_what_the_server_does_not_take_stays(tmp_path: Path) -> None:
     assert [path for path, _, _ in waiting_runs(tmp_path / "runs")] == [run]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["file_stream", "/put/"])
 def test_what_the_server_refuses_stays_although_wandb_calls_it_uploaded(tmp_path: Path, path: str) -> None:
     run = made(tmp_path / "runs" / "sweep" / "a", "finished", pictures=True)

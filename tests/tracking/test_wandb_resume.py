@@ -8,6 +8,7 @@ from processes import finish, pause, start, wait_for
 from wandb_server import WandbServer
 
 
+@pytest.mark.slow
 def test_epochs_that_are_trained_again_are_not_sent_again(
     oxford: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,6 +111,7 @@ def test_weights_that_changed_after_the_run_was_named_are_no_start(tmp_path: Pat
         starting_weights(start / BEST, "0" * 64, {"name": "unet", "_target_": "pets_seg.models.unet.UNet", "width": 4})
 
 
+@pytest.mark.slow
 def test_no_imagenet_weights_are_sought_where_others_are_given(
     oxford: Path, tmp_path: Path, in_process: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,6 +127,7 @@ def test_no_imagenet_weights_are_sought_where_others_are_given(
     check_same(learned(load_file(only_run(tmp_path / "work") / BEST)), learned(load_file(start / BEST)))
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_from_its_state_and_a_lost_state_from_the_weights(oxford: Path, tmp_path: Path) -> None:
     start = write_weights(tmp_path / "start", width=4, upsampling="bilinear")
     arguments = [*tiny(oxford), *SAVED, "train.epochs=3", "train.ema=0.8", f"checkpoint={start}"]
@@ -146,6 +148,7 @@ def test_a_killed_run_goes_on_from_its_state_and_a_lost_state_from_the_weights(o
     check_same(expected, outcome(only_run(killed)))
 
 
+@pytest.mark.slow
 def test_two_processes_start_from_the_weights_too(oxford: Path, tmp_path: Path) -> None:
     start = write_weights(tmp_path / "start", width=4, upsampling="bilinear")
     done = torchrun(*tiny(oxford), *STILL, f"checkpoint={start}", cwd=tmp_path)
@@ -167,6 +170,7 @@ def test_a_script_starts_from_the_weights(
     assert f"{run}: finished already" in in_process(*words)[1]
 
 
+@pytest.mark.slow
 def test_groups_of_a_sweep_are_told_apart_by_what_they_started_from(
     oxford: Path, tmp_path: Path, in_process: Command
 ) -> None:
@@ -187,6 +191,7 @@ def test_groups_of_a_sweep_are_told_apart_by_what_they_started_from(
     assert "test Dice against checkpoint=first" in shown
 
 
+@pytest.mark.slow
 def test_a_replay_starts_from_the_same_weights_or_not_at_all(oxford: Path, tmp_path: Path, in_process: Command) -> None:
     start = write_weights(tmp_path / "work" / "start", width=4, upsampling="bilinear")
     assert in_process(*tiny(oxford), *SAVED, "checkpoint=start")[0] == 0

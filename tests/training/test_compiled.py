@@ -36,6 +36,7 @@ def test_batches_of_other_sizes_are_not_compiled(counter: CompileCounter) -> Non
     assert counter.frame_count == 1
 
 
+@pytest.mark.slow
 def test_every_job_of_a_process_may_compile(counter: CompileCounter) -> None:
     # More than PyTorch's limit of eight variants.
     for width in range(1, 11):
@@ -43,6 +44,7 @@ def test_every_job_of_a_process_may_compile(counter: CompileCounter) -> None:
     assert counter.frame_count == 10
 
 
+@pytest.mark.slow
 def test_compiling_is_not_given_up_in_silence(counter: CompileCounter) -> None:
     forward = compiled(make_network("unet", width=2), range(2, 20))
     for count in range(2, 10):

@@ -52,6 +52,7 @@ def test_shares_are_even_and_hold_every_place_once() -> None:
             assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_figures_of_one(oxford: Path, tmp_path: Path) -> None:
     arguments = [*tiny(oxford), *GENTLE, *SAVED, "aug=strong", "train.accumulate=2", "loss=ce_dice", "train.ema=0.5"]
     done = torchrun(*arguments, cwd=tmp_path)
@@ -112,6 +113,7 @@ def lines(path: Path) -> int:
     return len(path.read_text().splitlines())
 
 
+@pytest.mark.slow
 def test_a_dying_process_ends_all_and_the_run_goes_on_in_any_number(
     oxford: Path, tmp_path: Path, started: Callable[..., tuple[subprocess.Popen, Path]]
 ) -> None:
@@ -214,6 +216,7 @@ def _in_two(rank: int, folder: Path, model: dict, batches: list[torch.Tensor]) -
     dist.destroy_process_group()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [{"name": "unet", "width": 2}, {"name": "resnet34_unet", "decoder_width": 2}])
 def test_a_step_in_two_processes_is_that_of_one(model: dict, tmp_path: Path) -> None:
     generator = torch.Generator().manual_seed(1)

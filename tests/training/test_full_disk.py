@@ -40,6 +40,7 @@ def line_of(work: Path, reason: str) -> str:
     return line
 
 
+@pytest.mark.slow
 def test_no_room_for_one_file_after_the_other(whole: tuple[list[str], Path], tmp_path: Path) -> None:
     arguments, undisturbed = whole
     work = tmp_path / "work"

@@ -157,6 +157,7 @@ def elsewhere() -> Iterator[ProcessPoolExecutor]:
         yield pool
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_a_step_keeps_the_device_at_work(setting: str, elsewhere: ProcessPoolExecutor) -> None:
     expected = ["wait: _local_scalar_dense at pets_seg/training/step.py"] if setting in WAITS_ONCE else []

@@ -49,6 +49,7 @@ MOMENTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("chain", "moments"), [("muon", MOMENTS), ("sgd", MOMENTS[1:6:2])])
 def test_killed_at_any_moment_it_ends_as_if_never_killed(
     chain: str, moments: list[tuple[str, int, str]], oxford: Path, tmp_path: Path
@@ -144,6 +145,7 @@ def test_a_vanished_data_set_is_said_and_the_run_goes_on_when_it_is_back(oxford:
     assert "continuing after epoch 2 of 3" in (work / "shown").read_text()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_run_is_refused(oxford: Path, tmp_path: Path) -> None:
     work, other = tmp_path / "work", tmp_path / "other"
     assert finish(other, [*tiny(oxford), *SAVED, "model.width=8", "train.epochs=1"]) == 0

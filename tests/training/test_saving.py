@@ -67,6 +67,7 @@ def last(work: Path) -> Path:
     return only_run(work) / "checkpoints" / "last.pt"
 
 
+@pytest.mark.slow
 def test_a_finished_run_has_no_state_unless_it_is_to_be_kept(oxford: Path, tmp_path: Path) -> None:
     arguments, work = tiny(oxford), tmp_path / "work"
     # Killed after its first epoch, in less than 30 seconds: it starts anew.
