@@ -1,6 +1,7 @@
 """Kill workers of sweeps in slots, and the sweeps' own processes, at random moments; compare all runs in the end."""
 
 import argparse
+import csv
 import json
 import os
 import random
@@ -19,7 +20,7 @@ from typing import Any
 from kill import write
 from outcome import check_readable, check_same, outcome
 
-HERE = Path(__file__).parent
+RESULTS = Path(__file__).parent / "results" / "kills_sweeps.csv"
 SETTINGS = ["data.size=32", "model.width=4", "train.epochs=3", "tracker.mode=disabled", "train.keep_state=true"]
 SWEEP = ["aug=none,strong", "seed=0,1", "train.save_every_steps=5"]
 LOCAL = ["hydra/launcher=local", "hydra.launcher.slots=2"]
@@ -119,14 +120,22 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def read() -> list[dict[str, Any]]:
+    """Return the rows of earlier commands."""
+    if not RESULTS.exists():
+        return []
+    with open(RESULTS, encoding="utf-8", newline="") as file:
+        rows = [*csv.DictReader(file)]
+    return [{"killed": row["killed"], **{key: row[key] == "True" for key in ("readable", "identical")}} for row in rows]
+
+
 def main() -> None:
-    """Write results/kills_sweeps.csv, a row as soon as its sweep has ended; print the counts."""
+    """Go on with results/kills_sweeps.csv, a row as soon as its sweep has ended; print the counts."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sweeps", type=int, default=100, help="that are killed")
+    parser.add_argument("--sweeps", type=int, default=100, help="that are killed, with those of earlier commands")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     arguments = parser.parse_args()
-    chance = random.Random(arguments.seed)
-    rows: list[dict[str, Any]] = []
+    rows = read()
     with tempfile.TemporaryDirectory() as scratch:
         cache = Path(scratch) / "cache"
         # The images are decoded by the first one.
@@ -138,15 +147,19 @@ def main() -> None:
             reference.finish(process)
             seconds = time.perf_counter() - started
         print(f"{len(reference.runs())} runs, {seconds:.1f} s of work", flush=True)
+        tried = 0
         while len(rows) < arguments.sweeps:
-            sweep = Sweep(Path(scratch) / f"sweep{len(rows)}", cache)
+            tried += 1
+            sweep = Sweep(Path(scratch) / f"sweep{tried}", cache)
+            # Those of a command that was cut are not drawn again.
+            chance = random.Random(f"{arguments.seed} {len(rows)} {tried}")
             found = kill_one(sweep, reference, 0.8 * seconds, chance)
             shutil.rmtree(sweep.work)
             # A moment after its end was drawn: another sweep takes its place.
             if found["killed"]:
                 rows.append(found)
                 print(f"{len(rows)}: {found}", flush=True)
-                write(HERE / "results" / "kills_sweeps.csv", rows)
+                write(RESULTS, rows)
     kills = Counter(kill.partition(" (")[0] for row in rows for kill in row["killed"].split("; "))
     print(f"\n{len(rows)} sweeps, {kills.total()} kills: {', '.join(f'{kills[name]} of {name}' for name in kills)}")
     print(f"readable at every kill: {sum(row['readable'] for row in rows)} of {len(rows)}")
