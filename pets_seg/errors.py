@@ -1,4 +1,4 @@
-"""The two ways in which a command can end badly, and how errors and foreign text are shown."""
+"""The ways in which a command can end badly, and how errors and foreign text are shown."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -13,6 +13,10 @@ class InputError(Exception):
 
 class RunError(Exception):
     """A run failed while it was working (exit code 1)."""
+
+
+class DivergedError(RunError):
+    """A run failed because its loss is not finite any more: repeated, it would fail again."""
 
 
 def escaped(text: str) -> str:

@@ -8,7 +8,7 @@ from functools import reduce
 import torch
 
 from pets_seg.data.batches import cut, epoch_batches
-from pets_seg.errors import RunError
+from pets_seg.errors import DivergedError
 from pets_seg.machine.seeding import derive_seed
 from pets_seg.training.objective import counted_images
 from pets_seg.training.progress import Progress
@@ -21,7 +21,7 @@ LOOK_EVERY = 5
 def train_epoch(run: Setup, progress: Progress) -> tuple[float, float]:
     """Take the steps of the current epoch that are left; return its mean objective and cross-entropy.
 
-    Raises RunError if the objective is not finite, and Interrupted after a whole step.
+    Raises DivergedError if the objective is not finite, and Interrupted after a whole step.
     """
     state = run.state
     started = time.perf_counter() - state.seconds
@@ -79,11 +79,11 @@ def train_step(run: Setup, indices: torch.Tensor) -> None:
 
 
 def stop_unless_finite(kind: str, loss: float, run: Setup) -> None:
-    """Raise RunError on every rank unless `loss`, the `kind` loss of the current epoch, is finite on all of them."""
+    """Raise DivergedError on every rank unless `loss`, the `kind` loss of this epoch, is finite on all of them."""
     if run.world.any(not math.isfinite(loss)):
         lr = run.state.optimizer.defaults.get("lr")
         now = f" (now {lr:g})" if isinstance(lr, int | float) else ""
-        raise RunError(
+        raise DivergedError(
             f"the {kind} loss is not finite in epoch {run.state.epoch}; try a lower optimizer.lr{now}"
             + (" or train.precision=fp32" if run.about["precision"] != "fp32" else "")
         )

@@ -88,7 +88,7 @@ def test_a_loss_that_is_not_finite_fails_the_run_within_a_few_steps(
     assert "Traceback" not in shown
     status = json.loads((only_run(tmp_path / "work") / "status.json").read_text())
     assert status["state"] == "failed"
-    assert status["error"]["type"] == "RunError"
+    assert status["error"]["type"] == "DivergedError"
     assert not (only_run(tmp_path / "work") / "checkpoints").exists()
 
 
@@ -148,6 +148,7 @@ def test_with_keep_original_a_run_sees_more_images_in_as_many_updates(
     assert runs["false"].name != runs["true"].name
 
 
+@pytest.mark.slow
 def test_activations_computed_again_and_exact_algorithms_change_no_figure(
     oxford: Path, tmp_path: Path, in_process: Command
 ) -> None:
