@@ -23,3 +23,6 @@ EVALUATIONS = "evaluations"
 EVALUATION = "evaluation.json"
 # In the folder of a sweep: Optuna's database of a search.
 STUDY = "study.db"
+# Of a sweep that decides: what was declared before its first run, and what its looks told.
+DESIGN = "design.json"
+VERDICTS = "verdicts"

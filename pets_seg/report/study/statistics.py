@@ -17,6 +17,7 @@ interval excludes 0. tests/report/test_statistics.py simulates how often each is
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -57,23 +58,26 @@ def estimate(values: np.ndarray) -> Estimate:
     if part <= NO_VARIANCE:
         return Estimate(mean, seeds=seeds, images=count)
     half = p = 0.0
-    variances = _over_both(part, _image_part(values), seeds, images) if seeds > 1 else [(part, images - 1)]
+    variances = over_both(part, image_part(values), seeds, images) if seeds > 1 else [(part, images - 1)]
     for variance, freedom in variances:
         half = max(half, _quantile(freedom, (1 + LEVEL) / 2) * math.sqrt(variance))
         p = max(p, min(1.0, 2 * float(stdtr(freedom, -abs(mean) / math.sqrt(variance)))))
     return Estimate(mean, mean - half, mean + half, p, seeds, count)
 
 
-def _over_both(seed_part: float, image_part: float, seeds: int, images: int) -> list[tuple[float, float]]:
-    """Return pairs of variance of the mean and degrees of freedom: over seeds, over seeds and images."""
+def over_both(seed_part: Any, of_images: Any, seeds: int, images: int) -> list[tuple[Any, Any]]:
+    """Return pairs of variance of the mean and degrees of freedom: over seeds, over seeds and images.
+
+    `seed_part` and `of_images` (`image_part`) are numbers, or arrays of them.
+    """
     over_seeds_alone = (seed_part, seeds - 1)
-    if image_part == 0:
+    if not np.any(of_images):
         return [over_seeds_alone]
-    total = seed_part + image_part
-    return [over_seeds_alone, (total, total**2 / (seed_part**2 / (seeds - 1) + image_part**2 / (images - 1)))]
+    total = seed_part + of_images
+    return [over_seeds_alone, (total, total**2 / (seed_part**2 / (seeds - 1) + of_images**2 / (images - 1)))]
 
 
-def _image_part(values: np.ndarray) -> float:
+def image_part(values: np.ndarray) -> float:
     """Return what the choice of images adds to the variance of the mean, whatever the number of seeds."""
     seeds, images = values.shape
     if images == 1:
@@ -110,11 +114,11 @@ def seeds_needed(values: np.ndarray, difference: float) -> int | None:
     """
     images = values.shape[1]
     one_seed = float(values.mean(axis=1).var(ddof=1))
-    image_part = _image_part(values)
-    if image_part and _detectable(image_part, images - 1) > difference:
+    of_images = image_part(values)
+    if of_images and _detectable(of_images, images - 1) > difference:
         return None
     for count in range(2, MOST_SEEDS):
-        parts = _over_both(one_seed / count, image_part, count, images)
+        parts = over_both(one_seed / count, of_images, count, images)
         # The first that is too large is enough.
         if all(_detectable(variance, freedom) <= difference for variance, freedom in parts):
             return count
