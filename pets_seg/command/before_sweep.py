@@ -7,11 +7,12 @@ from omegaconf import DictConfig
 
 from pets_seg.command import search
 from pets_seg.command.engines import check_launcher
-from pets_seg.command.jobs import compose_jobs
+from pets_seg.command.jobs import adds_seeds, compose_jobs
 from pets_seg.command.prepare import check_job, check_task
 from pets_seg.config.plain import plain
 from pets_seg.errors import InputError
 from pets_seg.machine.world import this_world
+from pets_seg.run_folder.design import refuse_design
 from pets_seg.run_folder.lock import check_writable
 from pets_seg.run_folder.search import read_search
 
@@ -28,6 +29,11 @@ def checked_jobs(config: DictConfig) -> list[DictConfig]:
     jobs = compose_jobs(config)
     if config.hydra.sweeper._target_ == search.TARGET:
         jobs += search.prepare(config)
+    if adds_seeds(config.hydra):
+        # It imports pandas, which takes half a second.
+        from pets_seg.command import sequential
+
+        jobs += sequential.prepare(config)
     for key in OF_THE_SWEEP:
         if any(job.get(key) != config.get(key) for job in jobs):
             raise InputError(f"{key}: is that of the whole sweep and cannot be swept over; give one {key}")
@@ -55,6 +61,8 @@ def check_trainings(config: DictConfig, jobs: Sequence[DictConfig]) -> None:
             )
     folder = Path(config.hydra.sweep.dir)
     check_writable(folder)
+    if not adds_seeds(config.hydra):
+        refuse_design(folder)
     # The report could not be made at the end.
     if read_search(folder) and config.report.wandb:
         raise InputError(

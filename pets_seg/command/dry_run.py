@@ -13,7 +13,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from pets_seg.command.finished import folder_of, unknown_precision
-from pets_seg.command.jobs import chosen_later, swept
+from pets_seg.command.jobs import adds_seeds, chosen_later, swept
 from pets_seg.command.prepare import words_given
 from pets_seg.command.schedule import count_jobs, work_of
 from pets_seg.config.groups import IDENTITY
@@ -214,7 +214,13 @@ def _later(config: DictConfig, looks: _Looks, slots: Sequence[Slot]) -> Iterator
     """Yield what is known of a sweep whose jobs are not: what is done in its folder, and what one of them takes."""
     folder = Path(config.hydra.sweep.dir)
     name = OmegaConf.select(config, "hydra.runtime.choices")["hydra/sweeper"]
-    yield f"hydra/sweeper={name} chooses the jobs one by one while the sweep runs: they are not known yet"
+    if adds_seeds(config.hydra):
+        from pets_seg.command.sequential_dry_run import design_lines
+
+        yield from design_lines(config)
+        yield ""
+    else:
+        yield f"hydra/sweeper={name} chooses the jobs one by one while the sweep runs: they are not known yet"
     states = []
     for file in folder.glob(f"*/{STATUS}"):
         with suppress(ValueError):

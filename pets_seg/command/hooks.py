@@ -16,7 +16,7 @@ from pets_seg.command.before_sweep import check_trainings, checked_jobs
 from pets_seg.command.dry_run import end_dry_run
 from pets_seg.command.finished import find_finished, show_finished
 from pets_seg.command.held import finish_held
-from pets_seg.command.jobs import chosen_later, swept, words_of
+from pets_seg.command.jobs import adds_seeds, chosen_later, swept, words_of
 from pets_seg.command.messages import boundary, one_line, report
 from pets_seg.command.outcomes import BEGUN, DONE, FAILED, HELD, Outcome, Outcomes
 from pets_seg.command.prepare import check_job, check_task, prepare_job, prepare_jobs, words_given
@@ -28,6 +28,7 @@ from pets_seg.launch.slots import Slot
 from pets_seg.machine import cuda
 from pets_seg.machine.terminal import python
 from pets_seg.machine.world import this_world
+from pets_seg.run_folder.design import exit_code, refuse_design
 from pets_seg.run_folder.lock import HeldError, check_free, check_writable
 
 # Why a job was not done that did not say it itself.
@@ -71,6 +72,7 @@ class Hooks(Callback):
                 raise InputError(f"hydra.run.dir={folder}: must end in the run's name, e.g. my/${{run_name:}}")
             # The other ranks would meet the lock of rank 0, which asks for all of them.
             if trains and world.first:
+                refuse_design(folder.parent)
                 from pets_seg.command.same_data import check_recorded
 
                 # A dry run shows who has the run.
@@ -184,7 +186,9 @@ class Hooks(Callback):
             for name, reason in self._told()[1].items():
                 print(f"{name}: {reason}", file=sys.stderr)
         done = self.outcomes.numbers(DONE)
-        all_well &= len(done) == max(len(self.jobs), len(self.outcomes.known))
+        # A sequential sweep may launch a run again that failed; its runs say how that ended.
+        if not adds_seeds(config.hydra):
+            all_well &= len(done) == max(len(self.jobs), len(self.outcomes.known))
         given = words_given(config)
         # A file's own commands go on from its study as it stands there.
         fits = all(word.startswith("experiment=") for word in given) or any(w.startswith("closing=") for w in given)
@@ -192,6 +196,8 @@ class Hooks(Callback):
             print(f"\n{config.closing.strip()}".replace("{python}", python()))
         if not all_well:
             sys.exit(1)
+        if adds_seeds(config.hydra) and (code := exit_code(Path(config.hydra.sweep.dir))):
+            sys.exit(code)
 
     def folder_of(self, number: int) -> Path | None:
         """Return the run folder of a job that has begun; None if it has not."""
@@ -214,7 +220,9 @@ class Hooks(Callback):
         known = self.outcomes.known
         words = [item or "the job" for item in self.words]
         told = [known.get(number, Outcome(item, FAILED, SILENT)) for number, item in enumerate(words)]
-        reasons = {outcome.run: outcome.reason for outcome in told or known.values() if outcome.state != DONE}
+        # A sweeper may have launched a run again.
+        ended = told or {known[number].run: known[number] for number in sorted(known)}.values()
+        reasons = {outcome.run: outcome.reason for outcome in ended if outcome.state != DONE}
         # Jobs may be the same run, which the later one then finds finished.
         return [*dict.fromkeys(outcome.run for outcome in told)], reasons
 

@@ -22,6 +22,8 @@ from pets_seg.config.groups import GROUPS
 from pets_seg.config.plain import plain
 from pets_seg.errors import InputError
 
+# Hydra takes sweepers from the modules below hydra_plugins alone, so that ours is registered under such a name.
+SEQUENTIAL = "hydra_plugins.pets_seg.SequentialSweeper"
 # Of one sweep: each is composed and checked before the first one starts.
 MOST_JOBS = 10_000
 
@@ -31,13 +33,21 @@ def chosen_later(hydra: Any) -> bool:
     return hydra.sweeper._target_ != f"{BasicSweeper.__module__}.{BasicSweeper.__name__}"
 
 
+def adds_seeds(hydra: Any) -> bool:
+    """Whether the sweeper is the sequential one (`command.sequential`)."""
+    return bool(hydra.sweeper._target_ == SEQUENTIAL)
+
+
 def compose_jobs(config: DictConfig) -> list[DictConfig]:
     """Compose the jobs of a sweep as Hydra's own sweeper will; if they are `chosen_later`, what is common to them.
 
     Raises InputError for a sweep without jobs or with too many, and for options that do not go together in one.
     """
-    if chosen_later(config.hydra):
-        return [config]
+    return [config] if chosen_later(config.hydra) else compose_all(config)
+
+
+def compose_all(config: DictConfig) -> list[DictConfig]:
+    """Compose a job for every combination of what is swept over; raises as `compose_jobs`."""
     overrides = overrides_of(config)
     swept = {word: item for word, item in overrides.items() if item.is_sweep_override()}
     if endless := [word for word, item in swept.items() if item.is_interval_sweep()]:

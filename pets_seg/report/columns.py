@@ -18,6 +18,7 @@ NOTES = {
     "epochs to": "epochs to a validation Dice: median over seeds",
     " of ": "(2 of 3): so many runs reached it",
 }
+LOOKED = "difference: paired over seeds and images, at the last look, in points (hundredths)"
 ONE_SEED = "difference: paired over test images, with one seed, in points (0.01 of Dice)"
 
 
@@ -38,7 +39,7 @@ def groups_table(study: Study, width: int) -> str:
         Column("seeds", [str(len(group.finished)) for group in groups], 4),
         Column("val Dice", [plus_minus(spread(group, "val_dice")) for group in groups], 2),
         Column("test Dice", [plus_minus(spread(group, "test_dice")) for group in groups], 1),
-        Column("difference (95 % CI)", [difference(study, group) for group in groups]),
+        Column(f"difference ({study.level} CI)", [difference(study, group) for group in groups]),
     ]
     for rank, mark in ((5, MARKS[0]), (6, MARKS[1])):
         columns.append(Column(f"epochs to {mark:.2f}", [_epochs(reached(group, mark)) for group in groups], rank))
@@ -46,7 +47,8 @@ def groups_table(study: Study, width: int) -> str:
     columns.append(Column("time a run", ["" if math.isnan(mean) else duration(mean) for mean in seconds], 3))
     table = fitted(columns, width)
     one_seed = all(len(group.finished) < 2 for group in groups)
-    notes = [ONE_SEED if sign == "difference" and one_seed else note for sign, note in NOTES.items() if sign in table]
+    known = NOTES | ({"difference": LOOKED} if study.design else {})
+    notes = [ONE_SEED if sign == "difference" and one_seed else note for sign, note in known.items() if sign in table]
     return f"{table}\n\n{textwrap.fill('; '.join(notes), width)}" if notes else table
 
 

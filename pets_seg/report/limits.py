@@ -42,7 +42,7 @@ def remarks(study: Study) -> list[str]:
     simplest = min(study.groups, key=simplicity) if study.groups else None
     if simplest and not simplest.finished and study.baselines:
         sentences.append(f"{simplest.name}, the simplest group, has no finished run and is not the baseline.")
-    if len(study.keys) > 2 and study.baselines:
+    if len(study.keys) > 2 and study.baselines and not study.design:
         sentences.append(f"The groups differ in {len(study.keys)} keys; interactions are sought between two only.")
     return sentences
 

@@ -10,6 +10,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from pets_seg.report.sequential.verdict_files import row_of
 from pets_seg.report.study.runs import run_folders
 from pets_seg.report.study.study import Study
 from pets_seg.run_folder import names
@@ -45,7 +46,8 @@ def digest(study: Study, files: Sequence[tuple[str, ...]], settings: Any) -> str
     states = [(run.name, run.state, run.error) for run in study.runs]
     searches = [repr(search) for search in study.searches]
     left_out = [(Path(item.what).name, item.why) for item in study.left_out]
-    content = json.dumps([files, states, left_out, searches, settings, _code()], default=str)
+    decided = [(study.design.hash, [row_of(item) for item in study.decisions])] if study.design else []
+    content = json.dumps([files, states, left_out, searches, settings, _code(), *decided], default=str)
     return hashlib.blake2b(content.encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 

@@ -35,7 +35,8 @@ def origin(study: Study, arguments: list[str]) -> list[tuple[str, str]]:
         ("System", _listed(status.get("platform") for status in statuses)),
         ("Versions", _listed(_versions(status.get("versions")) for status in statuses)),
         ("Written", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
-        ("Method", "" if only_trials(study) else METHOD),
+        ("Design", f"{study.design.hash}, declared {study.design.when}" if study.design else ""),
+        ("Method", "" if only_trials(study) else study.design.method if study.design else METHOD),
     ]
     return [(name, escaped(text)) for name, text in pairs if text]
 

@@ -4,6 +4,7 @@ import math
 
 from pets_seg.report.limits import splits_without_pet
 from pets_seg.report.search import only_trials, search_sentences
+from pets_seg.report.sequential.words import decision_sentences
 from pets_seg.report.study.compare import Difference, Interaction
 from pets_seg.report.study.statistics import MOST_SEEDS
 from pets_seg.report.study.study import Study
@@ -40,6 +41,8 @@ def answer(study: Study) -> list[str]:
     limits = [*search_sentences(study), *splits_without_pet(study), *constant_networks(study)]
     if only_trials(study):
         return limits
+    if study.design:
+        return [*limits, *(f"{text}." for _, text in decision_sentences(study))]
     if reason := no_comparison(study):
         return [*limits, reason]
     differences = compared(study)

@@ -11,12 +11,14 @@ from pets_seg.report.columns import groups_table, jobs_table
 from pets_seg.report.limits import remarks, splits_without_pet
 from pets_seg.report.search import NO_SEEDS, next_command, only_trials, search_lines
 from pets_seg.report.sentences import constant_networks, interaction_sentences, no_comparison
+from pets_seg.report.sequential.words import decision_sentences
 from pets_seg.report.study.compare import Difference
 from pets_seg.report.study.runs import Run
 from pets_seg.report.study.statistics import MOST_SEEDS
 from pets_seg.report.study.study import Study
 from pets_seg.report.study.verdicts import Verdict, compared, constants, has_plan, verdict
 from pets_seg.report.study.words import count, points
+from pets_seg.run_folder.design import BETTER, EQUAL, WORSE
 from pets_seg.run_folder.search import COMPLETE
 
 MOST_LEFT_OUT = 10
@@ -30,6 +32,7 @@ NARROWEST = 20
 # Of more groups only the best and the worst have a line each.
 MOST_LINES = 12
 COLOURS = {Verdict.BETTER: "green", Verdict.WORSE: "red"}
+DECISION_COLOURS = {BETTER: "green", WORSE: "red", EQUAL: "green"}
 # What stands behind a group's figures.
 WORDS = {
     Verdict.NO_COMMON_SEED: "no seed in common with {against}; run the missing seeds",
@@ -73,6 +76,9 @@ def show_sweep(
     failed = any(trial.state != COMPLETE for search in searched for trial in search.trials)
     # Trials may be the same run.
     whole = len(jobs) == len({*names} or jobs)
+    if study.design:
+        # A run that was begun ahead may never be needed.
+        return not any(run.state == "failed" for run in jobs)
     return bool(jobs) and whole and not failed and all(run.finished for run in jobs)
 
 
@@ -138,6 +144,8 @@ def verdict_lines(study: Study) -> list[tuple[str, str]]:
     lines = [(sentence, "yellow") for sentence in splits_without_pet(study) + constant_networks(study)]
     if only_trials(study):
         return lines
+    if study.design:
+        return lines + [(line, DECISION_COLOURS.get(kind, "yellow")) for kind, line in decision_sentences(study)]
     if reason := no_comparison(study):
         return [*lines, (reason, "")]
     against = study.baseline.short if study.baseline else "the baseline of each"

@@ -17,6 +17,16 @@ from pets_seg.run_folder.reading import tabular
 
 COMPARISON = ["group", "baseline", "metric", "mean", "baseline_mean", "difference", "ci_low", "ci_high", "p", "p_holm"]
 COMPARISON += ["seeds", "images"]
+NOTE = (
+    "Mean ± standard deviation over seeds; 95 % CI: t interval over seeds. Difference: paired over seeds and test "
+    "images, in points (hundredths of Dice); its interval and p cover both; Holm's p is corrected for all groups. "
+    "val Dice is that of the best epoch, which was chosen by it."
+)
+LOOKED_NOTE = (
+    "Mean ± standard deviation over seeds. Difference: paired over the seeds of the last look and over images, in "
+    "points (hundredths); its interval and p are valid at every look, and count all groups. val Dice is that of the "
+    "best epoch, which was chosen by it."
+)
 COSTS = {
     "train_seconds": "time a run",
     "images_per_second": "images/s",
@@ -72,22 +82,23 @@ def write_tables(study: Study, folder: Path) -> None:
 
 def main_table(study: Study) -> Table:
     """Return the groups with their scores and their differences from the baseline."""
-    header = ["group", "seeds", "test Dice", "95 % CI", "difference, points (95 % CI)", "p", "p (Holm)"]
-    others = {"val_dice": "val Dice", "test_iou": "test IoU", "test_loss": "test loss"}
-    others |= {f"test_{name}": _heading(study, name) for name in extra_metrics(study.groups)}
+    names = {"test_dice": "test Dice", "val_dice": "val Dice", "test_iou": "test IoU", "test_loss": "test loss"}
+    names |= {f"test_{name}": _heading(study, name) for name in extra_metrics(study.groups)}
+    main = names.pop(study.metric)
+    if study.design:
+        names = {key: name for key, name in names.items() if any(spread(group, key).values for group in study.finished)}
+    # An interval of a group's own over seeds would not be valid where a look decided how many there are.
+    alone, corrected = ([], []) if study.design else (["95 % CI"], ["p (Holm)"])
+    header = ["group", "seeds", main, *alone, f"difference, points ({study.level} CI)", "p", *corrected]
     rows = []
     for group in study.finished:
-        dice, item = spread(group, "test_dice"), study.difference(group, "test_dice")
+        dice, item = spread(group, study.metric), study.difference(group, study.metric)
         interval = "" if math.isnan(dice.low) else f"{dice.low:.4f} to {dice.high:.4f}"
         p_values = [_p(item.estimate.p), _p(item.p_holm)] if item else ["", ""]
-        row = [group.name, str(len(group.finished)), plus_minus(dice), interval, difference(study, group), *p_values]
-        rows.append(row + [plus_minus(spread(group, key)) for key in others])
-    note = (
-        "Mean ± standard deviation over seeds; 95 % CI: t interval over seeds. Difference: paired over seeds and test "
-        "images, in points (hundredths of Dice); its interval and p cover both; Holm's p is corrected for all groups. "
-        "val Dice is that of the best epoch, which was chosen by it."
-    )
-    return Table("Scores", [*header, *others.values()], rows, note)
+        row = [group.name, str(len(group.finished)), plus_minus(dice), *([interval] * len(alone))]
+        row += [difference(study, group), *p_values[: 1 + len(corrected)]]
+        rows.append(row + [plus_minus(spread(group, key)) for key in names])
+    return Table("Scores", [*header, *names.values()], rows, LOOKED_NOTE if study.design else NOTE)
 
 
 def _heading(study: Study, metric: str) -> str:
@@ -143,7 +154,7 @@ def _in_markdown(cell: str) -> str:
 
 def difference(study: Study, group: Group) -> str:
     """Return the cell of a group's difference from its baseline in test Dice, in points."""
-    item = study.difference(group, "test_dice")
+    item = study.difference(group, study.metric)
     if item is None:
         return "baseline" if group in study.baselines.values() else ""
     if not item.estimate.seeds:

@@ -18,7 +18,7 @@ BOUNDARY = "data.boundary"
 
 def other_truths(study: Study) -> list[str]:
     """Return a sentence that names the groups which are scored against other masks than their baseline, if any are."""
-    pairs = [(item.group, item.baseline) for item in study.differences if item.metric == "test_dice"]
+    pairs = [(item.group, item.baseline) for item in study.differences if item.metric == study.metric]
     # Groups have their baseline in common.
     truths = cache(_truths)
     names = [group.short for group, baseline in pairs if _other_masks(group.finished[0], baseline.finished[0], truths)]

@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from pets_seg.command.arguments import key_of, typed
+from pets_seg.command.next_sweep import proposal
 from pets_seg.config.checks import check
 from pets_seg.config.options import own_option
 from pets_seg.config.parts import allow
@@ -23,6 +24,7 @@ from pets_seg.report.origin import origin
 from pets_seg.report.predicted import draw_examples
 from pets_seg.report.search import next_command, only_trials, trials_table
 from pets_seg.report.sentences import answer, progress
+from pets_seg.report.sequential.words import design_table, verdicts_table
 from pets_seg.report.study.runs import Run, run_folders
 from pets_seg.report.study.study import Study, read_study
 from pets_seg.report.sweep import show_comparison, show_sweep
@@ -61,6 +63,8 @@ def run(cfg: DictConfig) -> float:
     """
     folders = _folders(plain(cfg.runs))
     study = read_study(folders, plain(cfg.report.baseline))
+    if study.design and cfg.report.baseline is not None:
+        raise InputError("report.baseline: that of a sequential sweep is in its design; leave it out")
     if not study.runs:
         reasons = "; ".join(f"{item.what}: {item.why}" for item in study.left_out[:3])
         problem = f"holds no run that can be read ({reasons})" if reasons else "holds no run"
@@ -98,6 +102,8 @@ def end_sweep(cfg: DictConfig, runs: Sequence[str], not_done: Mapping[str, str])
     for run in study.runs:
         if run.finished and run.name in not_done:
             print(f"\n{run.name} not done now, and shown with its former figures: {not_done[run.name]}")
+    if finished and (command := proposal(study, cfg, runs, typed)):
+        print(f"\n{command}")
     return finished
 
 
@@ -194,8 +200,9 @@ def _next(study: Study) -> list[str]:
 
 def tables_of(study: Study) -> list[Table]:
     """Return the tables of the groups, if there are any, and one of the trials of each search."""
+    told = [verdicts_table(study), design_table(study)] if study.design else []
     groups = [] if only_trials(study) else [main_table(study), course_table(study), cost_table(study)]
-    return [*groups, *map(trials_table, study.searches)]
+    return [*told, *groups, *map(trials_table, study.searches)]
 
 
 def _folders(names: Any) -> list[Path]:

@@ -13,7 +13,7 @@ from pets_seg.report.plotting.drawing import WIDTH, Drawing, Mark, Points, end_l
 from pets_seg.report.plotting.looks import MUTED, Look, ranked
 from pets_seg.report.plotting.widths import widest
 from pets_seg.report.study.study import Spread, Study, plus_minus, spread
-from pets_seg.report.study.words import unit_of
+from pets_seg.report.study.words import NAMES, unit_of
 
 COSTS = {"train_seconds": "time to train", "parameters": "parameters", "peak_memory_mb": "peak memory"}
 # Costs count as equal if they differ by at most this share of the largest: clock and allocator are no finer.
@@ -26,9 +26,9 @@ MOST_GREY = 40
 
 
 def draw_cost(study: Study, looks: dict[str, Look]) -> Drawing | None:
-    """Return test Dice against each cost that differs; None if there is one group, or none differs."""
-    groups = [group for group in ranked(study) if math.isfinite(spread(group, "test_dice").mean)]
-    dice = {group.name: spread(group, "test_dice") for group in groups}
+    """Return the metric of the study against each cost that differs; None if there is one group, or none differs."""
+    groups = [group for group in ranked(study) if math.isfinite(spread(group, study.metric).mean)]
+    dice = {group.name: spread(group, study.metric) for group in groups}
     costs = {key: {group.name: spread(group, key) for group in groups} for key in COSTS}
     differing = [key for key in COSTS if _differs(key, costs[key].values())]
     if len(groups) < 2 or not differing:
@@ -39,9 +39,12 @@ def draw_cost(study: Study, looks: dict[str, Look]) -> Drawing | None:
     # A single panel over the whole width would be mostly empty.
     right += max(0.0, (WIDTH - 0.62 - right) * (1 - (0.3 + 0.35 * len(differing))))
     [panels] = grid(figure, 1, len(differing), (0.62, right, 0.42, 0.28), (0.25, 0))
-    hover = [_draw_panel(axes, key, dice, costs[key], looks) for axes, key in zip(panels, differing, strict=True)]
+    hover = [
+        _draw_panel(axes, key, study.metric, dice, costs[key], looks)
+        for axes, key in zip(panels, differing, strict=True)
+    ]
     _share_height(panels)
-    panels[0].set_ylabel("test Dice")
+    panels[0].set_ylabel(NAMES[study.metric])
     ends = {mark.lines[0]: (mark.x, mark.y) for mark in hover[-1].marks}
     end_labels(panels[-1], [(*ends[name], looks[name]) for name in strong])
     caption = (
@@ -54,7 +57,7 @@ def draw_cost(study: Study, looks: dict[str, Look]) -> Drawing | None:
         caption += f" There is no panel for {' and '.join(names)}, the same in all groups."
     if len(strong) < len(groups):
         caption += f" {len(strong)} of {len(groups)} groups are in colour."
-    alt = "Test Dice against " + ", ".join(COSTS[key] for key in differing) + f" of {len(groups)} groups"
+    alt = f"{NAMES[study.metric]} against " + ", ".join(COSTS[key] for key in differing) + f" of {len(groups)} groups"
     return Drawing("cost", "What it costs", caption, alt, figure, hover)
 
 
@@ -68,7 +71,7 @@ def front(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _draw_panel(
-    axes: Axes, key: str, dice: dict[str, Spread], costs: dict[str, Spread], looks: dict[str, Look]
+    axes: Axes, key: str, metric: str, dice: dict[str, Spread], costs: dict[str, Spread], looks: dict[str, Look]
 ) -> Points:
     unit = unit_of(key, [cost.mean for cost in costs.values()])
     places = {name: (costs[name].mean / unit.scale, dice[name].mean) for name in dice}
@@ -90,7 +93,7 @@ def _draw_panel(
         if look.strong or not many:
             style = STRONG if look.strong else GREY
             axes.errorbar(x, y, yerr, xerr, color=look.colour, **style)
-        lines = [name, f"test Dice {plus_minus(dice[name])}", f"{COSTS[key]} {x:.3g} {unit.name}"]
+        lines = [name, f"{NAMES[metric]} {plus_minus(dice[name])}", f"{COSTS[key]} {x:.3g} {unit.name}"]
         marks.append(Mark(x, y, look.colour, lines))
     axes.set_title(COSTS[key])
     axes.set_xlabel(unit.name)

@@ -14,7 +14,7 @@ from pets_seg.report.plotting.widths import LABEL, LONGEST, SMALL, shortened, wi
 from pets_seg.report.study.compare import Difference
 from pets_seg.report.study.study import Study
 from pets_seg.report.study.verdicts import Verdict, verdict
-from pets_seg.report.study.words import count
+from pets_seg.report.study.words import NAMES, count
 
 POINTS = 100
 MINUS = "\N{MINUS SIGN}"
@@ -24,12 +24,11 @@ LARGE = 1000
 BEST, WORST = 18, 6
 # Inches: of a row, of a side panel, between panels, and of the main panel at least; for long texts the figure grows.
 ROW, SIDE, GAP, NARROWEST = 0.235, 0.85, 0.15, 1.2
-TITLES = {"test_dice": "difference in test Dice, points", "val_dice": "validation Dice", "test_iou": "test IoU"}
 
 
 def draw_differences(study: Study, looks: dict[str, Look]) -> Drawing | None:
-    """Return the forest plot of differences in test Dice, with validation Dice and test IoU beside it."""
-    every = [item for item in study.differences if item.metric == "test_dice" and math.isfinite(_points(item))]
+    """Return the forest plot of differences in the metric of the study, with the others beside it."""
+    every = [item for item in study.differences if item.metric == study.metric and math.isfinite(_points(item))]
     if not every:
         return None
     rows = _rows(study, every, looks)
@@ -37,12 +36,14 @@ def draw_differences(study: Study, looks: dict[str, Look]) -> Drawing | None:
     labels = {item.group.name: looks[item.group.name].label for item in shown}
     left = 0.2 + max(widest(labels.values(), LABEL), widest(item for item in rows if isinstance(item, str)))
     column = 1.08 * widest(_text(item) for item in shown) + GAP
-    main = max(NARROWEST, WIDTH - left - column - 2 * SIDE - 3 * GAP)
-    figure = Figure((left + column + main + 2 * SIDE + 3 * GAP, len(rows) * ROW + 0.8))
+    beside = [metric for metric in NAMES if metric != study.metric and _is_known(study, metric)]
+    sides = len(beside) * (SIDE + GAP) + GAP
+    main = max(NARROWEST, WIDTH - left - column - sides)
+    figure = Figure((left + column + main + sides, len(rows) * ROW + 0.8))
     hover = []
     side = left + main + column + GAP
-    starts = (left, side, side + SIDE + GAP)
-    for metric, start, wide in zip(TITLES, starts, (main, SIDE, SIDE), strict=True):
+    places = [(study.metric, left, main), *((name, side + i * (SIDE + GAP), SIDE) for i, name in enumerate(beside))]
+    for metric, start, wide in places:
         axes = add_axes(figure, start, 0.5, wide, len(rows) * ROW)
         axes.set_ylim(len(rows) - 0.5, -0.5)
         hover.append(_draw_panel(axes, study, rows, metric, looks))
@@ -58,8 +59,12 @@ def draw_differences(study: Study, looks: dict[str, Look]) -> Drawing | None:
         add_text(figure, zero + x / 72, 0.5 - 24 / 72, text, SMALL, color=MUTED, ha=ha)
     caption = _caption(study, shown, len(every))
     texts = "; ".join(f"{labels[item.group.name]} {_text(item)}" for item in shown)
-    alt = f"Differences from the baseline in test Dice, points: {texts}"
+    alt = f"Differences from the baseline in {NAMES[study.metric]}, points: {texts}"
     return Drawing("differences", "Difference from the baseline", caption, alt, figure, hover)
+
+
+def _is_known(study: Study, metric: str) -> bool:
+    return any(item.metric == metric and math.isfinite(_points(item)) for item in study.differences)
 
 
 def _rows(study: Study, every: Sequence[Difference], looks: dict[str, Look]) -> list[Difference | str]:
@@ -79,7 +84,7 @@ def _rows(study: Study, every: Sequence[Difference], looks: dict[str, Look]) -> 
 def _draw_panel(
     axes: Axes, study: Study, rows: Sequence[Difference | str], metric: str, looks: dict[str, Look]
 ) -> Points:
-    main = metric == "test_dice"
+    main = metric == study.metric
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.grid(axis="y", visible=False)
@@ -90,7 +95,8 @@ def _draw_panel(
         if difference is not None and math.isfinite(_points(difference)):
             look = looks[difference.group.name]
             marks.append(_draw(axes, row, difference, look.colour if look.strong else OTHER, main))
-    axes.set_title(TITLES[metric], fontsize=8 if main else SMALL, color=INK if main else MUTED)
+    title = f"difference in {NAMES[metric]}, points" if main else NAMES[metric]
+    axes.set_title(title, fontsize=8 if main else SMALL, color=INK if main else MUTED)
     low, high = min(axes.dataLim.x0, 0.0), max(axes.dataLim.x1, 0.0)
     pad = 0.08 * (high - low) or 1.0
     axes.set_xlim(low - pad, high + pad)
@@ -114,13 +120,15 @@ def _draw(axes: Axes, row: int, item: Difference, colour: str, main: bool) -> Ma
 
 
 def _caption(study: Study, shown: Sequence[Difference], total: int) -> str:
+    looked = ", valid at every look" if study.design else ""
     caption = (
-        "Mean difference over the seeds that both have, with its 95 % interval. A point is 0.01 of Dice or IoU."
+        f"Mean difference over the seeds that both have, with its {study.level} interval{looked}. "
+        "A point is 0.01 of Dice or IoU."
         " An interval that crosses the line at zero leaves open which of the two is better."
     )
     if study.baseline is not None:
         caption = f"Baseline: {escaped(study.baseline.name)}. {caption}"
-    if any(_is_clear(item) for item in shown):
+    if any(_is_clear(item) for item in shown) and not study.design:
         caption += " What is bold has p\u00a0<\u00a00.05 after Holm's correction for the number of groups."
     if any(item.estimate.seeds == 1 for item in shown):
         caption += " With one seed the interval is over images alone, and leaves out how training varies."
@@ -153,7 +161,9 @@ def _is_clear(item: Difference) -> bool:
 def _p(item: Difference) -> str:
     if not math.isfinite(item.p_holm) or item.estimate.seeds < 2:
         return ""
-    return ", p < 0.001" if item.p_holm < 0.001 else f", p = {item.p_holm:.3f} (Holm)"
+    # A look's p counts all groups by itself.
+    how = "" if item.p_holm == item.estimate.p else " (Holm)"
+    return ", p < 0.001" if item.p_holm < 0.001 else f", p = {item.p_holm:.3f}{how}"
 
 
 def signed(value: float, form: str = ".2f") -> str:

@@ -11,7 +11,7 @@ from pets_seg.report.plotting.drawing import WIDTH, Drawing, Mark, Points, add_a
 from pets_seg.report.plotting.widths import LABEL, SMALL, shortened, text_width, widest
 from pets_seg.report.study.groups import written
 from pets_seg.report.study.study import Study, plus_minus, spread
-from pets_seg.report.study.words import count
+from pets_seg.report.study.words import NAMES, count
 
 # With more columns the numbers do not fit into the cells.
 MOST_COLUMNS = 8
@@ -40,7 +40,7 @@ def draw_factors(study: Study) -> Drawing | None:
         return None
     values = np.full((len(rows), len(columns)), np.nan)
     for place, group in cells.items():
-        values[place] = spread(group, "test_dice").mean
+        values[place] = spread(group, study.metric).mean
     row_labels, column_labels = ([shortened(text, LONGEST) for text in _shown(levels)] for levels in (rows, columns))
     left = 0.2 + widest(row_labels, LABEL) + 0.2
     cell = min(1.3, (WIDTH - left - 0.75) / len(columns))
@@ -64,23 +64,23 @@ def draw_factors(study: Study) -> Drawing | None:
     bar.ax.tick_params(labelsize=6, length=2)
     marks = []
     for (row, column), group in sorted(cells.items(), key=lambda cell: cell[0]):
-        dice = spread(group, "test_dice")
+        dice = spread(group, study.metric)
         x, y = column + 0.5, row + 0.5
         marks.append(Mark(x, y, "", [group.name, plus_minus(dice), count(len(dice.values), "seed")]))
         if len(columns) <= MOST_COLUMNS:
             colour = DARK if dice.mean > np.mean(picture.get_clim()) else BRIGHT
             text = plus_minus(dice).replace(" ", "\n", 1)
             axes.text(x, y, text, color=colour, fontsize=SMALL, ha="center", va="center")
-    first, second = escaped(first), escaped(second)
-    room = (width - 0.12 - text_width("test Dice by  (rows) and ", 8)) / 2
-    title = f"test Dice by {shortened(first, room, 8)} (rows) and {shortened(second, room, 8)}"
+    first, second, metric = escaped(first), escaped(second), NAMES[study.metric]
+    room = (width - 0.12 - text_width(f"{metric} by  (rows) and ", 8)) / 2
+    title = f"{metric} by {shortened(first, room, 8)} (rows) and {shortened(second, room, 8)}"
     add_text(figure, 0.06, height - 0.08, title, 8, va="top")
-    caption = f"Mean test Dice ± standard deviation over seeds, by {first} (rows) and {second} (columns)."
+    caption = f"Mean {metric} ± standard deviation over seeds, by {first} (rows) and {second} (columns)."
     if step > 1:
         caption += f" One column in {step} is labelled."
     if len(cells) < values.size:
         caption += " A blank cell has no finished run."
-    figures = "; ".join(f"{group.name} {spread(group, 'test_dice').mean:.4f}" for group in [*cells.values()][:40])
+    figures = "; ".join(f"{group.name} {spread(group, study.metric).mean:.4f}" for group in [*cells.values()][:40])
     alt = f"{caption} {figures}"
     return Drawing("factors", "The two factors together", caption, alt, figure, [Points(axes, marks)])
 

@@ -49,7 +49,9 @@ def find_looks(study: Study) -> dict[str, Look]:
     others = [group for group in study.groups if group.name not in baselines]
     # Without a baseline, ink is one more colour.
     if len(others) > len(COLOURS) + (not baselines):
-        best = {group.name for group in sorted(others, key=_dice, reverse=True)[: len(COLOURS)]}
+        best = {
+            group.name for group in sorted(others, key=lambda group: _score(study, group), reverse=True)[: len(COLOURS)]
+        }
         others = [group for group in others if group.name in best]
     looks = {name: Look(label, OTHER, strong=False) for name, label in labels.items()}
     looks |= {name: Look(labels[name], INK, dash) for name, dash in zip(baselines, cycle(DASHES), strict=False)}
@@ -60,7 +62,7 @@ def find_looks(study: Study) -> dict[str, Look]:
 def ranked(study: Study) -> list[Group]:
     """Return the finished groups, baselines first, then the best test Dice first."""
     firsts = {group.name for group in study.baselines.values()}
-    return sorted(study.finished, key=lambda group: (group.name not in firsts, -_dice(group)))
+    return sorted(study.finished, key=lambda group: (group.name not in firsts, -_score(study, group)))
 
 
 def short_labels(groups: Sequence[Group]) -> dict[str, str]:
@@ -119,6 +121,6 @@ def _tail(key: str, keys: Sequence[str]) -> str:
     return key
 
 
-def _dice(group: Group) -> float:
-    mean = spread(group, "test_dice").mean
+def _score(study: Study, group: Group) -> float:
+    mean = spread(group, study.metric).mean
     return -math.inf if math.isnan(mean) else mean

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pets_seg.report.sequential.intervals import Rule
+from pets_seg.report.sequential.looks import Taker, repeated_estimate
 from pets_seg.report.study.groups import Group, comparable, written
 from pets_seg.report.study.statistics import Estimate, estimate, holm, seeds_needed
 
@@ -23,6 +25,8 @@ METRICS = {
 COLUMNS = ("dice", "iou", "loss")
 # In Dice: the difference that `Difference.needed` plans for.
 HALF_A_POINT = 0.005
+# How a group of a sequential sweep was looked at: the rule, and the seeds in the order in which they entered.
+Looked = tuple[Rule, Sequence[int]]
 
 
 def extra_metrics(groups: Iterable[Group]) -> list[str]:
@@ -46,6 +50,8 @@ class Difference:
     estimate: Estimate = field(default_factory=Estimate)
     paired: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     p_holm: float = math.nan
+    # The p-value below which it is significant.
+    alpha: float = 0.05
 
     @cached_property
     def needed(self) -> int | None:
@@ -53,14 +59,21 @@ class Difference:
         return seeds_needed(self.paired, HALF_A_POINT)
 
 
-def compare(groups: Sequence[Group], baselines: Mapping[str, Group]) -> list[Difference]:
+def compare(
+    groups: Sequence[Group], baselines: Mapping[str, Group], looked: Mapping[str, Looked] | None = None
+) -> list[Difference]:
     """Return the differences of all groups that have a baseline, metric by metric.
 
-    The p-values of one metric are a family: Holm's correction is over its groups.
+    The p-values of one metric are a family: Holm's correction is over its groups. What was `looked` at, by the names
+    of groups, has intervals and p-values that are valid although a look ended it, and that count all groups already.
     """
     differences = []
     for metric in [*METRICS, *(f"test_{name}" for name in extra_metrics(groups))]:
-        family = [_difference(group, baselines[group.name], metric) for group in groups if group.name in baselines]
+        compared = [group for group in groups if group.name in baselines]
+        if looked is not None:
+            differences += [_looked(group, baselines[group.name], metric, looked[group.name]) for group in compared]
+            continue
+        family = [_difference(group, baselines[group.name], metric) for group in compared]
         corrected = holm([item.estimate.p for item in family])
         differences += [replace(item, p_holm=p) for item, p in zip(family, corrected, strict=True)]
     return differences
@@ -82,6 +95,28 @@ def _difference(group: Group, baseline: Group, metric: str) -> Difference:
     paired = scores - baseline_scores
     means = float(scores.mean()), float(baseline_scores.mean())
     return Difference(group, baseline, metric, *means, estimate(paired), paired)
+
+
+def _looked(group: Group, baseline: Group, metric: str, looked: Looked) -> Difference:
+    """Return a difference by the looks that were taken at it; another metric is looked at whenever that one was."""
+    rule, seeds = looked
+    summary = _place(metric)[2]
+    known = common_seeds([group, baseline], summary)
+    # Before the first look nothing is said of it.
+    if not seeds or not {*seeds} <= {*known}:
+        return Difference(group, baseline, metric, math.nan, math.nan, alpha=rule.alpha)
+
+    def paired(pairs: int) -> np.ndarray:
+        mine, its = paired_scores([group, baseline], seeds[:pairs], metric)
+        return mine - its
+
+    scores = paired_scores([group, baseline], seeds, metric)
+    ours, theirs = (float(side.mean()) for side in scores)
+    taker = Taker(rule, paired)
+    for pairs in range(1, len(seeds) + 1):
+        taker.take(pairs)
+    found = repeated_estimate(taker.looks)
+    return Difference(group, baseline, metric, ours, theirs, found, scores[0] - scores[1], found.p, rule.alpha)
 
 
 def common_seeds(groups: Sequence[Group], summary: str = "test_dice") -> list[int]:

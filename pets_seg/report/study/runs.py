@@ -212,6 +212,15 @@ def _with_results(run: Run) -> Run:
     return replace(whole, results=read_results(run.folder))
 
 
+def without_test(run: Run) -> Run:
+    """Return a run as it is to who must not see what it gives on the test set."""
+    summary = {key: value for key, value in run.summary.items() if not key.startswith(("test_", "epochs_to_test"))}
+    images = {split: table for split, table in run.images.items() if split != "test"}
+    scores = replace(run.results.scores, images=images)
+    calibration = run.calibration[run.calibration["split"] != "test"]
+    return replace(run, summary=summary, results=replace(run.results, scores=scores, calibration=calibration))
+
+
 def _is_dead(status: dict[str, Any]) -> bool:
     """Whether the process of a run that says it is running is known to have ended: it was on this machine."""
     pid = status.get("pid")

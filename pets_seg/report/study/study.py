@@ -9,13 +9,18 @@ from typing import Any
 
 import numpy as np
 
+from pets_seg.errors import InputError, escaped
+from pets_seg.report.sequential.decisions import Decision, decide, is_older, rule_of
+from pets_seg.report.sequential.verdict_files import read_record
 from pets_seg.report.study.compare import Difference, Interaction, compare, interactions
 from pets_seg.report.study.facts import first_at
 from pets_seg.report.study.groups import Group, find_baselines, group_runs
-from pets_seg.report.study.runs import LeftOut, Run, read_runs
+from pets_seg.report.study.runs import LeftOut, Run, read_runs, without_test
 from pets_seg.report.study.search import find_searches, without_trials
 from pets_seg.report.study.starts import name_starts
-from pets_seg.report.study.statistics import over_seeds
+from pets_seg.report.study.statistics import LEVEL, over_seeds
+from pets_seg.run_folder.design import Design, read_design
+from pets_seg.run_folder.names import CONFIG
 from pets_seg.run_folder.search import Search
 
 MARKS = (0.80, 0.85, 0.90)
@@ -37,6 +42,19 @@ class Study:
     differences: list[Difference]
     interactions: list[Interaction]
     searches: list[Search] = field(default_factory=list)
+    # Of a sequential sweep, and what its looks told.
+    design: Design | None = None
+    decisions: list[Decision] = field(default_factory=list)
+
+    @property
+    def level(self) -> str:
+        """The confidence of its intervals, in percent."""
+        return f"{100 * (1 - (self.design.alpha if self.design else 1 - LEVEL)):g} %"
+
+    @property
+    def metric(self) -> str:
+        """The metric whose differences answer its question."""
+        return self.design.metric if self.design else "test_dice"
 
     @property
     def name(self) -> str:
@@ -69,8 +87,17 @@ def read_study(folders: Sequence[Path], baseline: Any = None) -> Study:
     Raises InputError if a folder is not there or holds a search that cannot be understood, or no group is such a
     baseline.
     """
+    designs = [design for folder in folders if (design := read_design(folder))]
+    inside = any((folder / CONFIG).exists() and read_design(folder.resolve().parent) for folder in folders)
+    if inside or (designs and len(folders) > 1):
+        raise InputError(
+            "runs: holds a sequential sweep or a part of one, whose intervals hold for all of it and for it alone; "
+            "give the folder of that sweep alone"
+        )
     runs, left_out = read_runs(folders)
     name_starts(runs)
+    if designs:
+        return _decided(folders[0], designs[0], runs, left_out)
     searches = find_searches(folders, runs)
     compared, trials = without_trials(runs, searches)
     keys, groups, repeated = group_runs(compared)
@@ -81,6 +108,45 @@ def read_study(folders: Sequence[Path], baseline: Any = None) -> Study:
     crossed = interactions(groups, groups[0] if baselines else None)
     left_out += [*trials, *repeated]
     return Study(list(folders), runs, left_out, keys, groups, baselines, differences, crossed, searches)
+
+
+def _decided(folder: Path, design: Design, runs: list[Run], left_out: list[LeftOut]) -> Study:
+    """Return the study of a sequential sweep: its groups are those of the design, and intervals those of its looks."""
+    names = {name for group in design.groups.values() for name in group.runs}
+    members = {run.name: run for run in runs if run.name in names and not is_older(run, design)}
+    # Nothing of the report may show what the design leaves alone.
+    if design.metric == "val_dice":
+        members = {name: without_test(run) for name, run in members.items()}
+    left_out += [
+        LeftOut(escaped(str(run.folder)), "is not of the design, or older") for run in runs if run.name not in members
+    ]
+    record = read_record(folder, design)
+    decisions = decide(design, members, record.entered, record.given_up)
+    groups = {}
+    for name, declared in design.groups.items():
+        own = [members[run] for run in declared.runs if run in members]
+        groups[name] = Group(name, declared.values, own, [run for run in own if run.finished])
+    shown = [group for group in groups.values() if group.runs]
+    baselines = {
+        item.group: groups[item.baseline]
+        for item in decisions
+        if groups[item.group].finished and groups[item.baseline].finished
+    }
+    looked = {item.group: (rule_of(design), item.entered[: item.pairs]) for item in decisions}
+    differences = [item for item in compare(shown, baselines, looked) if item.estimate.seeds]
+    keys = [*next(iter(design.groups.values())).values]
+    return Study(
+        [folder],
+        [*members.values()],
+        left_out,
+        keys,
+        shown,
+        baselines,
+        differences,
+        [],
+        design=design,
+        decisions=decisions,
+    )
 
 
 @dataclass(frozen=True)

@@ -48,14 +48,14 @@ def verdict(item: Difference) -> Verdict:
         return Verdict.ONE_SEED
     if math.isnan(estimate.p):
         return Verdict.NO_VARIANCE
-    if significant(estimate, item.p_holm):
+    if significant(estimate, item.p_holm, item.alpha):
         return Verdict.BETTER if estimate.difference > 0 else Verdict.WORSE
-    return Verdict.UNCORRECTED if significant(estimate, estimate.p) else Verdict.UNDECIDED
+    return Verdict.UNCORRECTED if significant(estimate, estimate.p, item.alpha) else Verdict.UNDECIDED
 
 
-def significant(estimate: Estimate, p: float) -> bool:
+def significant(estimate: Estimate, p: float, alpha: float = SIGNIFICANT) -> bool:
     """Whether a difference is significant over several seeds, with its p-value or the corrected one."""
-    return estimate.seeds > 1 and p < SIGNIFICANT
+    return estimate.seeds > 1 and p < alpha
 
 
 def has_plan(item: Difference) -> bool:
@@ -64,8 +64,8 @@ def has_plan(item: Difference) -> bool:
 
 
 def compared(study: Study) -> list[Difference]:
-    """Return the differences in test Dice, the best first and those that are not known last."""
-    differences = [item for item in study.differences if item.metric == "test_dice"]
+    """Return the differences in the metric of the study, the best first and those that are not known last."""
+    differences = [item for item in study.differences if item.metric == study.metric]
     return sorted(
         differences, key=lambda item: np.nan_to_num(item.estimate.difference, nan=-np.inf, posinf=-np.inf), reverse=True
     )

@@ -1,0 +1,183 @@
+"""hydra/sweeper=sequential: seeds until every group is told, by a design that was declared before."""
+
+import csv
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from conftest import command, tiny
+from processes import finish, forked
+
+SWEEP = ["-m", "hydra/sweeper=sequential", "name=s"]
+SHORT = ["hydra.sweeper.margin=10", "hydra.sweeper.max_seeds=3", "hydra.sweeper.first_look=2"]
+# A learning rate that learns nothing against one that does: told soon.
+RATES = ["optimizer.lr=0.003,0.0000001"]
+
+
+def words(root: Path, *more: str) -> list[str]:
+    few = [word for word in tiny(root) if not word.startswith(("aug=", "train.epochs="))]
+    learns = ["train.epochs=3", "train.batch_size=4", "optimizer.lr=0.01"]
+    return [*SWEEP, *few, *SHORT, *learns, *more]
+
+
+def verdicts(work: Path) -> dict[str, dict[str, str]]:
+    with open(work / "runs" / "s" / "verdicts.csv", newline="") as file:
+        return {row["group"]: row for row in csv.DictReader(file)}
+
+
+def seeds(work: Path) -> dict[str, list[int]]:
+    """Return the seeds of the finished runs by augmentation."""
+    found: dict[str, list[int]] = {}
+    for folder in sorted((work / "runs" / "s").glob("unet-*")):
+        if json.loads((folder / "status.json").read_text())["state"] == "finished":
+            _, aug, _, seed, _ = folder.name.split("-")
+            found.setdefault(aug, []).append(int(seed[1:]))
+    return found
+
+
+@pytest.mark.slow
+def test_it_adds_seeds_declares_its_design_and_goes_on_after_a_kill(oxford: Path, tmp_path: Path) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    whole.mkdir()
+    arguments = words(oxford, "aug=none,hflip", "hydra.sweeper.margin=0.01")
+    ran = forked(*arguments, cwd=whole)
+    # A hundredth of a point cannot be told with four images.
+    assert ran.returncode == 3, ran.stdout + ran.stderr
+    design = json.loads((whole / "runs" / "s" / "design.json").read_text())
+    assert [*design["groups"]] == ["aug=none", "aug=hflip"]
+    assert (design["looks"], design["metric"], design["margin"]) == ([2, 3], "test_dice", 0.01)
+    assert f"design {design['hash'][:12]}" in ran.stdout
+    told = verdicts(whole)
+    assert {row["verdict"] for row in told.values()} <= {"undecided", "needs_images"}
+    ran_seeds = seeds(whole)
+    assert {len(ran_seeds[name.removeprefix("aug=")]) for name in told} == {int(row["seeds"]) for row in told.values()}
+    assert len(ran_seeds["none"]) == max(map(len, ran_seeds.values()))
+    page = (whole / "runs" / "s" / "report.html").read_text()
+    assert design["hash"] in page
+    assert "declared before the first run" in page
+
+    for moment in (("pets_seg.command.tasks.train.train", 1), ("pets_seg.command.tasks.train.train", 3)):
+        assert finish(cut, arguments, moment) < 0
+    assert {row["verdict"] for row in verdicts(cut).values()} == {"open"}
+    assert forked(*arguments, cwd=cut).returncode == 3
+    assert verdicts(cut) == told
+    assert json.loads((cut / "runs" / "s" / "design.json").read_text())["hash"] == design["hash"]
+    again = forked(*arguments, cwd=whole)
+    assert (again.returncode, verdicts(whole), seeds(whole)) == (3, told, ran_seeds)
+    assert "runs now" not in again.stdout
+
+    other = forked(*words(oxford, "aug=none,vflip", "hydra.sweeper.margin=2"), cwd=whole)
+    assert other.returncode == 2
+    assert "margin: was 0.01, is now 2.0; groups: was aug=none, aug=hflip, is now aug=none, aug=vflip" in other.stderr
+    for ordinary in (["-m", "aug=none,hflip", "seed=0"], ["aug=none", "seed=0", "existing=restart"]):
+        single = [word for word in words(oxford) if not word.startswith(("-m", "hydra"))]
+        refused = forked(*single, *ordinary, cwd=whole)
+        assert refused.returncode == 2
+        assert "holds a sequential sweep, whose runs are those of its design alone" in refused.stderr
+    assert seeds(whole) == ran_seeds
+    shown = forked("task=report", "runs=runs/s", cwd=whole)
+    assert shown.returncode == 0
+    assert re.search(r"aug=hflip: .* points: undecided with \d seeds", shown.stdout)
+
+
+@pytest.mark.slow
+def test_what_is_told_gets_no_more_seeds_in_slots_too(oxford: Path, tmp_path: Path) -> None:
+    told = []
+    for name, launcher in (("basic", []), ("local", ["hydra/launcher=local", "hydra.launcher.slots=2"])):
+        work = tmp_path / name
+        work.mkdir()
+        found = command(*words(oxford, *RATES, "hydra.sweeper.margin=1", *launcher), cwd=work)
+        assert found.returncode in (0, 3), found.stdout + found.stderr
+        told.append(verdicts(work))
+        assert "Traceback" not in found.stderr
+        # A group that is told gets no more seeds, but for those that ran ahead in a slot.
+        [row] = told[-1].values()
+        ran = {seed for found in seeds(work).values() for seed in found}
+        assert int(row["seeds"]) <= len(ran) <= int(row["seeds"]) + (name == "local")
+    # Figures depend on the number of threads.
+    assert told[0].keys() == told[1].keys()
+    for name, row in told[0].items():
+        assert row["verdict"] == told[1][name]["verdict"]
+
+
+@pytest.mark.slow
+def test_a_diverging_group_fails_and_the_exit_code_says_so(oxford: Path, tmp_path: Path) -> None:
+    ran = forked(*words(oxford, "optimizer.lr=0.003,1e30", "train.batch_size=2"), cwd=tmp_path)
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    [(_, row)] = verdicts(tmp_path).items()
+    assert (row["verdict"], row["failed"], row["seeds"]) == ("fails", "2", "0")
+    assert "fails, for 2 of 2 seeds failed" in ran.stdout
+    # It would diverge again.
+    again = forked(*words(oxford, "optimizer.lr=0.003,1e30", "train.batch_size=2"), cwd=tmp_path)
+    assert again.returncode == 1
+    assert "runs now" not in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["hydra.sweeper.margin=null"], "hydra.sweeper.margin: is needed: the difference that is not worth having"),
+        (["hydra.sweeper.margin=0"], "hydra.sweeper.margin=0: must be a number of points above 0 and below 100"),
+        (["hydra.sweeper.first_look=5"], "hydra.sweeper.first_look=5: must not be more than max_seeds (3)"),
+        (["hydra.sweeper.look_every=x"], "hydra.sweeper.look_every=x: must be a whole number from 1 to 1000"),
+        (["hydra.sweeper.alpha=1"], "hydra.sweeper.alpha=1: must be a number from 0.001 to 0.2"),
+        (["hydra.sweeper.metric=val_dise"], "must be one of test_dice, val_dice, test_iou (did you mean val_dice?)"),
+        (["seed=0,1"], "seed: a sequential sweep chooses its seeds itself"),
+        (["++seed=3"], "seed: a sequential sweep chooses its seeds itself"),
+        (["aug=none"], "compares groups, and this sweep has one"),
+        (["existing=restart"], "existing=restart: runs of a sequential sweep are not trained again"),
+        (["report.baseline=elastic"], "report.baseline=elastic: fits none of the groups"),
+        (["aug=none,hflp"], "hflp"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_made(
+    oxford: Path, tmp_path: Path, more: list[str], message: str
+) -> None:
+    given = words(oxford, *([] if more[0].startswith("aug=") else ["aug=none,hflip"]), *more)
+    ran = forked(*given, cwd=tmp_path)
+    assert ran.returncode == 2
+    assert message in ran.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
+def test_an_ordinary_sweep_that_tells_nothing_apart_proposes_one_that_decides(oxford: Path, tmp_path: Path) -> None:
+    ordinary = [word for word in words(oxford) if not word.startswith(("-m", "hydra"))]
+    ran = forked("-m", *ordinary, "aug=none,hflip", "seed=0,1", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    [line] = [line for line in ran.stdout.splitlines() if "hydra/sweeper=sequential" in line]
+    assert "hydra.sweeper.first_seed=2" in line
+    assert "name=s_decided" in line
+    proposed = shlex.split(line)
+    assert proposed[1:3] == ["-m", "pets_seg.run"]
+    dry = forked(*proposed[3:], "dry_run=true", cwd=tmp_path)
+    assert dry.returncode == 0, dry.stderr
+    # The two seeds are a pilot.
+    assert "from 2 seeds of these groups in runs" in " ".join(dry.stdout.split())
+    one_more = forked("-m", *ordinary, "aug=vflip", "seed=0,1", cwd=tmp_path)
+    assert "sequential" not in one_more.stdout
+
+
+def test_runs_from_before_the_design_are_refused(oxford: Path, tmp_path: Path) -> None:
+    single = [word for word in words(oxford, "aug=hflip", "seed=1") if not word.startswith(("-m", "hydra"))]
+    assert forked(*single, cwd=tmp_path).returncode == 0
+    ran = forked(*words(oxford, "aug=none,hflip"), cwd=tmp_path)
+    assert ran.returncode == 2
+    assert (
+        "is older than the design (one run of it are there)" in ran.stderr or "is older than the design" in ran.stderr
+    )
+    assert not (tmp_path / "runs" / "s" / "design.json").exists()
+    dry = forked(*words(oxford, "aug=none,hflip"), "hydra.sweeper.first_seed=2", "dry_run=true", cwd=tmp_path)
+    assert dry.returncode == 0, dry.stderr
+
+
+def test_a_dry_run_says_what_can_be_expected(oxford: Path, tmp_path: Path) -> None:
+    unknown = forked(*words(oxford, "aug=none,hflip"), "dry_run=true", cwd=tmp_path)
+    assert unknown.returncode == 0, unknown.stderr
+    assert "The chance of a verdict is not known" in unknown.stdout
+    known = forked(*words(oxford, "aug=none,hflip"), "dry_run=true", "hydra.sweeper.sd=10", cwd=tmp_path)
+    assert re.search(r"^10 points +0\.\d\d", known.stdout, re.M)
+    assert "10.00 points over" in " ".join(known.stdout.split())
+    assert not (tmp_path / "runs").exists()
