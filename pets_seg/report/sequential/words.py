@@ -39,6 +39,11 @@ def looks_of(design: Design) -> str:
     return f"after {', '.join(map(str, looks))} seeds"
 
 
+def margin_of(design: Design) -> str:
+    """Return the margin with its unit."""
+    return f"{design.margin:g} point{'' if design.margin == 1 else 's'}"
+
+
 def level_of(design: Design, decisions: Sequence[Decision]) -> str:
     """Return the confidence of the intervals, in percent; together that of all groups."""
     return f"{100 * (1 - design.alpha):g} %{' joint' if len(decisions) > 1 else ''}"
@@ -60,7 +65,7 @@ def cell(item: Decision) -> str:
 
 def sentence(design: Design, item: Decision) -> str:
     """Return what is told of a group, why, and what would tell more."""
-    against, margin = item.baseline, f"{design.margin:g} point{'' if design.margin == 1 else 's'}"
+    against, margin = item.baseline, margin_of(design)
     spent = len(item.entered) + len(item.failed)
     seeds = f"{len(item.entered)} of {spent} seeds, the others failed" if item.failed else count(spent, "seed")
     texts = {
@@ -165,7 +170,7 @@ def design_table(study: Study) -> Table:
         ["question", design.question],
         ["looks", f"{looks_of(design)} that a group and its baseline have; the first is {design.first_seed}"],
         ["better, worse", f"the {level[0]} interval excludes 0: {critical[0]}"],
-        ["equal", f"the {level[1]} interval lies within {design.margin:g} points of 0: {critical[1]}"],
+        ["equal", f"the {level[1]} interval lies within {margin_of(design)} of 0: {critical[1]}"],
         ["undecided", f"after {last} seeds, or if the chance of a verdict by then is under {futility}"],
         ["fails", f"when more than {100 * design.fails:g} % of its seeds, or of its baseline's, failed"],
         ["declared", f"{design.when}{f', commit {design.commit[:10]}' if design.commit else ''}"],
