@@ -127,7 +127,7 @@ def _design(groups: dict[str, DesignGroup], settings: Mapping[str, Any]) -> Desi
     git = git_commit()
     return Design(
         question=f"Is {metric} of {', '.join(compared)} better or worse than that of {against}, or the same within "
-        f"{margin:g} points?",
+        f"{margin:g} point{'' if margin == 1 else 's'}?",
         groups=groups,
         metric=metric,
         margin=margin,
