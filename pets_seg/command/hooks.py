@@ -72,9 +72,9 @@ class Hooks(Callback):
                 raise InputError(f"hydra.run.dir={folder}: must end in the run's name, e.g. my/${{run_name:}}")
             # The other ranks would meet the lock of rank 0, which asks for all of them.
             if trains and world.first:
-                refuse_design(folder.parent)
                 from pets_seg.command.same_data import check_recorded
 
+                refuse_design(folder.parent)
                 # A dry run shows who has the run.
                 (check_writable if config.dry_run else check_free)(folder)
                 # Before Hydra writes this command into the run folder. A job of a sweep ends alone, the others go on.

@@ -225,7 +225,7 @@ def test_the_report_shows_no_interval_of_a_fixed_sample(tmp_path: Path) -> None:
 
 def test_with_a_design_on_validation_nothing_of_the_test_set_is_shown(tmp_path: Path) -> None:
     folder = tmp_path / "s"
-    designed(folder, {"none": 0.0, "good": 0.08, "same": 0.0}, metric="val_dice")
+    design = designed(folder, {"none": 0.0, "good": 0.08, "same": 0.0}, metric="val_dice")
     study = read_study([folder])
     [good, _] = study.decisions
     assert good.verdict == "better"
@@ -245,7 +245,7 @@ def test_with_a_design_on_validation_nothing_of_the_test_set_is_shown(tmp_path: 
         "calibration",
     }
     assert "The test set did not enter these verdicts" in answer(study)[-1]
-    write_verdicts(folder, read_design(folder), study.decisions)  # type: ignore[arg-type]
+    write_verdicts(folder, design, study.decisions)
     assert exit_code(folder) == 0
 
 

@@ -1,7 +1,7 @@
 """What a design tells of its groups, from the run folders as they are now."""
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -73,7 +73,7 @@ class Decision:
 
     @cached_property
     def needs(self) -> tuple[int | None, int | None]:
-        """About how many seeds, or images, would tell (`looks.would_tell`); None for both if that is not known."""
+        """About how many seeds, or images, would tell (`prospects.would_tell`); None for both if that is not known."""
         if not self.looks or not float(self.looks[-1][0].sample.seed_part[0]) > 0:
             return None, None
         return would_tell(self.rule, self.looks[-1][0].sample)
@@ -115,7 +115,10 @@ def _decide_one(
 ) -> Decision:
     group = design.groups[name]
     names = group.runs, design.groups[group.baseline].runs
-    sides = [Group(side, {}, finished=[runs[run] for run in own if run in runs]) for side, own in _both(design, name)]
+    sides = [
+        Group(side, {}, finished=[runs[run] for run in own if is_whole(runs.get(run))])
+        for side, own in zip((name, group.baseline), names, strict=True)
+    ]
     entered: list[int] = []
     failed: list[int] = []
 
@@ -154,11 +157,6 @@ def _decide_one(
     return Decision(
         name, group.baseline, UNDECIDED if constant else verdict, rule, entered, failed, taker.looks, constant
     )
-
-
-def _both(design: Design, name: str) -> Iterator[tuple[str, list[str]]]:
-    for side in (name, design.groups[name].baseline):
-        yield side, design.groups[side].runs
 
 
 def _state(run: Run | None, summary: str, given_up: bool) -> str:
