@@ -1,5 +1,6 @@
 """What is proposed after a sweep that tells nothing apart: the sequential sweep, which adds seeds until it can."""
 
+import textwrap
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -8,7 +9,7 @@ from omegaconf import DictConfig
 from pets_seg.command.arguments import key_of
 from pets_seg.command.jobs import chosen_later
 from pets_seg.command.sweeps import listed
-from pets_seg.machine.terminal import duration, python, shell
+from pets_seg.machine.terminal import duration, python, shell, width
 from pets_seg.report.study.runs import Run
 from pets_seg.report.study.study import Study
 from pets_seg.report.study.verdicts import Verdict, compared, verdict
@@ -42,10 +43,12 @@ def proposal(study: Study, config: DictConfig, runs: Sequence[str], typed: Seque
     words += [f"name={config.name}_decided"]
     seconds = sum(_mean([*filter(None, map(_seconds, group.finished))]) for group in study.finished) * MOST_SEEDS
     time = f", about {duration(round(seconds))} of computing at most" if seconds else ""
-    return (
+    text = (
         f"These seeds tell nothing apart. Add seeds until every group is better, worse, or equal within {MARGIN} point "
-        f"(at most {MOST_SEEDS} each{time}):\n\n  {python()} -m pets_seg.run -m {shell(words)}"
+        f"(at most {MOST_SEEDS} each{time}):"
     )
+    # The command is not wrapped, so that it can be copied.
+    return f"{textwrap.fill(text, width())}\n\n  {python()} -m pets_seg.run -m {shell(words)}"
 
 
 def _is_left_out(key: str) -> bool:

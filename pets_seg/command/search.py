@@ -4,7 +4,6 @@ import math
 import sqlite3
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +15,15 @@ from hydra.types import HydraContext, TaskFunction
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from pets_seg.command.alone import alone_in
 from pets_seg.command.jobs import compose_job
-from pets_seg.command.messages import boundary, one_line, report
+from pets_seg.command.messages import one_line, report
 from pets_seg.command.search_space import Space, described, ends, in_words, read_space
 from pets_seg.command.sweeps import listed
 from pets_seg.config.identity import resolved_identity, run_name
 from pets_seg.config.plain import plain
 from pets_seg.errors import InputError, RunError, reason
 from pets_seg.launch import NotStarted
-from pets_seg.run_folder.lock import HeldError, locked
 from pets_seg.run_folder.names import STUDY
 from pets_seg.run_folder.reading import flat
 from pets_seg.run_folder.search import SEARCH, TRIAL, read_search
@@ -113,14 +112,8 @@ class OptunaSweeper(Sweeper):
         import optuna
 
         folder = Path(self.common.hydra.sweep.dir)
-        folder.mkdir(parents=True, exist_ok=True)
         self.space, self.words = read_space(self.common)
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(locked(folder))
-            except HeldError:
-                raise InputError(f"{folder}: another process is at this search; wait for it, or end it") from None
-            stack.enter_context(boundary(code=1))
+        with alone_in(folder, "search"):
             try:
                 study, begun = self._open(folder)
                 numbers = [*begun, *range(len(study.trials), self.n_trials)]

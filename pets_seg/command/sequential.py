@@ -3,7 +3,6 @@
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,8 +12,9 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from pets_seg.command.alone import alone_in
 from pets_seg.command.jobs import SEQUENTIAL
-from pets_seg.command.messages import boundary, report
+from pets_seg.command.messages import report
 from pets_seg.command.sequential_design import Plan, plan_sweep, with_costs
 from pets_seg.errors import InputError
 from pets_seg.launch import NotStarted
@@ -26,7 +26,6 @@ from pets_seg.report.sequential.words import decisions_table
 from pets_seg.report.study.runs import Run, read_run
 from pets_seg.report.study.words import count
 from pets_seg.run_folder.design import Design, read_design, write_design
-from pets_seg.run_folder.lock import HeldError, locked
 from pets_seg.run_folder.names import STATUS
 from pets_seg.run_folder.search import read_search
 
@@ -94,14 +93,8 @@ class SequentialSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         """Declare the design, or continue the one that is there, until nothing more is to be run."""
         folder = Path(self.common.hydra.sweep.dir)
-        folder.mkdir(parents=True, exist_ok=True)
         plan = plan_sweep(self.common)
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(locked(folder))
-            except HeldError:
-                raise InputError(f"{folder}: another process is at this sweep; wait for it, or end it") from None
-            stack.enter_context(boundary(code=1))
+        with alone_in(folder, "sweep"):
             # Another process may have been at it until now.
             _check(folder, plan.design)
             declared = read_design(folder)
