@@ -18,6 +18,7 @@ SERVER.set_forkserver_preload(
     [
         "pets_seg.run",
         *(f"pets_seg.command.tasks.{name}" for name in ("train", "evaluate", "preview", "report")),
+        "pets_seg.command.sequential",
         "pets_seg.report.plotting.result",
         "kornia.augmentation",
         # Every optimizer imports it, which takes seconds.

@@ -14,6 +14,16 @@ SWEEP = ["-m", "hydra/sweeper=sequential", "name=s"]
 SHORT = ["hydra.sweeper.margin=10", "hydra.sweeper.max_seeds=3", "hydra.sweeper.first_look=2"]
 # A learning rate that learns nothing against one that does: told soon.
 RATES = ["optimizer.lr=0.003,0.0000001"]
+# Before the design, before and between the files of the verdicts, in the first run; then after the first look.
+KILLS = [
+    ("pets_seg.command.sequential.write_design", 1),
+    ("pets_seg.command.sequential.write_verdicts", 1),
+    ("pets_seg.report.sequential.verdict_files.write_text", 2),
+    ("pets_seg.command.tasks.train.train", 1),
+    ("pets_seg.command.sequential.write_verdicts", 2),
+    ("pets_seg.report.sequential.verdict_files.write_text", 2),
+    ("pets_seg.command.tasks.train.train", 2),
+]
 
 
 def words(root: Path, *more: str) -> list[str]:
@@ -58,8 +68,8 @@ def test_it_adds_seeds_declares_its_design_and_goes_on_after_a_kill(oxford: Path
     assert design["hash"] in page
     assert "declared before the first run" in page
 
-    for moment in (("pets_seg.command.tasks.train.train", 1), ("pets_seg.command.tasks.train.train", 3)):
-        assert finish(cut, arguments, moment) < 0
+    for moment in KILLS:
+        assert finish(cut, arguments, moment) < 0, moment
     assert {row["verdict"] for row in verdicts(cut).values()} == {"open"}
     assert forked(*arguments, cwd=cut).returncode == 3
     assert verdicts(cut) == told
@@ -83,9 +93,14 @@ def test_it_adds_seeds_declares_its_design_and_goes_on_after_a_kill(oxford: Path
 
 
 @pytest.mark.slow
-def test_what_is_told_gets_no_more_seeds_in_slots_too(oxford: Path, tmp_path: Path) -> None:
+def test_what_is_told_gets_no_more_seeds_whatever_the_launcher(oxford: Path, tmp_path: Path) -> None:
     told = []
-    for name, launcher in (("basic", []), ("local", ["hydra/launcher=local", "hydra.launcher.slots=2"])):
+    launchers = (
+        ("basic", []),
+        ("local", ["hydra/launcher=local", "hydra.launcher.slots=2"]),
+        ("submitit", ["hydra/launcher=submitit_local", "train.precision=fp32"]),
+    )
+    for name, launcher in launchers:
         work = tmp_path / name
         work.mkdir()
         found = command(*words(oxford, *RATES, "hydra.sweeper.margin=1", *launcher), cwd=work)
@@ -97,9 +112,10 @@ def test_what_is_told_gets_no_more_seeds_in_slots_too(oxford: Path, tmp_path: Pa
         ran = {seed for found in seeds(work).values() for seed in found}
         assert int(row["seeds"]) <= len(ran) <= int(row["seeds"]) + (name == "local")
     # Figures depend on the number of threads.
-    assert told[0].keys() == told[1].keys()
-    for name, row in told[0].items():
-        assert row["verdict"] == told[1][name]["verdict"]
+    for others in told[1:]:
+        assert {group: row["verdict"] for group, row in others.items()} == {
+            group: row["verdict"] for group, row in told[0].items()
+        }
 
 
 @pytest.mark.slow
