@@ -11,7 +11,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from pets_seg.command import local, tables_due
+from pets_seg.command import local, shown_live, tables_due
 from pets_seg.command.before_sweep import check_trainings, checked_jobs
 from pets_seg.command.dry_run import end_dry_run
 from pets_seg.command.finished import find_finished, show_finished
@@ -28,6 +28,7 @@ from pets_seg.launch.slots import Slot
 from pets_seg.machine import cuda
 from pets_seg.machine.terminal import python
 from pets_seg.machine.world import this_world
+from pets_seg.report import live
 from pets_seg.run_folder.design import exit_code, refuse_design
 from pets_seg.run_folder.lock import HeldError, check_free, check_writable
 
@@ -110,6 +111,8 @@ class Hooks(Callback):
             if not chosen_later(config.hydra):
                 self.jobs = [words_of(config, job) for job in jobs]
                 self.words = swept(self.jobs)
+            if trains and not finished:
+                shown_live.begin(config, jobs, self.words)
             if finished:
                 show_finished(finished, [words_given(job) for job in jobs])
             else:
@@ -170,6 +173,8 @@ class Hooks(Callback):
         if config.task.name == "train":
             from pets_seg.command.tasks.report import end_sweep
 
+            # Before the full page is written, which a run of another command must not replace.
+            live.end(Path(config.hydra.sweep.dir))
             with boundary(code=1):
                 try:
                     finish_held(config, self, Hooks.loader, self.outcomes, self.jobs)

@@ -13,6 +13,7 @@ from pets_seg.config.groups import IDENTITY
 from pets_seg.config.plain import plain_parts
 from pets_seg.launch import report
 from pets_seg.machine.terminal import duration
+from pets_seg.report import live
 from pets_seg.run_folder.lock import is_held
 from pets_seg.run_folder.pace import Machine, Work, seconds_left
 
@@ -81,8 +82,9 @@ class Schedule:
         return time_left, part, not seconds or seconds[0] is not None
 
 
-def tell_of_epoch(row: Mapping[str, Any], epochs: int) -> None:
-    """Tell the launcher of this process how far its job is, and the user when the sweep of this process will end."""
+def tell_of_epoch(row: Mapping[str, Any], epochs: int, sweep: Path) -> None:
+    """Tell how far a run is: the launcher of this process, the page of the sweep in the folder `sweep`, the user."""
+    live.refresh(sweep)
     report(epoch=f"{row['epoch']}/{epochs}", dice=row["val/dice"], done=row["epoch"] / epochs)
     if Schedule.current:
         Schedule.current.after_first_epoch()

@@ -7,6 +7,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from pets_seg.errors import InputError, RunError
+from pets_seg.report import live
 
 # Of the time between two writings, so that they take a fiftieth of it at most.
 TIMES_ITS_DURATION = 50
@@ -61,6 +62,7 @@ def at_end(written: bool = False) -> None:
     """Write the tables of the sweep that ends now, unless its report has `written` them."""
     due, TablesDue.current = TablesDue.current, None
     if due and not written:
+        live.end(due.folder, stopped=True)
         # Nothing may take the place of what ends the sweep.
         with suppress(Exception):
             due.write()

@@ -15,7 +15,7 @@ from pets_seg.report.study.runs import run_folders
 from pets_seg.report.study.study import Study
 from pets_seg.run_folder import names
 
-PAGE, TEXT = "report.html", "report.md"
+TEXT = "report.md"
 # Of a run, all that a page shows or computes anew.
 READ: tuple[str, ...] = (names.CONFIG, names.STATUS, names.SUMMARY, names.METRICS, names.PER_IMAGE)
 READ += (names.CALIBRATION, names.DATA, names.BEST)
@@ -64,7 +64,7 @@ def files_digest(folder: Path) -> str:
     """Return a digest of the page, the tables and the figures of a folder; OSError if the page or a table is gone."""
     digest = hashlib.blake2b(digest_size=16)
     figures = sorted(path for path in (folder / "figures").glob("*") if path.is_file())
-    for path in (*(folder / name for name in (PAGE, *TABLES)), *figures):
+    for path in (*(folder / name for name in (names.PAGE, *TABLES)), *figures):
         digest.update(path.name.encode(errors="surrogateescape") + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 

@@ -5,6 +5,7 @@ import re
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ from pets_seg.errors import RunError, escaped
 from pets_seg.machine.files import write_text, write_whole
 from pets_seg.report.plotting.calibration import draw_calibration
 from pets_seg.report.plotting.cost import draw_cost
+from pets_seg.report.plotting.curve_data import curve_data
 from pets_seg.report.plotting.curves import draw_curves
 from pets_seg.report.plotting.differences import draw_differences
 from pets_seg.report.plotting.drawing import Drawing, hover_data
 from pets_seg.report.plotting.factors import draw_factors
 from pets_seg.report.plotting.images import draw_images
-from pets_seg.report.plotting.looks import STYLE, find_looks
+from pets_seg.report.plotting.looks import STYLE, Look, find_looks
 from pets_seg.report.plotting.masks import draw_masks
 from pets_seg.report.plotting.search import draw_search
 from pets_seg.report.plotting.svg import inline_svg, plain_svg
@@ -61,7 +63,7 @@ def write_page(
         "search": lambda: draw_search(study),
         "differences": lambda: draw_differences(study, looks),
         "factors": lambda: draw_factors(study),
-        "curves": lambda: draw_curves(study, looks, reference),
+        "curves": lambda: _with_data(draw_curves(study, looks, reference), study, looks, reference),
         "masks": lambda: draw_masks(study, looks, examples),
         "images": lambda: draw_images(study, looks),
         "calibration": lambda: draw_calibration(study, looks),
@@ -92,10 +94,16 @@ def write_page(
     return folder / "report.html"
 
 
+def _with_data(drawing: Drawing | None, study: Study, looks: dict[str, Look], reference: bool) -> Drawing | None:
+    return drawing and replace(drawing, data=curve_data(study, looks, reference))
+
+
 def _save(drawing: Drawing, base: Path) -> dict[str, Any]:
     """Write `base`.svg and .png, and return what the page shows of a figure."""
     hover = htmlsafe_json_dumps(hover_data(drawing), separators=(",", ":"), allow_nan=False)
     shown = {"drawing": drawing, "svg": inline_svg(drawing), "hover": hover}
+    if drawing.data is not None:
+        shown["curves"] = htmlsafe_json_dumps(drawing.data, separators=(",", ":"), allow_nan=False)
     write_text(base.with_suffix(".svg"), plain_svg(drawing))
     write_whole(base.with_suffix(".png"), lambda file: drawing.figure.savefig(file, dpi=DPI, format="png"))
     return shown

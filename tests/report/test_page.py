@@ -129,8 +129,8 @@ def test_the_pointer_shows_the_mean_and_deviation_of_each_group(browser: Browser
     epoch = 10
     x, y = browser.run(
         """(() => {
-          const panel = JSON.parse(document.getElementById("hover-curves").textContent)[2];
-          const svg = document.querySelector("#curves svg");
+          const panel = JSON.parse(document.getElementById("hover-calibration").textContent).at(-1);
+          const svg = document.querySelector("#calibration svg");
           svg.scrollIntoView();
           const part = (10 - panel.x[0]) / (panel.x[1] - panel.x[0]);
           const wide = panel.box[2] - panel.box[0];
@@ -143,7 +143,7 @@ def test_the_pointer_shows_the_mean_and_deviation_of_each_group(browser: Browser
     lines = browser.run("document.getElementById('tip').innerText").splitlines()
     assert lines[0] == f"epoch {epoch}"
     for group in study.groups:
-        values = [run.metrics["val/dice"].iloc[epoch - 1] for run in group.finished]
+        values = [run.metrics["val/ece"].iloc[epoch - 1] for run in group.finished]
         [line] = [line for line in lines if line.startswith(f"{group.short} ")]
         mean, deviation = map(float, line.removeprefix(group.short).split(" ± "))
         assert mean == pytest.approx(np.mean(values), rel=1e-3)

@@ -19,7 +19,7 @@ from pets_seg.config.plain import plain
 from pets_seg.errors import InputError, escaped
 from pets_seg.machine.files import write_text
 from pets_seg.report.limits import remarks
-from pets_seg.report.made_of import MADE_OF, PAGE, digest, files_digest, is_made_of, stamps
+from pets_seg.report.made_of import MADE_OF, digest, files_digest, is_made_of, stamps
 from pets_seg.report.origin import origin
 from pets_seg.report.predicted import draw_examples
 from pets_seg.report.search import next_command, only_trials, trials_table
@@ -32,6 +32,7 @@ from pets_seg.report.tables import Table, cost_table, course_table, main_table, 
 from pets_seg.report.wandb_report import check_account, save_report
 from pets_seg.run_folder.data_record import DATA_DIGEST
 from pets_seg.run_folder.lock import check_writable
+from pets_seg.run_folder.names import PAGE
 from pets_seg.tracking.wandb_names import project_name, recorded, sweep_place
 
 log = logging.getLogger("pets_seg")

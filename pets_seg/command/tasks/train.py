@@ -212,7 +212,7 @@ def _train(
         for remark in [*check_start(config, dataset.index), *check_masks(dataset, config["data"], SPLITS)]:
             log.warning(remark)
         tracker, announced = begin(kept, folder.path), Schedule.current is not None and Schedule.current.announced
-        after_epoch = partial(tell_of_epoch, epochs=config["train"]["epochs"])
+        after_epoch = partial(tell_of_epoch, epochs=config["train"]["epochs"], sweep=folder.path.parent)
         summary = train(
             config, dataset, folder, device, tracker, interruption.poll, world, after_epoch, announced=announced
         )

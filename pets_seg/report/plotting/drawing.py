@@ -60,6 +60,7 @@ class Drawing:
     hover: Sequence[Lines | Points] = ()
     pictures: bool = False
     command: str = ""
+    data: dict[str, Any] | None = None
 
 
 def add_axes(figure: Figure, left: float, bottom: float, wide: float, tall: float, **options: Any) -> Axes:
@@ -153,7 +154,7 @@ def hover_data(drawing: Drawing) -> list[dict[str, Any]]:
         panel: dict[str, Any] = {"box": [round(value, 1) for value in box]}
         if isinstance(part, Lines):
             panel |= {"x": [*map(float, part.axes.get_xlim())], "log": part.axes.get_xscale() == "log"}
-            panel |= {"head": part.head, "series": [_series(*series) for series in part.series]}
+            panel |= {"head": part.head, "series": [series_data(*series) for series in part.series]}
         else:
             to_figure = part.axes.transData + part.axes.figure.transSubfigure.inverted()
             places = [to_figure.transform((mark.x, mark.y)).tolist() for mark in part.marks]
@@ -166,7 +167,8 @@ def hover_data(drawing: Drawing) -> list[dict[str, Any]]:
     return panels
 
 
-def _series(label: str, colour: str, x: np.ndarray, y: np.ndarray, deviation: np.ndarray | None) -> dict[str, Any]:
+def series_data(label: str, colour: str, x: np.ndarray, y: np.ndarray, deviation: np.ndarray | None) -> dict[str, Any]:
+    """Return what the page's scripts need of a line, a colour being the name of its variable in style.css."""
     keep = thinned(len(x))
     series = {"name": label, "colour": VARIABLES.get(colour, "ink"), "x": _numbers(x[keep], 10), "y": _numbers(y[keep])}
     if deviation is not None and np.isfinite(deviation).any():

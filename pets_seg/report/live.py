@@ -1,0 +1,249 @@
+"""The page of a sweep that is still running: the state of its jobs, their curves so far, and when it will end.
+
+It is a report.html that reloads itself, until the full page takes its place. Whichever process has ended an epoch
+writes it, so that it is the same for all launchers. It imports neither pandas nor Matplotlib.
+"""
+
+import csv
+import json
+import math
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from heapq import heapify, heapreplace
+from pathlib import Path
+from typing import Any
+
+from pets_seg.errors import RunError, escaped
+from pets_seg.machine.files import write_text
+from pets_seg.machine.terminal import duration
+from pets_seg.run_folder.names import METRICS, PAGE, STATUS
+
+# In the folder of a sweep while it runs.
+FILE = ".live.json"
+# In seconds, and in durations of the last writing, which so takes a fiftieth of the time at most.
+EVERY, TIMES_ITS_DURATION = 30.0, 50
+# Seconds after which the page takes the sweep for dead.
+SILENT = 300
+PANELS = {"train/loss": "training loss", "val/loss": "validation loss", "val/dice": "validation Dice"}
+COLOURS = ("ink", "c0", "c1", "c2", "c3", "c4", "c5", "c6")
+# Only the curves of so many runs are shown, those that were last at work, and so many points of each.
+MOST_RUNS, MOST_POINTS = 60, 200
+STATES = ("running", "queued", "failed", "interrupted", "finished")
+
+
+@dataclass(frozen=True)
+class LiveJob:
+    """A job of the sweep: its run, in what it differs from the others but for its seed, and its epochs."""
+
+    run: str
+    label: str
+    seed: int
+    epochs: int
+
+
+@dataclass
+class Progress:
+    """How far a job is; times are seconds since 1970, 0 where not known."""
+
+    job: LiveJob
+    state: str = "queued"
+    error: str = ""
+    began: float = 0.0
+    ended: float = 0.0
+    rows: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def epoch(self) -> int:
+        """The last epoch."""
+        return int(self.number("epoch")) if self.rows else 0
+
+    @property
+    def dice(self) -> float:
+        """The best validation Dice so far."""
+        return max((_number(row, "val/dice") for row in self.rows), default=math.nan)
+
+    def number(self, column: str) -> float:
+        """Return a figure of the last epoch."""
+        return _number(self.rows[-1], column) if self.rows else math.nan
+
+    def left(self, typical: float, now: float) -> float:
+        """Return about how many seconds it still takes, `typical` being those of a whole job."""
+        if self.rows:
+            seconds = [_number(row, "seconds") for row in self.rows]
+            return (self.job.epochs - self.epoch) * sum(seconds) / len(seconds)
+        return max(0.0, typical - (now - self.began if self.began else 0.0))
+
+
+def begin(folder: Path, jobs: Sequence[LiveJob]) -> None:
+    """Let the runs in the folder of a sweep show how far they are, in report.html, until `end`.
+
+    Without `jobs`, where a sweeper or another machine chooses the runs, those that are there are shown.
+    """
+    content = {"started": _now(), "jobs": [asdict(job) for job in jobs]}
+    # No run may fail for the sake of this page.
+    with suppress(RunError):
+        write_text(folder / FILE, json.dumps(content))
+
+
+def end(folder: Path, stopped: bool = False) -> None:
+    """Let no run write the page any more; where the sweep is `stopped` before its end, the page says so."""
+    if not (folder / FILE).exists():
+        return
+    if stopped and (folder / PAGE).exists():
+        _write(folder, stopped=True)
+    with suppress(OSError):
+        (folder / FILE).unlink()
+
+
+def refresh(folder: Path) -> None:
+    """Write the page of the sweep in `folder`, if one is running there and it is time; called after an epoch."""
+    if (folder / FILE).exists() and _is_due(folder / PAGE):
+        _write(folder)
+
+
+_took: dict[Path, float] = {}
+
+
+def _is_due(page: Path) -> bool:
+    try:
+        age = time.time() - page.stat().st_mtime
+    except OSError:
+        return True
+    return not 0 <= age < max(EVERY, TIMES_ITS_DURATION * _took.get(page.parent, 0.0))
+
+
+def _write(folder: Path, stopped: bool = False) -> None:
+    started = time.perf_counter()
+    # Whatever is wrong with a file of another run, or with the disk, this run goes on.
+    with suppress(Exception):
+        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        jobs = [LiveJob(**job) for job in content["jobs"]]
+        text = render(folder, jobs, content["started"], stopped)
+        # The sweep may have ended meanwhile, and its full page be there.
+        if (folder / FILE).exists():
+            write_text(folder / PAGE, text)
+    _took[folder] = time.perf_counter() - started
+
+
+def render(folder: Path, jobs: Sequence[LiveJob], started: str, stopped: bool = False) -> str:
+    """Return the page."""
+    # They are of no use to a run that is not in a sweep.
+    from jinja2 import Environment, PackageLoader
+    from jinja2.utils import htmlsafe_json_dumps
+
+    known = [_progress(folder, job) for job in jobs or _found(folder)]
+    numbers = {state: sum(item.state == state for item in known) for state in STATES}
+    order = sorted(known, key=lambda item: STATES.index(item.state))
+    shown = {
+        "name": escaped(folder.resolve().name),
+        "folder": escaped(str(folder)),
+        "counts": ", ".join(f"{number} {state}" for state, number in numbers.items() if number),
+        "jobs": order,
+        "started": started,
+        "updated": _now(),
+        "end": None if stopped else expected_end(known),
+        "stopped": stopped,
+        "silent": SILENT,
+        "curves": htmlsafe_json_dumps(curves(known), separators=(",", ":"), allow_nan=False),
+    }
+    environment = Environment(
+        loader=PackageLoader("pets_seg.report", "template"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("live.html.jinja").render(**shown)
+
+
+def _found(folder: Path) -> list[LiveJob]:
+    """Return the runs that are there as jobs; their names without seed and digest tell them apart."""
+    jobs = []
+    for path in sorted(folder.glob(f"*/{STATUS}")):
+        name = path.parent.name
+        label, _, rest = name.rpartition("-s")
+        seed = rest.partition("-")[0]
+        jobs.append(LiveJob(name, label or name, int(seed) if seed.isdigit() else 0, 0))
+    return jobs
+
+
+def _progress(folder: Path, job: LiveJob) -> Progress:
+    try:
+        status = json.loads((folder / job.run / STATUS).read_text(encoding="utf-8"))
+        state = status["state"] if status.get("state") in STATES else "queued"
+        began, ended = (_seconds(status.get(key)) for key in ("since", "ended"))
+    except (OSError, ValueError, AttributeError):
+        return Progress(job)
+    found = Progress(job, state, escaped(str(status.get("error") or ""))[:300], began, ended)
+    with suppress(OSError, UnicodeDecodeError, csv.Error), open(folder / job.run / METRICS, encoding="utf-8") as file:
+        found.rows = [*csv.DictReader(file)]
+    return found
+
+
+def expected_end(known: Sequence[Progress]) -> str | None:
+    """Return when the last job ends, if as many run side by side as now; None while nothing is known of their time."""
+    now = time.time()
+    took = [item.ended - item.began for item in known if item.state == "finished" and item.ended > item.began > 0]
+    running = [item for item in known if item.state == "running"]
+    took = took or [
+        item.job.epochs * sum(_number(row, "seconds") for row in item.rows) / len(item.rows)
+        for item in running
+        if item.rows
+    ]
+    queued = sum(item.state == "queued" for item in known)
+    if not took or not running or not all(item.job.epochs for item in known):
+        return None
+    typical = sum(took) / len(took)
+    slots = [item.left(typical, now) for item in running]
+    heapify(slots)
+    for _ in range(queued):
+        heapreplace(slots, slots[0] + typical)
+    left = max(slots)
+    if not math.isfinite(left):
+        return None
+    return f"About {duration(round(left))} to go, until {datetime.fromtimestamp(now + left):%H:%M on %d %B}."
+
+
+def curves(known: Sequence[Progress]) -> dict[str, Any]:
+    """Return the curves of the runs as `plotting.curve_data` does; one name, and so one colour, a label."""
+    begun = [item for item in known if item.rows]
+    labels = list(dict.fromkeys(item.job.label for item in known))
+    shown = sorted(begun, key=lambda item: item.ended or math.inf)[-MOST_RUNS:]
+    shown = [item for item in begun if item in shown]
+    caption = "Every line is a run."
+    if len(shown) < len(begun):
+        caption += f" The {len(shown)} that were last at work are shown, of {len(begun)}."
+    panels = []
+    for column, title in PANELS.items():
+        series = [_series(item, column, labels) for item in shown]
+        panels.append({"title": title, "loss": column != "val/dice", "views": [{"unit": "epoch", "series": series}]})
+    return {"panels": panels, "caption": caption}
+
+
+def _series(item: Progress, column: str, labels: Sequence[str]) -> dict[str, Any]:
+    step = -(-len(item.rows) // MOST_POINTS)
+    # The last epoch is among them.
+    rows = item.rows[::-1][::step][::-1]
+    y = [value if math.isfinite(value := _number(row, column)) else None for row in rows]
+    place = labels.index(item.job.label)
+    label = escaped(item.job.label) or "all runs"
+    known: dict[str, Any] = {"name": f"{label}, seed {item.job.seed}", "group": label, "line": True}
+    known |= {"x": [_number(row, "epoch") for row in rows], "y": y}
+    if place < len(COLOURS):
+        return known | {"colour": COLOURS[place]}
+    return known | {"colour": "other", "thin": True}
+
+
+def _number(row: dict[str, str], column: str) -> float:
+    with suppress(KeyError, TypeError, ValueError):
+        return float(row[column])
+    return math.nan
+
+
+def _seconds(text: object) -> float:
+    with suppress(TypeError, ValueError):
+        return datetime.fromisoformat(str(text)).timestamp()
+    return 0.0
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,192 @@
+"""The page of a sweep that is running: states, curves, expected end; it is renewed, and gives way to the full one."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from browser import Browser, find_browser
+from conftest import tiny
+from processes import finish, pause, start, wait_for
+from sweeps import write_sweep
+
+from pets_seg.report import live
+from pets_seg.report.live import LiveJob, Progress, curves, expected_end
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    program = find_browser()
+    if program is None:
+        pytest.skip("no Chromium: set $CHROME to look at the page in one")
+    browser = Browser(program, tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()
+
+
+def value(browser: Browser, expression: str) -> object:
+    return browser.call("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
+
+
+def running(jobs: int, rows: int, epochs: int = 10, seconds: float = 2.0) -> list[Progress]:
+    table = [{"epoch": str(epoch + 1), "seconds": str(seconds), "val/dice": f"0.{5 + epoch}"} for epoch in range(rows)]
+    return [Progress(LiveJob(f"r{n}", "a", n, epochs), "running", began=time.time(), rows=table) for n in range(jobs)]
+
+
+def minutes_left(known: list[Progress]) -> float:
+    text = expected_end(known)
+    assert text
+    number, unit = re.fullmatch(r"About ([\d.]+) (s|min) to go, until \d\d:\d\d on \d\d \w+\.", text).groups()
+    return float(number) / (60 if unit == "s" else 1)
+
+
+def test_the_end_is_that_of_the_slots_that_run_now() -> None:
+    # Two slots, each with 5 epochs of 24 s to go; then 3 jobs of 240 s: one slot takes two of them.
+    known = running(2, 5, seconds=24.0) + [Progress(LiveJob(f"q{n}", "a", n, 10)) for n in range(3)]
+    assert minutes_left(known) == pytest.approx((5 * 24 + 2 * 240) / 60, abs=1)
+    # Jobs that are finished say how long one takes.
+    done = Progress(LiveJob("d", "a", 9, 10), "finished", began=1000.0, ended=1000.0 + 600)
+    assert minutes_left([*known, done]) == pytest.approx((5 * 24 + 2 * 600) / 60, abs=1)
+    assert expected_end(running(2, 0)) is None
+    assert expected_end([Progress(LiveJob("q", "a", 0, 10))]) is None
+
+
+def test_curves_are_those_of_metrics_csv_and_those_last_at_work_of_many(tmp_path: Path) -> None:
+    runs = write_sweep(tmp_path, {"none": {}, "crop": {}}, seeds=2, epochs=300, images=5, valid=5)
+    known = [live._progress(tmp_path, LiveJob(run.name, run.name.split("-")[1], n, 300)) for n, run in enumerate(runs)]
+    [loss, _, dice] = curves(known)["panels"]
+    assert (loss["title"], loss["loss"], dice["title"], dice["loss"]) == (
+        "training loss",
+        True,
+        "validation Dice",
+        False,
+    )
+    for run, series in zip(runs, dice["views"][0]["series"], strict=True):
+        table = pd.read_csv(run / "metrics.csv").set_index("epoch")["val/dice"]
+        assert len(series["x"]) <= live.MOST_POINTS
+        assert series["x"][-1] == 300
+        assert series["y"] == pytest.approx(table[series["x"]].tolist())
+    assert len({series["colour"] for series in dice["views"][0]["series"]}) == 2
+    many = curves(running(100, 3))
+    assert len(many["panels"][0]["views"][0]["series"]) == live.MOST_RUNS
+    assert "of 100" in many["caption"]
+
+
+def test_it_is_written_seldom_and_never_keeps_a_run_from_going_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "report.html"
+    live.refresh(tmp_path)
+    assert not page.exists(), "no sweep is running there"
+    live.begin(tmp_path, [LiveJob("r", "a", 0, 3)])
+    live.refresh(tmp_path)
+    first = page.read_text()
+    page.write_text("as it was")
+    live.refresh(tmp_path)
+    assert page.read_text() == "as it was"
+    now = time.time
+    monkeypatch.setattr(live.time, "time", lambda: now() + 31)
+    live.refresh(tmp_path)
+    assert "1 queued, of 1 runs" in first
+    assert "1 queued, of 1 runs" in page.read_text()
+    # It takes a fiftieth of the time at most.
+    page.write_text("as it was")
+    monkeypatch.setitem(live._took, tmp_path, 2.0)
+    live.refresh(tmp_path)
+    assert page.read_text() == "as it was"
+    monkeypatch.setattr(live.time, "time", lambda: now() + 101)
+    (tmp_path / live.FILE).write_text("{")
+    live.refresh(tmp_path)
+    assert page.read_text() == "as it was"
+    live.end(tmp_path)
+    assert not (tmp_path / live.FILE).exists()
+
+
+def test_a_thousand_runs_take_a_second(tmp_path: Path) -> None:
+    runs = write_sweep(tmp_path, {f"g{n}": {} for n in range(100)}, seeds=10, epochs=10, images=1, valid=1)
+    jobs = [LiveJob(run.name, run.name.split("-")[1], n % 10, 10) for n, run in enumerate(runs)]
+    started = time.perf_counter()
+    text = live.render(tmp_path, jobs, live._now())
+    # With room for a machine that does other things too.
+    assert time.perf_counter() - started < 6
+    assert "1000 finished, of 1000 runs" in text
+    assert len(text) < 1e6
+
+
+def test_a_browser_renews_it_until_nothing_is_heard_for_five_minutes(browser: Browser, tmp_path: Path) -> None:
+    [run] = write_sweep(tmp_path, {"none": {}}, seeds=1, epochs=4, images=5, valid=5)
+    page = tmp_path / "report.html"
+    jobs = [LiveJob(run.name, HOSTILE, 0, 4), LiveJob("not there", "aug=none", 1, 4)]
+    page.write_text(live.render(tmp_path, jobs, live._now()))
+    for width in (1280, 390):
+        browser.open(page, width=width)
+        assert value(browser, "document.documentElement.scrollWidth") <= width
+    assert value(browser, "document.querySelectorAll('.chart canvas').length") == 3
+    assert value(browser, "document.querySelectorAll('.bar button').length") == 3
+    value(browser, "document.querySelectorAll('.bar button').forEach((button) => button.click())")
+    assert value(browser, "document.querySelectorAll('.chart canvas').length") == 3
+    assert value(browser, "document.getElementById('silent').hidden") is True
+    assert HOSTILE in value(browser, "document.querySelector('#jobs tbody').textContent")
+    page.write_text("<title>the full page</title>")
+    value(browser, "look()")
+    wait_for(lambda: value(browser, "document.title") == "the full page")
+
+    old = (datetime.now(UTC) - timedelta(minutes=7)).isoformat(timespec="seconds")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(live, "_now", lambda: old)
+        page.write_text(live.render(tmp_path, jobs, old))
+    browser.open(page)
+    assert value(browser, "document.getElementById('silent').hidden") is False
+    assert "Nothing was heard of it for 7 minutes" in value(browser, "document.body.innerText")
+    page.write_text("<title>the full page</title>")
+    value(browser, "look()")
+    assert value(browser, "document.title") != "the full page"
+    assert browser.problems == []
+
+
+@pytest.mark.slow
+def test_a_sweep_shows_how_far_it_is_and_then_its_comparison(oxford: Path, tmp_path: Path) -> None:
+    few = [word for word in tiny(oxford) if not word.startswith("aug=")]
+    words = ["-m", "name=s", *few, "aug=none,hflip", "seed=0"]
+    process = start(tmp_path, words, ("pets_seg.command.tasks.train.train", 2), pause)
+    wait_for((tmp_path / "halted").exists)
+    folder = tmp_path / "runs" / "s"
+    page = (folder / "report.html").read_text()
+    assert "1 running, 1 queued, of 2 runs" in page
+    assert "aug=hflip" in page
+    [data] = re.findall(r'id="curves-data">(.*?)</script>', page)
+    [run] = folder.glob("unet-none-*")
+    row = pd.read_csv(run / "metrics.csv").iloc[0]
+    assert json.loads(data)["panels"][2]["views"][0]["series"][0]["y"][0] == pytest.approx(row["val/dice"])
+    process.kill()
+    process.join()
+    assert finish(tmp_path, words) == 0
+    assert not (folder / live.FILE).exists()
+    assert "Comparison of runs" in (folder / "report.html").read_text()
+    # What a full page shows of a sweep that is finished stays.
+    (folder / "report.html").write_text(page)
+    assert finish(tmp_path, words) == 0
+    assert "Comparison of runs" in (folder / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_interrupted_says_so(oxford: Path, tmp_path: Path) -> None:
+    few = [word for word in tiny(oxford) if not word.startswith("aug=")]
+    words = ["-m", "name=s", *few, "aug=none,hflip", "seed=0", "hydra/sweeper=sequential", "hydra.sweeper.margin=1"]
+    words = [word for word in words if word != "seed=0"]
+    process = start(tmp_path, words, ("pets_seg.command.tasks.train.train", 2), pause)
+    wait_for((tmp_path / "halted").exists)
+    page = tmp_path / "runs" / "s" / "report.html"
+    # Which runs there will be is not known before.
+    assert re.search(r"1 (running|finished), of 1 runs", page.read_text())
+    (tmp_path / "go").touch()
+    process.terminate()
+    process.join()
+    assert "The sweep was stopped before its end" in page.read_text()
+    assert not (page.parent / live.FILE).exists()
