@@ -1,14 +1,12 @@
 """What limits the figures of a study: masks that leave Dice nothing to say, and what the comparison leaves out."""
 
-from collections import Counter
-
 from pets_seg.evaluation.mask_contents import IN_SUMMARY, images_left_out, recorded, without_pet
 from pets_seg.report.data_remarks import data_remarks
+from pets_seg.report.provenance import provenance_remarks
 from pets_seg.report.study.groups import simplicity, written
-from pets_seg.report.study.runs import Run
 from pets_seg.report.study.starts import KEY as START
 from pets_seg.report.study.study import Study
-from pets_seg.report.study.words import count, listed
+from pets_seg.report.study.words import listed
 from pets_seg.report.truths import other_truths
 
 
@@ -28,7 +26,7 @@ def splits_without_pet(study: Study) -> list[str]:
 def remarks(study: Study) -> list[str]:
     """Return the limits of the comparison: data, masks, what all runs started from, and what it leaves out."""
     sentences = data_remarks(study) + other_truths(study) + _uncounted(study)
-    sentences += _instructions(study) + _threads(study)
+    sentences += provenance_remarks(study)
     # Where runs started from different weights, the names of groups say so.
     if START not in study.keys and (names := {run.settings.get(START) for run in study.runs} - {None}):
         sentences.append(f"All runs started from the weights of {written(names.pop())}.")
@@ -45,42 +43,6 @@ def remarks(study: Study) -> list[str]:
     if len(study.keys) > 2 and study.baselines and not study.design:
         sentences.append(f"The groups differ in {len(study.keys)} keys; interactions are sought between two only.")
     return sentences
-
-
-def _instructions(study: Study) -> list[str]:
-    """Return a sentence if runs were computed on the CPU with different instructions; older versions do not say."""
-    known = (run.status.get("instructions") for run in study.runs if run.finished and run.status.get("device") == "cpu")
-    runs = Counter(str(instructions)[:100] for instructions in known if instructions)
-    if len(runs) < 2:
-        return []
-    each = listed([f"{count(number, 'run')} with {name}" for name, number in runs.most_common()], "and")
-    return [f"The processors had different instructions ({each}): figures of one command differ by rounding."]
-
-
-def _threads(study: Study) -> list[str]:
-    """Return a sentence if runs were computed on the CPU with different threads, with the groups that mix them."""
-    known = Counter(number for run in study.runs if (number := _threads_of(run)))
-    changed = [run.name for run in study.runs if _threads_of(run) and run.status.get("earlier_threads")]
-    sentences = []
-    if changed:
-        sentences.append(
-            f"{listed(changed, 'and')} {'was' if len(changed) == 1 else 'were'} continued with another number of "
-            "threads than before, so that figures differ by rounding from those of a run that was never stopped."
-        )
-    if len(known) < 2:
-        return sentences
-    each = listed(
-        [f"{count(number, 'run')} with {count(threads, 'thread')}" for threads, number in sorted(known.items())], "and"
-    )
-    mixed = [group.name for group in study.groups if len({_threads_of(run) for run in group.finished} - {None}) > 1]
-    where = f"; {listed(mixed, 'and')} {'mixes' if len(mixed) == 1 else 'mix'} them" if mixed else ""
-    told = f"The runs had different numbers of threads ({each}{where}): figures of one command differ by rounding."
-    return [told, *sentences]
-
-
-def _threads_of(run: Run) -> int | None:
-    threads = run.status.get("threads")
-    return threads if run.finished and run.status.get("device") == "cpu" and isinstance(threads, int) else None
 
 
 def _uncounted(study: Study) -> list[str]:

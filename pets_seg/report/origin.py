@@ -8,6 +8,7 @@ from typing import Any
 from pets_seg.errors import escaped
 from pets_seg.machine.terminal import duration, shell
 from pets_seg.report.data_remarks import data_of_runs
+from pets_seg.report.provenance import commit_of, trained_by
 from pets_seg.report.search import only_trials
 from pets_seg.report.study.starts import starts
 from pets_seg.report.study.study import Study
@@ -26,11 +27,12 @@ def origin(study: Study, arguments: list[str]) -> list[tuple[str, str]]:
     statuses = [run.status for run in study.runs]
     seconds = sum(number for run in study.runs if not math.isnan(number := run.number("train_seconds")))
     pairs = [
-        ("Command", f"python -m pets_seg.run {shell(arguments)}"),
+        ("Trained by", trained_by(study)),
+        ("Compared by", f"python -m pets_seg.run {shell(arguments)}"),
         ("Runs", f"{len(study.runs)} in {', '.join(map(str, study.folders))}, {duration(seconds)} of training"),
         ("Data", _listed(data_of_runs(study))),
         ("Started from", _listed(starts(study.runs))),
-        ("Code", _listed(_commit(status.get("git")) for status in statuses)),
+        ("Code", _listed(map(commit_of, study.runs))),
         ("Device", _listed(_device(status) for status in statuses)),
         ("System", _listed(status.get("platform") for status in statuses)),
         ("Versions", _listed(_versions(status.get("versions")) for status in statuses)),
@@ -44,12 +46,6 @@ def origin(study: Study, arguments: list[str]) -> list[tuple[str, str]]:
 def _listed(values: Iterable[Any]) -> str:
     different = list(dict.fromkeys(str(value)[:300] for value in values if value))
     return "; ".join(different[:5]) + (f"; and {len(different) - 5} more" if len(different) > 5 else "")
-
-
-def _commit(git: Any) -> str | None:
-    if not isinstance(git, dict):
-        return None
-    return f"commit {str(git.get('commit'))[:10]}" + (" with changes" if git.get("dirty") else "")
 
 
 def _device(status: dict[str, Any]) -> str | None:

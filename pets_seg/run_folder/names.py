@@ -23,8 +23,8 @@ EVALUATIONS = "evaluations"
 EVALUATION = "evaluation.json"
 # In the folder of a sweep: Optuna's database of a search.
 STUDY = "study.db"
-# In the folder of a sweep: its page.
-PAGE = "report.html"
+# In the folder of a sweep: its page, and what Hydra keeps of its command.
+PAGE, MULTIRUN = "report.html", "multirun.yaml"
 # Of a sweep that decides: what was declared before its first run, and what its looks told.
 DESIGN = "design.json"
 VERDICTS = "verdicts"

@@ -69,7 +69,7 @@ def test_groups_that_mix_numbers_of_threads_are_told(oxford: Path, tmp_path: Pat
     assert remarks(read_study([sweep])) == []
     threads(runs[0], threads=1)
     assert remarks(read_study([sweep])) == [
-        "The runs had different numbers of threads (one run with one thread and 3 runs with 2 threads; aug=hflip mixes "
+        "The runs had different numbers of threads (3 runs with 2 threads and one run with one thread; aug=hflip mixes "
         "them): figures of one command differ by rounding."
     ]
     threads(runs[1], threads=1)
@@ -79,4 +79,4 @@ def test_groups_that_mix_numbers_of_threads_are_told(oxford: Path, tmp_path: Pat
     ]
     for run in runs[:2]:
         threads(run, device="cuda (H100)")
-    assert remarks(read_study([sweep])) == []
+    assert not any("threads" in line for line in remarks(read_study([sweep])))

@@ -99,10 +99,49 @@ def test_runs_on_processors_with_different_instructions_are_told(runs: list[Path
     instructions(runs[0], instructions="AVX2")
     study = read_study([runs[0].parent])
     assert remarks(study) == [
-        "The processors had different instructions (3 runs with AVX512, AMX_BF16 and one run with AVX2): figures of "
-        "one command differ by rounding."
+        "The processors had different instructions (3 runs with AVX512, AMX_BF16 and one run with AVX2; aug=none mixes "
+        "them): figures of one command differ by rounding."
     ]
     assert dict(origin(study, []))["Device"] == "cpu (AVX2), 2 threads; cpu (AVX512, AMX_BF16), 2 threads"
     # The processor beside a GPU computes nothing.
     instructions(runs[0], device="cuda (H100)")
-    assert remarks(read_study([runs[0].parent])) == []
+    [devices] = remarks(read_study([runs[0].parent]))
+    assert devices.startswith(
+        "The runs were trained on different devices (3 runs with cpu and one run with cuda (H100)"
+    )
+
+
+def test_groups_of_different_code_are_told_with_what_mixes_it(runs: list[Path]) -> None:
+    commits = [("a" * 40, False), ("b" * 40, False), ("b" * 40, False), ("b" * 40, True)]
+    for run, (commit, dirty) in zip(runs, commits, strict=True):
+        status = json.loads((run / "status.json").read_text())
+        versions = {"torch": "2.14.1" if run == runs[0] else "2.13.0", "numpy": "2.4.6"}
+        new = status | {"git": {"commit": commit, "dirty": dirty}, "versions": versions}
+        (run / "status.json").write_text(json.dumps(new))
+    study = read_study([runs[0].parent])
+    code, torch = remarks(study)
+    one, other = (group.name for group in study.groups)
+    assert code == (
+        f"The runs were trained by different code (2 runs with commit {'b' * 10}, one run with commit {'a' * 10} and "
+        f"one run with commit {'b' * 10} with changes; {one} and {other} mix them): a difference between groups may be "
+        "one between programs."
+    )
+    assert torch.startswith("The runs had different versions of torch (3 runs with 2.13.0 and one run with 2.14.1; ")
+    assert torch.count(" mixes them") == 1
+
+
+def test_the_command_that_trained_is_there_with_the_one_that_compared(runs: list[Path]) -> None:
+    folder = runs[0].parent
+    assert "Trained by" not in dict(origin(read_study([folder]), []))
+    for number, run in enumerate(runs):
+        (run / ".hydra").mkdir(exist_ok=True)
+        given = {"hydra": ["hydra.mode=RUN"], "task": ["aug=none", f"seed={number}", "name=it's"]}
+        (run / ".hydra" / "hydra.yaml").write_text(json.dumps({"hydra": {"overrides": given}}))
+    made = dict(origin(read_study([folder]), ["task=report", "runs=a b"]))
+    alone = "python -m pets_seg.run aug=none seed={} 'name=it'\"'\"'s'"
+    assert made["Trained by"] == "; ".join([*map(alone.format, range(3)), "and one other"])
+    assert made["Compared by"] == "python -m pets_seg.run task=report 'runs=a b'"
+    given = {"hydra": ["hydra/launcher=local", "hydra.mode=MULTIRUN"], "task": ["aug=none,crop", "seed=range(2)"]}
+    (folder / "multirun.yaml").write_text(json.dumps({"hydra": {"overrides": given}}))
+    made = dict(origin(read_study([folder]), []))
+    assert made["Trained by"] == "python -m pets_seg.run -m hydra/launcher=local aug=none,crop 'seed=range(2)'"
