@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from pets_seg.errors import RunError, escaped
 from pets_seg.machine.files import write_text, write_whole
+from pets_seg.report.gallery import gallery_data
 from pets_seg.report.plotting.calibration import draw_calibration
 from pets_seg.report.plotting.cost import draw_cost
 from pets_seg.report.plotting.curve_data import curve_data
@@ -51,12 +52,14 @@ def write_page(
     notes: list[str],
     made: list[tuple[str, str]],
     reference: bool = False,
+    gallery: bool = False,
 ) -> Path:
     """Write `folder`/report.html and `folder`/figures/*.svg and .png, and return the path of the page.
 
     `answer` stands at the top, the first of `tables` beneath it. Figures of a former report that this one does not have
     are removed; one that cannot be drawn is named among the notes. `reference` lays the curves of the reference study
-    under the learning curves. Raises RunError if a file cannot be written.
+    under the learning curves; with `gallery` masks are predicted, to leaf through images. Raises RunError if a file
+    cannot be written.
     """
     looks = find_looks(study)
     drawings: dict[str, Callable[[], Drawing | None]] = {
@@ -69,6 +72,7 @@ def write_page(
         "calibration": lambda: draw_calibration(study, looks),
         "cost": lambda: draw_cost(study, looks),
     }
+    shown: dict[str, Any] = {}
     figures, failed = [], []
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         # A name in a script that the font lacks is drawn as boxes; the page's own fonts have it.
@@ -89,7 +93,11 @@ def write_page(
             for suffix in (".svg", ".png"):
                 with suppress(OSError):
                     base.with_suffix(suffix).unlink()
-    shown = {"answer": answer, "tables": tables, "figures": figures, "notes": [*notes, *failed], "made": made}
+    leafed = gallery_data(study, {name: look.label for name, look in looks.items()}) if gallery else None
+    if leafed:
+        shown = {"gallery": htmlsafe_json_dumps(leafed, separators=(",", ":"), allow_nan=False)}
+        shown["gallery_first"] = leafed["groups"][0]
+    shown |= {"answer": answer, "tables": tables, "figures": figures, "notes": [*notes, *failed], "made": made}
     write_text(folder / "report.html", _render(study=study, **shown))
     return folder / "report.html"
 

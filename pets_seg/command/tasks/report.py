@@ -141,7 +141,7 @@ def make_report(study: Study, reference: bool = False, made_of: str | None = Non
     said, noted, tables = answer(study), [progress(study), *remarks(study)], tables_of(study)
     notes = [*noted, *([f"No test images are shown: {reason}."] if reason else [])]
     made = origin(study, typed)
-    page = write_page(study, folder, said, tables, examples, notes, made, reference)
+    page = write_page(study, folder, said, tables, examples, notes, made, reference, gallery=True)
     pictures = sorted(path.name for path in (folder / "figures").glob("*.png"))
     # Written last. Images that could not be had now may be there the next time.
     made_line = MADE_OF.format(made_of, files_digest(folder)) if made_of and lasting else ""

@@ -1,0 +1,118 @@
+"""The images of the page that can be leafed through: which they are, and that masks and Dice are those of the runs."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from browser import Browser, find_browser
+from conftest import tiny
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from processes import forked
+from sweeps import SMALL, write_sweep
+
+from pets_seg.report.gallery import LARGEST, _lengths
+from pets_seg.report.study.gallery import choose_gallery
+from pets_seg.report.study.study import read_study
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def decoded(lengths: str, side: int) -> np.ndarray:
+    runs = [int(text, 36) for text in lengths.split()]
+    return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(side, side)
+
+
+@given(st.integers(1, 20).flatmap(lambda side: arrays(bool, (side, side))))
+def test_lengths_stand_for_the_mask(mask: np.ndarray) -> None:
+    assert (decoded(_lengths(mask), len(mask)) == mask).all()
+
+
+def test_large_masks_are_made_smaller() -> None:
+    mask = np.zeros((4 * LARGEST, 4 * LARGEST), dtype=bool)
+    mask[: 2 * LARGEST] = True
+    small = decoded(_lengths(mask), LARGEST)
+    assert small[: LARGEST // 2].all()
+    assert not small[LARGEST // 2 :].any()
+
+
+def test_it_has_the_worst_and_the_most_changed_images_of_each_group(tmp_path: Path) -> None:
+    write_sweep(tmp_path, {"none": {}, "elastic": {"effect": 0.02}, "crop": {}}, **{**SMALL, "images": 70, "seeds": 2})
+    study = read_study([tmp_path])
+    gallery = choose_gallery(study)
+    assert gallery.seeds == [0, 1]
+    assert gallery.groups[0] is study.baseline
+    mean = {group.name: sum(run.images["test"]["dice"] for run in group.finished) / 2 for group in gallery.groups}
+    first = mean[gallery.groups[0].name]
+    for group in gallery.groups:
+        worst, changed = gallery.worst[group.name], gallery.changed[group.name]
+        assert worst == mean[group.name].sort_values().index[:20].tolist()
+        change = (mean[group.name] - first).abs().sort_values(ascending=False)
+        assert changed == ([] if group is gallery.groups[0] else change.index[:20].tolist())
+        # The baseline's mask is there for whatever is shown.
+        assert {*worst, *changed} <= {*gallery.stems(gallery.groups[0])}
+
+
+@pytest.mark.parametrize(("macs", "expected"), [(5e9, (20, 1)), (1.3e10, (10, 1)), (2e10, (5, 1)), (5e11, None)])
+def test_what_takes_long_is_less(tmp_path: Path, macs: float, expected: tuple[int, int] | None) -> None:
+    runs = write_sweep(tmp_path, {"none": {}, "crop": {}}, **{**SMALL, "seeds": 3})
+    for run in runs:
+        summary = json.loads((run / "summary.json").read_text())
+        (run / "summary.json").write_text(json.dumps(summary | {"macs": macs}))
+    gallery = choose_gallery(read_study([tmp_path]))
+    found = gallery and (max(map(len, gallery.worst.values())), len(gallery.seeds))
+    assert found == expected
+
+
+@pytest.mark.slow
+def test_masks_and_dice_are_those_of_the_runs_and_a_browser_shows_them(oxford: Path, tmp_path: Path) -> None:
+    few = [word for word in tiny(oxford) if not word.startswith(("aug=", "train.epochs="))]
+    few += ["train.epochs=3", "train.batch_size=4", "optimizer.lr=0.01"]
+    assert forked("-m", "name=s", *few, "aug=none,hflip", "seed=0,1", cwd=tmp_path).returncode == 0
+    page = tmp_path / "runs" / "s" / "report.html"
+    [text] = re.findall(r'id="gallery-data">(.*?)</script>', page.read_text())
+    data = json.loads(text)
+    assert data["groups"] == ["none", "hflip"]
+    assert data["seeds"] == [0, 1]
+    for group, name in enumerate(data["groups"]):
+        for seed in data["seeds"]:
+            [run] = page.parent.glob(f"unet-{name}-*-s{seed}-*")
+            table = pd.read_csv(run / "per_image.csv").query("split == 'test'").set_index("stem")["dice"]
+            for number, stem in enumerate(data["stems"]):
+                counted = np.ones((data["side"],) * 2, dtype=bool)
+                if data["uncounted"][number]:
+                    counted = ~decoded(data["uncounted"][number], data["side"])
+                truth = decoded(data["truths"][number], data["side"])[counted]
+                predicted = decoded(data["masks"][group][seed][number], data["side"])[counted]
+                dice = 2 * (truth & predicted).sum() / max(truth.sum() + predicted.sum(), 1)
+                assert data["dice"][group][seed][number] == pytest.approx(table[stem], abs=1e-4)
+                assert dice == pytest.approx(table[stem], abs=1e-4)
+    if (program := find_browser()) is None:
+        pytest.skip("no Chromium: set $CHROME to look at the page in one")
+    browser = Browser(program, tmp_path / "profile")
+    try:
+        for width in (390, 1280):
+            browser.open(page, width=width)
+            ends = "[...document.querySelectorAll('#gallery *')].map((one) => one.getBoundingClientRect().right)"
+            assert max(browser.run(ends)) <= width
+        captions = "[...document.querySelectorAll('#gallery .cards b')].map((one) => one.textContent)"
+        shown = browser.run(captions)
+        assert len(shown) == len(data["changed"][1])
+        number = data["changed"][1][0]
+        now, before = (data["dice"][group][0][number] for group in (1, 0))
+        assert shown[0] == f"Dice {now:.3f} ({'+' if now >= before else MINUS}{100 * abs(now - before):.1f} points)"
+        for place, value in enumerate(("none", "worst", "1")):
+            browser.run(
+                f"(() => {{ const select = document.querySelectorAll('#gallery select')[{place}]; select.value = "
+                f"{value!r}; select.dispatchEvent(new Event('change')); }})()"
+            )
+        assert browser.run(captions)[0] == f"Dice {data['dice'][0][1][data['worst'][0][0]]:.3f}"
+        browser.run("document.querySelectorAll('#gallery .bar button').forEach((button) => button.click())")
+        assert browser.run("document.querySelectorAll('#gallery canvas').length") == len(data["worst"][0])
+        assert browser.problems == []
+    finally:
+        browser.close()
