@@ -29,7 +29,7 @@ MOST_ALIKE = 4
 NO_REASON = {"running": "another process is at work on it"}
 # Text is not wrapped to fewer columns, whatever the terminal says.
 NARROWEST = 20
-# Of more groups only the best and the worst have a line each.
+# Of more groups only the best and the worst have a line each, in the order of the groups.
 MOST_LINES = 12
 COLOURS = {Verdict.BETTER: "green", Verdict.WORSE: "red"}
 DECISION_COLOURS = {BETTER: "green", WORSE: "red", EQUAL: "green"}
@@ -137,9 +137,9 @@ def _wrapped(text: str, wide: int, colour: str = "") -> str:
 
 
 def verdict_lines(study: Study) -> list[tuple[str, str]]:
-    """Return pairs of a line and its colour ("" for none): what limits them, then one line per group, the best first.
+    """Return pairs of a line and its colour ("" for none): what limits them, then one line per group, in their order.
 
-    Of more than MOST_LINES groups those in the middle are counted.
+    Of more than MOST_LINES groups the best and the worst have one, and the others are counted.
     """
     lines = [(sentence, "yellow") for sentence in splits_without_pet(study) + constant_networks(study)]
     if only_trials(study):
@@ -152,15 +152,15 @@ def verdict_lines(study: Study) -> list[tuple[str, str]]:
     lines.append((f"test Dice against {against}, in points (95 % CI):", "bold"))
     places = {Verdict.BETTER: 0, Verdict.WORSE: 2}
     ordered = sorted(compared(study), key=lambda item: places.get(verdict(item), 1))
-    if len(ordered) <= MOST_LINES:
-        return lines + [_line(item, study) for item in ordered]
     half = MOST_LINES // 2
-    kinds = (verdict(item) for item in ordered[half:-half])
-    between = Counter(kind.value if kind in COLOURS else "without a verdict" for kind in kinds)
+    others = ordered[half:-half] if len(ordered) > MOST_LINES else []
+    # The differences of a study are in the order of its groups.
+    lines += [_line(item, study) for item in study.differences if item in ordered and item not in others]
+    if not others:
+        return lines
+    between = Counter(kind.value if kind in COLOURS else "without a verdict" for kind in map(verdict, others))
     counts = [f"{between[name]} {name}" for name in ("better", "worse", "without a verdict") if between[name]]
-    summary = f"{count(between.total(), 'group')} between them: {', '.join(counts)}; all are in the page"
-    best, worst = ([_line(item, study) for item in part] for part in (ordered[:half], ordered[-half:]))
-    return [*lines, *best, (summary, ""), *worst]
+    return [*lines, (f"{count(len(others), 'group')} between them: {', '.join(counts)}; all are in the page", "")]
 
 
 def _line(item: Difference, study: Study) -> tuple[str, str]:

@@ -117,10 +117,10 @@ def test_what_differs_from_a_network_that_learned_nothing_is_said_with_it(tmp_pa
     assert said[3].startswith("hflip: no difference from none can be told apart with 3 seeds: ")
     shown = lines(study)
     assert shown[:2] == said[:2]
-    assert shown[3].endswith("with 3 seeds; but see above what the networks of hflip predict")
-    assert re.fullmatch(r"crop: -\d+\.\d points \(-.*\): worse than none; but see above .* of crop predict", shown[4])
+    assert re.fullmatch(r"crop: -\d+\.\d points \(-.*\): worse than none; but see above .* of crop predict", shown[3])
+    assert shown[4].endswith("with 3 seeds; but see above what the networks of hflip predict")
     assert not POWER.search(" ".join([*said, *shown]))
-    assert colours(study) == ["yellow", "yellow", "bold", "yellow", "red"]
+    assert colours(study) == ["yellow", "yellow", "bold", "red", "yellow"]
 
     # As the baseline it is named too.
     turned = read_study(study.folders, "crop")
@@ -178,16 +178,16 @@ def test_scores_that_do_not_vary_or_are_not_finite_have_no_verdict(tmp_path: Pat
         "color: nothing can be said of its difference from none, because scores are not finite.",
     ]
     assert lines(study)[1:] == [
+        "color: no verdict, because scores are not finite",
         "crop: +10.0 points: no verdict, because all its seeds differ from none by the same",
         "hflip: +2.0 points: no verdict, because all its seeds differ from none by the same",
-        "color: no verdict, because scores are not finite",
     ]
 
 
 def test_a_line_a_group_says_what_the_answer_says(tmp_path: Path) -> None:
     study = sweep(tmp_path / "s", {"none": 0.0, "elastic": 0.05, "crop": -0.05, "color": 0.0}, seeds=3)
-    assert colours(study) == ["bold", "green", "yellow", "red"]
-    head, better, unsure, worse = lines(study)
+    assert colours(study) == ["bold", "yellow", "red", "green"]
+    head, unsure, worse, better = lines(study)
     assert head == "test Dice against none, in points (95 % CI):"
     raised, lowered, rest = answer(study)
     by = re.search(r"by ([\d.]+) points \(95 % CI ([\d.]+) to ([\d.]+)", raised).groups()
@@ -219,11 +219,10 @@ def test_of_many_groups_the_best_and_the_worst_have_a_line(tmp_path: Path) -> No
     study = sweep(tmp_path / "s", effects, seeds=3, seed_deviation=1e-4, image_deviation=1e-4)
     shown = lines(study)
     assert len(shown) == 1 + 6 + 1 + 6
-    assert [line.split(":")[0] for line in shown[1:7]] == ["a19", "a18", "a17", "a16", "a15", "a14"]
-    assert shown[7] == "7 groups between them: 5 better, 2 worse; all are in the page"
-    assert [line.split(":")[0] for line in shown[8:]] == ["a05", "a04", "a03", "a02", "a01", "a00"]
+    assert [line.split(":")[0] for line in shown[1:13]] == [f"a{index:02}" for index in (*range(6), *range(14, 20))]
+    assert shown[13] == "7 groups between them: 5 better, 2 worse; all are in the page"
     same = sweep(tmp_path / "t", {"none": 0.0} | {f"a{index:02}": 0.0 for index in range(20)}, seeds=2)
-    assert lines(same)[7] == "8 groups between them: 8 without a verdict; all are in the page"
+    assert lines(same)[13] == "8 groups between them: 8 without a verdict; all are in the page"
 
 
 def test_a_baseline_of_several_keys_is_named_once(tmp_path: Path) -> None:

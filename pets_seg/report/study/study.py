@@ -15,6 +15,7 @@ from pets_seg.report.sequential.verdict_files import read_record
 from pets_seg.report.study.compare import Difference, Interaction, compare, interactions
 from pets_seg.report.study.facts import first_at
 from pets_seg.report.study.groups import Group, find_baselines, group_runs
+from pets_seg.report.study.order import in_order
 from pets_seg.report.study.runs import LeftOut, Run, read_runs, without_test
 from pets_seg.report.study.search import find_searches, without_trials
 from pets_seg.report.study.starts import name_starts
@@ -102,8 +103,7 @@ def read_study(folders: Sequence[Path], baseline: Any = None) -> Study:
     compared, trials = without_trials(runs, searches)
     keys, groups, repeated = group_runs(compared)
     baselines = find_baselines(groups, baseline)
-    # Baselines come first in every table.
-    groups = list(dict.fromkeys([*baselines.values(), *groups]))
+    groups = in_order(groups, baselines.values())
     differences = compare(groups, baselines)
     crossed = interactions(groups, groups[0] if baselines else None)
     left_out += [*trials, *repeated]
