@@ -9,6 +9,10 @@ from pets_seg.report.study.study import Study
 from pets_seg.report.study.words import listed
 from pets_seg.report.truths import other_truths
 
+# What of status.json says whether two runs should be equally fast.
+MACHINE = ("device", "threads", "processes", "instructions")
+VARIED = 0.1
+
 
 def splits_without_pet(study: Study) -> list[str]:
     """Return a sentence for each split that has no pet in finished runs; those of older versions do not say."""
@@ -26,7 +30,7 @@ def splits_without_pet(study: Study) -> list[str]:
 def remarks(study: Study) -> list[str]:
     """Return the limits of the comparison: data, masks, what all runs started from, and what it leaves out."""
     sentences = data_remarks(study) + other_truths(study) + _uncounted(study)
-    sentences += provenance_remarks(study)
+    sentences += provenance_remarks(study) + _throughput(study)
     # Where runs started from different weights, the names of groups say so.
     if START not in study.keys and (names := {run.settings.get(START) for run in study.runs} - {None}):
         sentences.append(f"All runs started from the weights of {written(names.pop())}.")
@@ -43,6 +47,25 @@ def remarks(study: Study) -> list[str]:
     if len(study.keys) > 2 and study.baselines and not study.design:
         sentences.append(f"The groups differ in {len(study.keys)} keys; interactions are sought between two only.")
     return sentences
+
+
+def _throughput(study: Study) -> list[str]:
+    """Return a sentence if runs of a group, made with the same device and threads, were not equally fast."""
+    varied: dict[str, str] = {}
+    for group in study.finished:
+        paces: dict[tuple[str, ...], list[float]] = {}
+        for run in group.finished:
+            if pace := run.facts.get("images_per_second"):
+                paces.setdefault(tuple(str(run.status.get(key)) for key in MACHINE), []).append(pace)
+        for alike in paces.values():
+            if max(alike) > (1 + VARIED) * min(alike):
+                varied[group.name] = f"{group.name} ({min(alike):.0f} to {max(alike):.0f} images/s)"
+    if not varied:
+        return []
+    return [
+        f"Throughput varied by more than a tenth between the runs of {listed([*varied.values()], 'and')}: the machine "
+        "was shared, so times are not comparable."
+    ]
 
 
 def _uncounted(study: Study) -> list[str]:

@@ -145,3 +145,19 @@ def test_the_command_that_trained_is_there_with_the_one_that_compared(runs: list
     (folder / "multirun.yaml").write_text(json.dumps({"hydra": {"overrides": given}}))
     made = dict(origin(read_study([folder]), []))
     assert made["Trained by"] == "python -m pets_seg.run -m hydra/launcher=local aug=none,crop 'seed=range(2)'"
+
+
+def test_runs_of_a_group_that_were_not_equally_fast_are_named(runs: list[Path]) -> None:
+    assert remarks(read_study([runs[0].parent])) == []
+    for run, factor in zip(runs, (1.0, 1.09, 1.0, 1.2), strict=True):
+        table = pd.read_csv(run / "metrics.csv")
+        table["images_per_second"] = 200 * factor
+        table.to_csv(run / "metrics.csv", index=False)
+    assert remarks(read_study([runs[0].parent])) == [
+        "Throughput varied by more than a tenth between the runs of aug=elastic (200 to 240 images/s): the machine was "
+        "shared, so times are not comparable."
+    ]
+    # Of runs with other threads nothing else is expected.
+    status = json.loads((runs[3] / "status.json").read_text()) | {"threads": 4}
+    (runs[3] / "status.json").write_text(json.dumps(status))
+    assert not any("Throughput" in remark for remark in remarks(read_study([runs[0].parent])))
