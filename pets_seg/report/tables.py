@@ -131,12 +131,16 @@ def cost_table(study: Study) -> Table:
     header, columns = ["group"], [[group.name for group in groups]]
     for key, name in COSTS.items():
         means = [spread(group, key).mean for group in groups]
+        # Memory is not known on the CPU (`facts.facts_of`).
+        if key == "peak_memory_mb" and all(map(math.isnan, means)):
+            continue
         unit = unit_of(key, means) if key in UNITS else None
         header.append(f"{name}, {unit.short}" if unit else name)
         columns.append([_short(mean / unit.scale if unit else mean) for mean in means])
     note = (
         "Means over seeds; multiply-accumulates are those of one image. k is a thousand, M a million, G a thousand "
-        "million."
+        "million. Peak memory is that of the tensors on a GPU; on the CPU it would be that of the process, which holds "
+        "what earlier jobs of a sweep left in it, and is not shown."
     )
     return Table("Cost", header, [list(row) for row in zip(*columns, strict=True)], note)
 

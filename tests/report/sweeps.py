@@ -54,9 +54,9 @@ def write_sweep(
     """Write a sweep of run folders into `folder` and return them.
 
     `groups` gives for each name: `effect` on the Dice of every image (0), `config` (values by dotted key; default:
-    `aug.name` is the group's name), `seconds` an epoch (2), `parameters`, `memory` in MB, `state` of its runs
-    (finished) and `error`. Images are as hard in every run; `seed_deviation` is that of a run's mean,
-    `image_deviation` that of an image in a run. `old` runs have no calibration.
+    `aug.name` is the group's name), `seconds` an epoch (2), `parameters`, `memory` in MB of a GPU (without it they
+    are on the CPU), `state` of its runs (finished) and `error`. Images are as hard in every run; `seed_deviation` is
+    that of a run's mean, `image_deviation` that of an image in a run. `old` runs have no calibration.
     """
     written = []
     for number, (name, group) in enumerate(groups.items()):
@@ -134,7 +134,8 @@ def _write_run(
     )
     state = group.get("state", "finished")
     status = {"started": "2026-11-24T21:49:43+00:00", "state": state, "ended": "2026-11-24T21:50:02+00:00"}
-    status |= {"device": "cpu", "threads": 2, "git": {"commit": "f" * 40, "dirty": False}, "versions": {"torch": "2.6"}}
+    status |= {"device": "cuda:0 (H100)" if "memory" in group else "cpu", "threads": 2}
+    status |= {"git": {"commit": "f" * 40, "dirty": False}, "versions": {"torch": "2.6"}}
     error = {"type": "RunError", "message": group.get("error", "the loss is nan")} if state == "failed" else None
     (run / "status.json").write_text(json.dumps(status | {"error": error}, indent=2))
     if state != "finished":

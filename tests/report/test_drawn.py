@@ -39,7 +39,7 @@ def crossed(tmp_path_factory: pytest.TempPathFactory) -> Study:
     folder = tmp_path_factory.mktemp("runs") / "crossed"
     groups = {
         f"{aug}{width}": {"config": {"aug.name": aug, "model.width": width}, "parameters": 1000 * width}
-        | {"effect": 0.03 * row + 0.01 * column, "seconds": 2 + row + column}
+        | {"effect": 0.03 * row + 0.01 * column, "seconds": 2 + row + column, "memory": 1120.0}
         for row, aug in enumerate(("none", "crop", "flip"))
         for column, width in enumerate((8, 16))
     }

@@ -128,7 +128,7 @@ def test_the_interaction_of_two_factors_is_among_the_verdicts(
 def test_costs_are_in_the_unit_of_the_largest(
     tmp_path: Path, seconds: float, parameters: float, macs: float, memory: float, expected: dict[str, str]
 ) -> None:
-    write_sweep(tmp_path / "s", {"none": {}, "crop": {}}, seeds=1, **SMALL)
+    write_sweep(tmp_path / "s", {"none": {"memory": 1.0}, "crop": {"memory": 1.0}}, seeds=1, **SMALL)
     crop, none = sorted((tmp_path / "s").iterdir())
     for run, part in ((none, 1.0), (crop, 0.001)):
         costs = {"train_seconds": 5 * seconds, "parameters": parameters, "macs": macs, "peak_memory_mb": memory}

@@ -14,13 +14,17 @@ def number_of(summary: Mapping[str, Any], key: str) -> float:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
 
 
-def facts_of(summary: Mapping[str, Any], metrics: pd.DataFrame) -> dict[str, float]:
+def facts_of(summary: Mapping[str, Any], metrics: pd.DataFrame, device: Any = None) -> dict[str, float]:
     """Return the numbers of a summary, and some that are derived from the metrics.
 
     `val_dice` is that of the best epoch; `gap` the validation less the training loss of the last epoch, `turn` the
-    epoch of the lowest validation loss unless that is the last one; `images_per_second` the median over epochs.
+    epoch of the lowest validation loss unless that is the last one; `images_per_second` the median over epochs. The
+    peak memory is there only where `device` is a CUDA device.
     """
     figures = {key: number for key in summary if not math.isnan(number := number_of(summary, key))}
+    # Elsewhere it is that of the process, with what the jobs before this one left in it.
+    if not str(device).startswith("cuda"):
+        figures.pop("peak_memory_mb", None)
     figures["val_dice"] = number_of(summary, "best_val_dice")
     loss = metrics["val/loss"].to_numpy(dtype=float)
     if (~np.isnan(loss)).any():

@@ -87,7 +87,7 @@ class Run:
     @cached_property
     def facts(self) -> dict[str, float]:
         """The figures of a finished run (`facts.facts_of`)."""
-        return facts_of(self.summary, self.metrics)
+        return facts_of(self.summary, self.metrics, self.status.get("device"))
 
     @cached_property
     def constant(self) -> str | None:
