@@ -19,7 +19,7 @@ NOTES = {
     " of ": "(2 of 3): so many runs reached it",
 }
 LOOKED = "difference: paired over seeds and images, at the last look, in points (hundredths)"
-ONE_SEED = "difference: paired over test images, with one seed, in points (0.01 of Dice)"
+ONE_SEED = "difference: paired over test images alone, with one seed, in points (0.01 of Dice)"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from pets_seg.errors import escaped
 from pets_seg.machine.files import write_text
-from pets_seg.report.study.compare import extra_metrics
+from pets_seg.report.study.compare import Difference, extra_metrics
 from pets_seg.report.study.groups import Group, differing_settings
 from pets_seg.report.study.study import MARKS, Reached, Study, plus_minus, reached, spread
 from pets_seg.report.study.words import UNITS, points, unit_of
@@ -21,6 +21,11 @@ NOTE = (
     "Mean ± standard deviation over seeds; 95 % CI: t interval over seeds. Difference: paired over seeds and test "
     "images, in points (hundredths of Dice); its interval and p cover both; Holm's p is corrected for all groups. "
     "val Dice is that of the best epoch, which was chosen by it."
+)
+ONE_SEED_NOTE = (
+    "One seed each. Difference: paired over test images, in points (hundredths of Dice); its interval is over images "
+    "alone and leaves out how much training varies, so that there is no p. val Dice is that of the best epoch, which "
+    "was chosen by it."
 )
 LOOKED_NOTE = (
     "Mean ± standard deviation over seeds. Difference: paired over the seeds of the last look and over images, in "
@@ -67,7 +72,7 @@ def comparison_frame(study: Study) -> pd.DataFrame:
     for item in study.differences:
         estimate = item.estimate
         means = item.mean, item.baseline_mean
-        paired = estimate.difference, estimate.low, estimate.high, estimate.p, item.p_holm
+        paired = estimate.difference, estimate.low, estimate.high, *_p_values(item)
         counts = estimate.seeds, estimate.images
         rows.append((item.group.name, item.baseline.name, item.metric, *means, *paired, *counts))
     return pd.DataFrame(rows, columns=COMPARISON)
@@ -87,18 +92,22 @@ def main_table(study: Study) -> Table:
     main = names.pop(study.metric)
     if study.design:
         names = {key: name for key, name in names.items() if any(spread(group, key).values for group in study.finished)}
-    # An interval of a group's own over seeds would not be valid where a look decided how many there are.
-    alone, corrected = ([], []) if study.design else (["95 % CI"], ["p (Holm)"])
-    header = ["group", "seeds", main, *alone, f"difference, points ({study.level} CI)", "p", *corrected]
+    # One seed has no interval over seeds and no p; nor has a group an interval of its own where a look decided how many
+    # seeds there are.
+    one_seed = all(len(group.finished) < 2 for group in study.finished)
+    alone = [] if study.design or one_seed else ["95 % CI"]
+    p_names = ["p"] if study.design else [] if one_seed else ["p", "p (Holm)"]
+    header = ["group", "seeds", main, *alone, f"difference, points ({study.level} CI)", *p_names]
     rows = []
     for group in study.finished:
         dice, item = spread(group, study.metric), study.difference(group, study.metric)
         interval = "" if math.isnan(dice.low) else f"{dice.low:.4f} to {dice.high:.4f}"
-        p_values = [_p(item.estimate.p), _p(item.p_holm)] if item else ["", ""]
+        p_values = [*map(_p, _p_values(item))] if item else ["", ""]
         row = [group.name, str(len(group.finished)), plus_minus(dice), *([interval] * len(alone))]
-        row += [difference(study, group), *p_values[: 1 + len(corrected)]]
+        row += [difference(study, group), *p_values[: len(p_names)]]
         rows.append(row + [plus_minus(spread(group, key)) for key in names])
-    return Table("Scores", [*header, *names.values()], rows, LOOKED_NOTE if study.design else NOTE)
+    note = LOOKED_NOTE if study.design else ONE_SEED_NOTE if one_seed else NOTE
+    return Table("Scores", [*header, *names.values()], rows, note)
 
 
 def _heading(study: Study, metric: str) -> str:
@@ -164,8 +173,14 @@ def difference(study: Study, group: Group) -> str:
     if not item.estimate.seeds:
         return "no common seed"
     estimate = item.estimate
-    ends = "" if math.isnan(estimate.low) else f" ({points(estimate.low)} to {points(estimate.high)})"
+    over = " over images" if estimate.seeds == 1 else ""
+    ends = "" if math.isnan(estimate.low) else f" ({points(estimate.low)} to {points(estimate.high)}{over})"
     return points(estimate.difference, sign=True) + ends
+
+
+def _p_values(item: Difference) -> tuple[float, float]:
+    """Return p and Holm's p; NaN with one seed, which says nothing of how much training varies."""
+    return (item.estimate.p, item.p_holm) if item.estimate.seeds > 1 else (math.nan, math.nan)
 
 
 def _p(value: float) -> str:

@@ -12,7 +12,7 @@ from pets_seg.report.columns import Column, fitted, groups_table
 from pets_seg.report.sentences import answer
 from pets_seg.report.study.study import read_study
 from pets_seg.report.sweep import show_comparison, show_sweep
-from pets_seg.report.tables import cost_table, write_tables
+from pets_seg.report.tables import comparison_frame, cost_table, main_table, runs_frame, write_tables
 
 
 def test_the_tables_of_a_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -141,6 +141,35 @@ def test_costs_are_in_the_unit_of_the_largest(
     assert all(float(cell) > 0 for row in table.rows for cell in row[1:])
 
 
+def test_the_memory_of_a_process_on_the_cpu_is_no_cost_of_a_group(tmp_path: Path) -> None:
+    write_sweep(tmp_path / "s", {"none": {}, "crop": {"memory": 2000.0}}, seeds=2, **SMALL)
+    study = read_study([tmp_path / "s"])
+    table = cost_table(study)
+    column = table.header.index("peak memory, MB")
+    assert [row[column] for row in table.rows] == ["", "2000"]
+    for run in study.runs:
+        status = json.loads((run.folder / "status.json").read_text()) | {"device": "cpu"}
+        (run.folder / "status.json").write_text(json.dumps(status))
+    study = read_study(study.folders)
+    assert not any("memory" in name for name in cost_table(study).header)
+    # What was measured is still in the file of runs.
+    assert set(runs_frame(study)["peak_memory_mb"]) == {1120.0, 2000.0}
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_one_seed_has_no_p_and_no_interval_over_seeds(tmp_path: Path, seeds: int) -> None:
+    study = sweep(tmp_path / "s", {"none": 0.0, "crop": 0.1}, seeds=seeds)
+    table = main_table(study)
+    assert ({"p", "p (Holm)", "95 % CI"} <= set(table.header)) == (seeds > 1)
+    cell = table.rows[1][table.header.index("difference, points (95 % CI)")]
+    shown = groups_table(study, 200)
+    assert cell in shown
+    assert cell.endswith(" over images)") == (seeds == 1)
+    assert ("±" in shown) == any("±" in cell for row in table.rows for cell in row) == (seeds > 1)
+    assert ("over images alone" in table.note) == (seeds == 1)
+    assert comparison_frame(study)[["p", "p_holm"]].isna().all(axis=None) == (seeds == 1)
+
+
 def test_a_time_is_written_as_long_as_it_is(tmp_path: Path) -> None:
     study = sweep(tmp_path / "s", {"none": 0.0, "crop": 0.0}, seeds=1)
     for run, seconds in zip(study.runs, (12.4, 660), strict=True):
@@ -152,7 +181,7 @@ def test_a_time_is_written_as_long_as_it_is(tmp_path: Path) -> None:
 
 def test_the_note_says_what_the_difference_is_paired_over(tmp_path: Path) -> None:
     for seeds, words in (
-        (1, "paired over test images, with one seed, in"),
+        (1, "paired over test images alone, with one seed, in"),
         (2, "paired over seeds and test images, in"),
     ):
         table = groups_table(sweep(tmp_path / str(seeds), {"none": 0.0, "crop": 0.1}, seeds=seeds), 200)
