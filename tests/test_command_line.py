@@ -84,6 +84,7 @@ def test_train_then_again_then_evaluate(oxford: Path, tmp_path: Path) -> None:
         "per_image.csv",
         "calibration.csv",
         "data.csv",
+        "pictures.npz",
     }
     assert {path.name for path in run.iterdir()} == expected | {
         "checkpoints",

@@ -31,9 +31,9 @@ class StoredRun:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The rows that are epochs, in order, without what W&B adds to each."""
+        """The rows that are epochs, in order, without pictures and what W&B adds to each."""
         rows = [self.lines[offset] for offset in sorted(self.lines)]
-        kept = [{key: value for key, value in row.items() if not key.startswith("_")} for row in rows]
+        kept = [{k: v for k, v in row.items() if not k.startswith("_") and k != "val/pictures"} for row in rows]
         return [row for row in kept if "val/dice" in row]
 
 

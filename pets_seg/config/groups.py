@@ -37,7 +37,7 @@ GROUPS = {
     "metric": Group("metrics in addition to Dice, IoU and loss: one, or [several]", passed=2, several=True, later=True),
     "data": Group("where images and masks come from", counts=True, schema=Data, passed=0),
     "train": Group("epochs, batch size, precision, device", counts=True, schema=Train),
-    "tracker": Group("a copy of the figures, for W&B", passed=2),
+    "tracker": Group("who gets a copy of the figures: W&B, TensorBoard or nobody", passed=2),
     "report": Group("how runs are compared", schema=Report),
     "task": Group("what the command does"),
     "experiment": Group("a whole study in one file"),

@@ -9,11 +9,11 @@ from typing import Any
 
 from pets_seg.errors import InputError
 from pets_seg.run_folder.data_record import DATA_DIGEST
+from pets_seg.tracking.content import PICTURES
 from pets_seg.tracking.wandb_account import PATIENCE, check_server, key_configured, one_line_without_secrets
-from pets_seg.tracking.wandb_sink import PICTURES
 
 CURVES = {"train/loss": "training loss", "val/loss": "validation loss", "val/dice": "validation Dice"}
-BARS = {"best_val_dice": "best validation Dice", "test_dice": "test Dice"}
+BARS = {"best_val_dice": "best validation Dice", "test/dice": "test Dice"}
 # In seconds, for all requests to the server.
 DEADLINE = 60
 LONGEST_TITLE = 128

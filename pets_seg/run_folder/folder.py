@@ -41,12 +41,13 @@ class RunFolder:
         for name in (names.STATUS, names.CONFIG, names.DATA):
             (self.path / name).unlink(missing_ok=True)
         self.clear_results()
-        for name in (names.CHECKPOINTS, names.EVALUATIONS, names.WANDB):
+        for name in (names.CHECKPOINTS, names.EVALUATIONS, names.WANDB, names.TENSORBOARD):
             shutil.rmtree(self.path / name, ignore_errors=True)
 
     def clear_results(self) -> None:
         """Remove the figures and the best weights of a run that has no checkpoint from which they follow."""
-        for name in (names.BEST, names.METRICS, names.PER_IMAGE, names.CALIBRATION, names.SUMMARY, names.RESULT):
+        tables = (names.METRICS, names.STEPS, names.PER_IMAGE, names.CALIBRATION)
+        for name in (names.BEST, *tables, names.PICTURES, names.SUMMARY, names.RESULT):
             (self.path / name).unlink(missing_ok=True)
 
     def tidy(self) -> None:

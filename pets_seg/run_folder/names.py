@@ -6,6 +6,9 @@ from pets_seg.config.weights import BEST as BEST
 CONFIG = "config.yaml"
 STATUS = "status.json"
 METRICS = "metrics.csv"
+# Of every few steps, and of a few epochs, what a tracker asked for.
+STEPS = "steps.csv"
+PICTURES = "pictures.npz"
 SUMMARY = "summary.json"
 PER_IMAGE = "per_image.csv"
 CALIBRATION = "calibration.csv"
@@ -16,6 +19,7 @@ LOCK = ".lock"
 CHECKPOINTS = "checkpoints"
 LAST = f"{CHECKPOINTS}/last.pt"
 WANDB = "wandb"
+TENSORBOARD = "tensorboard"
 # Hydra's own: how and where the command was started.
 HYDRA = ".hydra/hydra.yaml"
 # It has a folder for each evaluation, with EVALUATION and PER_IMAGE.

@@ -1,12 +1,13 @@
 """The tracker of a configuration, which gets a copy of a run's figures."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pets_seg.config.parts import build, locate
 from pets_seg.errors import reason
+from pets_seg.run_folder.pictures import Picture
 
 log = logging.getLogger("pets_seg")
 
@@ -16,8 +17,8 @@ class Tracker:
 
     The part is built from the configuration as plain values, the run folder and its own settings. It has `log(row)`,
     called after each epoch with its row of metrics.csv (for all rows again when a run is continued), and
-    `finish(summary, failed)`. It may have `log_pictures`, `wants_pictures`, `where`, and on its class `label`, `check`,
-    `finished_already` and `copy_again`; `pets_seg.tracking.wandb_sink` has them all.
+    `finish(summary, failed)`. It may have `log_steps` with `every_steps`, `log_pictures`, `wants_pictures`, `where`,
+    and on its class `label`, `check`, `finished_already` and `copy_again`; `tracking.wandb_sink` has them all.
     """
 
     def __init__(self, part: Any = None) -> None:
@@ -28,13 +29,24 @@ class Tracker:
         """Whether pictures would be shown to anybody."""
         return bool(getattr(self.part, "wants_pictures", hasattr(self.part, "log_pictures")))
 
+    @property
+    def every_steps(self) -> int:
+        """From how many steps the figures of one are passed on; 0 if of none."""
+        return int(getattr(self.part, "every_steps", 0)) if hasattr(self.part, "log_steps") else 0
+
     def log(self, row: Mapping[str, Any]) -> None:
         """Pass on the row of an epoch."""
         self._call("log", row)
 
-    def log_pictures(self, pictures: list[Any]) -> None:
-        """Pass on images (uint8 (3,S,S)) with their masks (uint8 (S,S)) and predictions (bool (S,S))."""
-        self._call("log_pictures", pictures)
+    def log_steps(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Pass on rows of steps.csv, before the row of their epoch."""
+        if hasattr(self.part, "log_steps"):
+            self._call("log_steps", rows)
+
+    def log_pictures(self, epoch: int, pictures: list[Picture]) -> None:
+        """Pass on pictures of an epoch, before its row."""
+        if self.wants_pictures:
+            self._call("log_pictures", epoch, pictures)
 
     def finish(self, summary: Mapping[str, Any], failed: bool = False) -> None:
         """Pass on the summary; nothing follows."""

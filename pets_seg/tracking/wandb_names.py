@@ -24,6 +24,9 @@ PROJECT = "pets_seg"
 ABOUT = "about"
 PARTLY = "partly-uploaded"
 WHOLE = "uploaded"
+# What numbers the lines of a W&B run's history, as the first kind of file says. Without the word it is their order,
+# as in runs that an older version began: the server takes no line beside one that it has.
+HISTORY, BY_STEPS, BY_ORDER = "history", "steps", "order"
 GIVEN_UP = ("filestream: fatal error", "file transfer: upload: failed")
 
 
@@ -40,7 +43,7 @@ def project_name(given: str | None) -> str:
 
 def names(config: Mapping[str, Any], folder: Path, project: str | None) -> dict[str, Any]:
     """Return id, project, entity, group, name, job_type, tags, notes and sweep_id of the W&B run of a run folder."""
-    tags = [config[group]["name"] for group in ("model", "aug", "optimizer")]
+    tags = [*(config[group]["name"] for group in ("model", "aug", "optimizer")), f"seed {config['seed']}"]
     tags += [tag.strip() for tag in os.environ.get("WANDB_TAGS", "").split(",")]
     return {
         "id": os.environ["WANDB_RUN_ID"] if in_trial() else _run_id(config["name"], folder),
@@ -53,6 +56,12 @@ def names(config: Mapping[str, Any], folder: Path, project: str | None) -> dict[
         "notes": os.environ.get("WANDB_NOTES"),
         "sweep_id": os.environ["WANDB_SWEEP_ID"] if in_trial() else None,
     }
+
+
+def with_history(about: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the names of a W&B run with what numbers the lines of its history."""
+    known = recorded(folder).get(about["id"])
+    return {**about, HISTORY: BY_STEPS if known is None else known.get(HISTORY, BY_ORDER)}
 
 
 def refused(log: str) -> list[str]:

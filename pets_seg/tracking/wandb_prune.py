@@ -7,9 +7,9 @@ from pathlib import Path
 from pets_seg.errors import InputError, reason
 from pets_seg.run_folder.lock import locked
 from pets_seg.run_folder.names import STATUS, WANDB
+from pets_seg.run_folder.pictures import FORMER
 from pets_seg.run_folder.reading import read_json
 from pets_seg.tracking.wandb_names import partly_mark, waiting, whole_mark
-from pets_seg.tracking.wandb_pictures import SAVED_PICTURES
 
 # What files are called from the moment on at which they are to go. `wandb sync` takes them for nothing.
 REMOVED = ".removed-"
@@ -57,7 +57,7 @@ def _files(run: Path) -> list[Path]:
         finished = False
     place = run / WANDB
     begun = [*place.glob(f"{REMOVED}*")]
-    # A run that is sent again from its folder needs the pictures.
+    # A run that is sent again from its folder needs the pictures of an older version.
     if not finished or waiting(run) or partly_mark(run, "").exists():
         return begun
     files = [path for pattern in ("run-*-*", "offline-run-*-*") for path in place.glob(pattern) if path.is_dir()]
@@ -65,7 +65,7 @@ def _files(run: Path) -> list[Path]:
     if any(not whole_mark(run, path.name.removeprefix("offline-").split("-", 2)[2]).exists() for path in files):
         return begun
     links = [path for path in place.iterdir() if path.is_symlink()]
-    pictures = run / SAVED_PICTURES
+    pictures = run / FORMER
     return [*begun, *files, *links, *([pictures] if pictures.exists() else [])]
 
 

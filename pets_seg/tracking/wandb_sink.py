@@ -6,22 +6,27 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from pets_seg.config.rules import Range
 from pets_seg.errors import InputError
 from pets_seg.run_folder.config_file import load_plain
-from pets_seg.run_folder.folder import RunFolder
-from pets_seg.run_folder.names import CONFIG, METRICS, WANDB
+from pets_seg.run_folder.names import CONFIG, WANDB
+from pets_seg.run_folder.pictures import Picture
 from pets_seg.tracking import wandb_account as account
 from pets_seg.tracking import wandb_names as named
-from pets_seg.tracking.wandb_pictures import SAVED_PICTURES, Picture, save_pictures, saved_pictures, wandb_image
+from pets_seg.tracking.content import PICTURES, run_settings, summary_figures
+from pets_seg.tracking.replay import replay_folder
+from pets_seg.tracking.wandb_image import wandb_image
 
-PICTURES = "val/pictures"
-MOST_PICTURES = 8
+# Of the last, which makes nothing, commands of older versions know; tracker=none needs no W&B either.
 Mode = Literal["auto", "online", "offline", "disabled"]
 # The arguments of wandb.init among what `names` returns.
 INIT = ("id", "project", "entity", "group", "name", "job_type", "tags", "notes")
 BY_EPOCH = ("train/*", "val/*", "lr", "seconds", "images_per_second", "images_seen", "updates")
+STEPS = Annotated[int, Range(0, 1_000_000)]
+# What a line of the history holds: its step, its figures, and pictures.
+Line = tuple[int, Mapping[str, Any], Sequence[Picture]]
 # In seconds: for so long after a failure the runs of this process do not ask the server again.
 REST = 600
 TRY_AGAIN: dict[str, float] = {}
@@ -43,35 +48,42 @@ class WandbSink:
         folder: Path,
         mode: Mode = "auto",
         project: str | None = None,
+        every_steps: STEPS = 10,
         _about: Mapping[str, Any] | None = None,
     ) -> None:
         self.run: Any = None
         self.config, self.folder, self.mode = config, folder, mode
-        self.rows: list[Mapping[str, Any]] = []
-        self.pictures: list[Picture] = []
+        self.wanted_steps = every_steps
+        self.lines: list[Line] = []
+        # What belongs to the epoch whose row comes next.
+        self.steps: list[Mapping[str, Any]] = []
+        self.pictures, self.rows = list[Picture](), 0
         self.online = self.begun = self.whole = False
         if account.wanted_mode(mode) != "disabled":
-            self.about = dict(_about or named.names(config, folder, project))
+            self.about = named.with_history(dict(_about or named.names(config, folder, project)), folder)
             self._try(self._start)
 
     @staticmethod
-    def check(sweep: bool, mode: Mode = "auto", project: str | None = None) -> None:
+    def check(sweep: bool, mode: Mode = "auto", project: str | None = None, every_steps: STEPS = 10) -> None:
         """Raise InputError for a setting, or one of W&B's variables, that W&B refuses or that does not fit a sweep."""
         if not sweep:
             account.check_variables(mode, project)
         elif named.in_trial() and account.wanted_mode(mode) != "disabled":
             raise InputError(
-                "-m: a trial of a W&B sweep is one run; leave out -m, unset WANDB_SWEEP_ID, or give "
-                "tracker.mode=disabled"
+                "-m: a trial of a W&B sweep is one run; leave out -m, unset WANDB_SWEEP_ID, or give tracker=none"
             )
 
     @classmethod
-    def finished_already(cls, folder: Path, mode: Mode = "auto", project: str | None = None) -> str | None:
+    def finished_already(
+        cls, folder: Path, mode: Mode = "auto", project: str | None = None, every_steps: STEPS = 10
+    ) -> str | None:
         """Copy a run that was trained before to the W&B sweep of which this process is a trial."""
         return copy_to_wandb(folder, mode, project).where() if named.in_trial() else None
 
     @classmethod
-    def copy_again(cls, folder: Path, mode: Mode = "auto", project: str | None = None) -> str | None:
+    def copy_again(
+        cls, folder: Path, mode: Mode = "auto", project: str | None = None, every_steps: STEPS = 10
+    ) -> str | None:
         """Copy a finished run that got new metrics to the W&B runs that have it."""
         place = None
         for about in named.recorded(folder).values():
@@ -85,6 +97,11 @@ class WandbSink:
         """Whether there is a W&B run."""
         return self.run is not None
 
+    @property
+    def every_steps(self) -> int:
+        """From how many steps the figures of one are wanted; 0 for none."""
+        return self.wanted_steps if self.run and self.about[named.HISTORY] == named.BY_STEPS else 0
+
     def where(self) -> str | None:
         """Return, after `finish`, where W&B has the run, and how offline files are uploaded; None if it has nothing."""
         if not self.whole:
@@ -96,14 +113,23 @@ class WandbSink:
     def log(self, row: Mapping[str, Any]) -> None:
         """Add the row of an epoch; a run that is continued passes all its rows again, in order."""
         if self.run:
-            self.rows.append(dict(row))
-            self._try(lambda: self._send_row(len(self.rows) - 1))
+            by_steps = self.about[named.HISTORY] == named.BY_STEPS
+            # Rows of the oldest versions do not know their step, which no epoch's number exceeds.
+            last = row.get("updates") or self.rows if by_steps else self.rows
+            lines: dict[int, Line] = {step["step"]: (step["step"], step, []) for step in self.steps if by_steps}
+            _, figures, _ = lines.get(last, (last, {}, []))
+            lines[last] = (last, {**figures, **row}, self.pictures)
+            self.steps, self.pictures, self.rows = [], [], self.rows + 1
+            self.lines += lines.values()
+            self._try(lambda: self._send([*lines.values()]))
 
-    def log_pictures(self, pictures: Sequence[Picture]) -> None:
-        """Add images (uint8 (3,S,S)) with their masks (uint8 (S,S)) and predictions (bool (S,S)), the first few."""
-        if self.run and self.rows:
-            self.pictures = list(pictures[:MOST_PICTURES])
-            self._try(self._send_pictures)
+    def log_steps(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add the figures of steps of the epoch whose row follows."""
+        self.steps += rows
+
+    def log_pictures(self, epoch: int, pictures: list[Picture]) -> None:
+        """Add images (uint8 (3,S,S)) with their masks (uint8 (S,S)) and predictions (bool (S,S)) of that epoch."""
+        self.pictures = pictures
 
     def finish(self, summary: Mapping[str, Any], failed: bool = False) -> None:
         """Add the summary and close the run."""
@@ -136,7 +162,7 @@ class WandbSink:
         self.run = wandb.init(
             **{key: self.about[key] for key in INIT},
             resume="allow" if self.online else None,
-            config=dict(self.config),
+            config=run_settings(self.config),
             dir=self.folder,
             mode="online" if self.online else "offline",
             reinit="finish_previous",
@@ -157,25 +183,20 @@ class WandbSink:
         self.begun = self.online
         self.about["address"] = self.run.url
         named.record(self.folder, self.about)
-        self.run.define_metric("epoch")
-        for metrics in BY_EPOCH:
-            self.run.define_metric(metrics, step_metric="epoch")
+        for axis, figures in {"epoch": BY_EPOCH, "step": ("step/*",)}.items():
+            self.run.define_metric(axis)
+            for figure in figures:
+                self.run.define_metric(figure, step_metric=axis)
 
-    def _send_row(self, index: int) -> None:
-        # A row is a step of the W&B run. The server must not get a step twice.
-        if index >= self.run.starting_step:
-            self.run.log(self.rows[index])
-
-    def _send_pictures(self) -> None:
-        if len(self.rows) < self.run.starting_step:
-            return
-        if not self.online:
-            save_pictures(self.folder, self.pictures)
-        images = [wandb_image(*picture) for picture in self.pictures]
-        self.run.log({"epoch": self.rows[-1]["epoch"], PICTURES: images})
+    def _send(self, lines: Sequence[Line]) -> None:
+        for step, figures, pictures in lines:
+            # The server must not get a step twice.
+            if step >= self.run.starting_step:
+                shown = {PICTURES: [wandb_image(picture) for picture in pictures]} if pictures else {}
+                self.run.log({**figures, **shown}, step=step, commit=True)
 
     def _close(self, summary: Mapping[str, Any], failed: bool) -> None:
-        self.run.summary.update(dict(summary))
+        self.run.summary.update(summary_figures(summary))
         self.run.finish(exit_code=int(failed))
         if self.online:
             internal_log = Path(self.run.settings.log_internal)
@@ -184,8 +205,6 @@ class WandbSink:
             for run_id in (self.about["id"], ""):
                 named.partly_mark(self.folder, run_id).unlink(missing_ok=True)
             named.whole_mark(self.folder, self.about["id"]).touch()
-            if not named.waiting(self.folder):
-                (self.folder / SAVED_PICTURES).unlink(missing_ok=True)
         self.run, self.whole = None, True
 
     def _open_offline_instead(self) -> None:
@@ -193,10 +212,7 @@ class WandbSink:
             for empty in (self.folder / WANDB).glob("run-*-*"):
                 shutil.rmtree(empty, ignore_errors=True)
         self._open()
-        for index in range(len(self.rows)):
-            self._send_row(index)
-        if self.pictures:
-            self._send_pictures()
+        self._send(self.lines)
 
     def _try(self, call: Callable[[], None]) -> None:
         try:
@@ -229,19 +245,6 @@ class WandbSink:
 
 def copy_to_wandb(folder: Path, mode: Mode, project: str | None, about: Mapping[str, Any] | None = None) -> WandbSink:
     """Copy a run folder to the W&B run `about`, by default that of its `names`; the sink knows if W&B took it."""
-    run, pictures = RunFolder(folder), saved_pictures(folder)
-    rows = run.read_rows(METRICS) if (folder / METRICS).exists() else []
-    summary, failed = run.read_summary(), run.read_status().get("state") != "finished"
-    sink = WandbSink(load_plain(folder / CONFIG), folder, mode, project, about)
-    for row in rows:
-        sink.log({name: _number(text) for name, text in row.items()})
-    if pictures:
-        sink.log_pictures(pictures)
-    sink.finish(summary, failed)
+    sink = WandbSink(load_plain(folder / CONFIG), folder, mode, project, _about=about)
+    replay_folder(sink, folder)
     return sink
-
-
-def _number(text: str) -> float | None:
-    if not text:
-        return None
-    return int(text) if text.lstrip("-").isdigit() else float(text)

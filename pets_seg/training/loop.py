@@ -20,6 +20,7 @@ from pets_seg.training.progress import Progress, speed_advice
 from pets_seg.training.record import epoch_row, record_data, score_best, write_epoch
 from pets_seg.training.setup import Setup, set_up
 from pets_seg.training.step import stop_unless_finite, train_epoch
+from pets_seg.training.tracked import make_pictures, track_again, track_epoch
 
 log = logging.getLogger("pets_seg")
 
@@ -52,13 +53,15 @@ def train(
                 trained = time.perf_counter()
                 scores = validate(run)
                 row = epoch_row(run, loss, cross_entropy, scores, time.perf_counter() - trained)
+                # Before last.pt, so that no epoch that is behind a continued run lacks its pictures.
+                pictures = make_pictures(run)
                 is_best = run.state.end_epoch(row)
                 if run.state.epoch > run.epochs:
                     run.saving.write(run.state)
                 else:
                     run.saving.write_if_due(run.state, run.steps_done)
                 write_epoch(run, is_best)
-                run.tracker.log(row)
+                track_epoch(run, row, pictures)
                 progress.epoch(row, is_best)
                 after_epoch(row)
         except Interrupted:
@@ -77,8 +80,7 @@ def resume(run: Setup, model: Mapping[str, Any]) -> None:
     if state.load(run.folder.last):
         where = f"step {state.step} of epoch {state.epoch}" if state.step else f"epoch {state.epoch - 1}"
         log.info(f"continuing after {where} of {run.epochs}")
-        for row in state.rows:
-            run.tracker.log(row)
+        track_again(run)
     elif checkpoint:
         state.start_from(starting_weights(checkpoint.path, checkpoint.digest, model))
         log.info(f"starting from the weights of {from_here(checkpoint.path)} (SHA-256 {checkpoint.digest[:12]})")

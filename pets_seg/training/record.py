@@ -3,28 +3,22 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
-import torch
-from torch import nn
-
 from pets_seg.config.weights import run_of
 from pets_seg.data import Batches
 from pets_seg.data.batches import mask_of_trimap
 from pets_seg.evaluation.calibration import reliability
 from pets_seg.evaluation.evaluate import Scores, evaluate
 from pets_seg.evaluation.mask_contents import summary_of
-from pets_seg.evaluation.metrics import hard_mask
 from pets_seg.models.checkpoint import save_weights
 from pets_seg.models.cost import count_macs, count_parameters
 from pets_seg.run_folder.data_record import DATA_DIGEST, EARLIER, TRUTH, UNKNOWN
-from pets_seg.run_folder.names import CALIBRATION, DATA, METRICS, PER_IMAGE
+from pets_seg.run_folder.names import CALIBRATION, DATA, METRICS, PER_IMAGE, STEPS
 from pets_seg.run_folder.recorded_data import trained_images
 from pets_seg.training.memory import peak_memory_mb
 from pets_seg.training.setup import Setup
 from pets_seg.training.state import State
+from pets_seg.training.tracked import step_rows
 
-# Validation images whose predictions the tracker shows.
-PICTURES = 4
 DICE_MARKS = {"epochs_to_080": 0.80, "epochs_to_085": 0.85, "epochs_to_088": 0.88, "epochs_to_090": 0.90}
 
 
@@ -50,12 +44,14 @@ def epoch_row(
 
 
 def write_epoch(run: Setup, is_best: bool) -> None:
-    """Write, on rank 0, metrics.csv and, if they are those of the last epoch, the best weights."""
+    """Write, on rank 0, metrics.csv, steps.csv and, if they are those of the last epoch, the best weights."""
     if not run.world.first:
         return
     if is_best:
         save_weights(run.folder.best, run.state.best_weights, {**run.about, "epoch": run.state.best_epoch})
     run.folder.write_rows(METRICS, run.state.rows)
+    if steps := step_rows(run):
+        run.folder.write_rows(STEPS, steps)
 
 
 def record_data(run: Setup) -> None:
@@ -96,8 +92,6 @@ def score_best(run: Setup) -> dict[str, Any]:
         bins = [{"split": split, **row} for split in scores for row in reliability(scores[split].levels)]
         run.folder.write_rows(CALIBRATION, bins)
         run.folder.write_summary(summary)
-    if run.tracker.wants_pictures:
-        run.tracker.log_pictures(predict_pictures(run, best))
     return summary
 
 
@@ -124,17 +118,3 @@ def summarise(state: State, test: Mapping[str, float]) -> dict[str, Any]:
 def metric_summary(metrics: Iterable[str], valid: Mapping[str, float], test: Mapping[str, float]) -> dict[str, float]:
     """Return the figures of `metrics` from the means of the best weights over both splits."""
     return {key: means[n] for n in metrics for key, means in ((f"val_{n}_at_best", valid), (f"test_{n}", test))}
-
-
-def predict_pictures(run: Setup, network: nn.Module) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
-    """Return stem, image uint8 (3,S,S), mask uint8 (S,S) and prediction bool (S,S) of some validation images."""
-    pictures = []
-    # One image at a time, so that large images fit into memory.
-    for index in torch.linspace(0, len(run.valid) - 1, min(PICTURES, len(run.valid))).long():
-        image, mask = run.valid.take(index[None])
-        with torch.inference_mode(), run.autocast:
-            logits = network(run.normalise(image))
-        pixels = (image[0] * 255).round().to(torch.uint8)
-        stem = run.dataset.valid.stems[int(index)]
-        pictures.append((stem, pixels.cpu().numpy(), mask[0].cpu().numpy(), hard_mask(logits)[0].cpu().numpy()))
-    return pictures

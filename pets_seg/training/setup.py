@@ -34,6 +34,7 @@ from pets_seg.training.precision import autocast, expect_skipped_updates, use_de
 from pets_seg.training.running_loss import RunningLoss
 from pets_seg.training.saving import Saving
 from pets_seg.training.state import State
+from pets_seg.training.step_figures import StepFigures
 from pets_seg.training.weight_average import WeightAverage
 
 
@@ -106,7 +107,9 @@ def set_up(
     checkpoint = Checkpoint(Path(config["checkpoint"]), config[DIGEST]) if config.get(DIGEST) else None
     network = _build_network(config["model"], device, train["checkpoint_activations"], pretrained=checkpoint is None)
     steps_per_epoch = len(epoch_batches(len(dataset.train), train["batch_size"], config["seed"], 0))
-    state = _build_state(config, network, steps_per_epoch * train["epochs"], device, world)
+    # Other ranks have no tracker.
+    figures = StepFigures(world.broadcast(tracker.every_steps), world)
+    state = _build_state(config, network, steps_per_epoch * train["epochs"], device, figures, world)
     state.metrics, state.data = metric_records(metric), dataset.index.record(data["boundary"])
     # After the average has copied the network: DDP changes its batch norms.
     ddp = wrap_in_ddp(network, device) if world.size > 1 else None
@@ -141,7 +144,12 @@ def set_up(
 
 
 def _build_state(
-    config: Mapping[str, Any], network: nn.Module, steps: int, device: torch.device, world: World
+    config: Mapping[str, Any],
+    network: nn.Module,
+    steps: int,
+    device: torch.device,
+    figures: StepFigures,
+    world: World,
 ) -> State:
     train = config["train"]
     optimizer = build("optimizer", config["optimizer"], network.parameters(), makes=Optimizer)
@@ -155,6 +163,7 @@ def _build_state(
         scaler,
         WeightAverage(network, train["ema"]) if train["ema"] else None,
         RunningLoss(device, world),
+        figures,
         sources=source_digests(made_of(config)),
     )
 

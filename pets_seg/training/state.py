@@ -16,6 +16,7 @@ from pets_seg.machine.seeding import random_states, restore_random_states
 from pets_seg.run_folder.recorded_data import check_same_data
 from pets_seg.training.checkpoint import load_state, save_state
 from pets_seg.training.running_loss import RunningLoss
+from pets_seg.training.step_figures import StepFigures
 from pets_seg.training.weight_average import WeightAverage
 
 # The version of last.pt; a checkpoint of another one cannot be continued.
@@ -39,6 +40,7 @@ class State:
     scaler: torch.amp.GradScaler
     average: WeightAverage | None
     losses: RunningLoss
+    steps: StepFigures
     epoch: int = 1
     step: int = 0
     seconds: float = 0.0
@@ -89,7 +91,7 @@ class State:
 
     def save(self, path: Path) -> None:
         """Write the state on rank 0, whole or not at all; a collective operation of all ranks."""
-        parts = {name: part.state_dict() for name, part in self._parts().items()}
+        parts = {name: part.state_dict() for name, part in {**self._parts(), "steps": self.steps}.items()}
         if self.losses.world.first:
             others = {"random": random_states(), "sources": self.sources, "metrics": self.metrics, "data": self.data}
             plain = {name: getattr(self, name) for name in PLAIN}
@@ -112,6 +114,9 @@ class State:
                 part.load_state_dict(state[name])
             for name in PLAIN:
                 setattr(self, name, state[name])
+            # Older checkpoints have none.
+            if "steps" in state:
+                self.steps.load_state_dict(state["steps"])
             if self.rows and not self.best_row:
                 raise ValueError(f"its best epoch, {self.best_epoch}, is none of its epochs")
             if self.rows and _signature(self.best_weights) != _signature(self.network.state_dict()):

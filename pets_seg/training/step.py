@@ -45,6 +45,7 @@ def train_epoch(run: Setup, progress: Progress) -> tuple[float, float]:
         if state.step < run.steps_per_epoch:
             run.saving.write_if_due(state, run.steps_done, may_wait)
     loss, cross_entropy = state.losses.means()
+    state.steps.collect()
     stop_unless_finite("training", loss, run)
     state.seconds = time.perf_counter() - started
     return loss, cross_entropy
@@ -53,6 +54,7 @@ def train_epoch(run: Setup, progress: Progress) -> tuple[float, float]:
 def train_step(run: Setup, indices: torch.Tensor) -> None:
     """Update the weights once from a batch of images; nothing waits for the device."""
     state, world = run.state, run.world
+    lr = state.scheduler.get_last_lr()[0]
     image, mask = run.augment(*run.train.take(indices), derive_seed(run.seed, state.epoch, state.step))
     losses = []
     micro_batches = cut(torch.arange(len(mask)), run.micro_batch_size)
@@ -75,7 +77,9 @@ def train_step(run: Setup, indices: torch.Tensor) -> None:
     state.scheduler.step()
     if state.average:
         state.average.update(state.network)
-    state.losses.add(reduce(torch.add, losses), len(mask), counted_images(mask).sum())
+    means = reduce(torch.add, losses)
+    state.losses.add(means, len(mask), counted_images(mask).sum())
+    state.steps.add(run.steps_done + 1, lr, means)
 
 
 def stop_unless_finite(kind: str, loss: float, run: Setup) -> None:

@@ -51,7 +51,7 @@ def test_a_report_is_created_once_and_then_renewed(server: WandbServer) -> None:
     bands = {"groupBy": "aug.value.name", "groupAgg": "mean", "groupArea": "stddev"}
     for metric in ("train/loss", "val/loss", "val/dice"):
         assert shown["Run History Line Plot", metric].items() >= (bands | {"xAxis": "epoch"}).items()
-    for metric in ("best_val_dice", "test_dice"):
+    for metric in ("best_val_dice", "test/dice"):
         assert shown["Bar Chart", metric].items() >= bands.items()
     assert shown["Media Browser",]["mediaKeys"] == ["val/pictures"]
     assert ("Run Comparer",) in shown

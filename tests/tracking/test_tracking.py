@@ -15,7 +15,7 @@ from pets_seg.tracking.wandb_account import without_secrets
 from pets_seg.tracking.wandb_names import recorded
 from pets_seg.tracking.wandb_sink import WandbSink
 
-CONFIG = {"name": "sweep", "task": {"name": "train"}, "tracker": {"mode": "offline", "project": "p"}}
+CONFIG = {"name": "sweep", "seed": 0, "task": {"name": "train"}, "tracker": {"mode": "offline", "project": "p"}}
 CONFIG |= {group: {"name": group} for group in ("model", "aug", "optimizer")}
 
 

@@ -14,9 +14,10 @@ import pytest
 import yaml
 from conftest import only_run, python_elsewhere, tiny
 from processes import finish
-from wandb_child import config_of, row
+from wandb_child import config_of, pictures, row, steps
 from wandb_server import KEY, WandbServer
 
+from pets_seg.run_folder.pictures import add_pictures
 from pets_seg.tracking.wandb_names import PARTLY
 from pets_seg.tracking.wandb_sync import waiting_runs
 
@@ -70,20 +71,36 @@ def sync(folder: Path, *words: str, **environment: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def write_folder(folder: Path, epochs: int) -> None:
-    """Write what `make sync` reads of a run folder."""
+def write_folder(folder: Path, epochs: int, every: int = 0) -> None:
+    """Write what `make sync` reads of a run folder, with figures of every so many steps."""
     (folder / "config.yaml").write_text(yaml.safe_dump(config_of("auto")))
     (folder / "summary.json").write_text(json.dumps({"test_dice": 0.75}))
-    with (folder / "metrics.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, row(1))
-        writer.writeheader()
-        writer.writerows(row(epoch) for epoch in range(1, epochs + 1))
+    tables = {"metrics.csv": [row(epoch) for epoch in range(1, epochs + 1)]}
+    if every:
+        tables["steps.csv"] = [step for epoch in range(1, epochs + 1) for step in steps(epoch, every)]
+    for name, rows in tables.items():
+        with (folder / name).open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+def table(path: Path) -> list[dict[str, float]]:
+    with path.open(newline="") as file:
+        return [{key: float(value) for key, value in line.items()} for line in csv.DictReader(file)]
+
+
+def without_pictures(line: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in line.items() if not key.startswith("val/pictures")}
 
 
 @pytest.mark.slow
 def test_an_offline_run_that_was_killed_and_continued_is_one_whole_run(oxford: Path, tmp_path: Path) -> None:
-    arguments = [*tiny(oxford), "tracker.mode=auto", "name=study"]
+    # Two steps an epoch. It is killed between them, after last.pt was written, and behind the first two epochs.
+    arguments = [*tiny(oxford), "tracker.mode=auto", "tracker.every_steps=1", "name=study", "train.epochs=3"]
+    arguments.append("train.save_every_steps=1")
     work = tmp_path / "work"
+    assert finish(work, arguments, ("pets_seg.training.step.derive_seed", 4)) != 0
     assert finish(work, arguments, ("pets_seg.training.loop.write_epoch", 2)) != 0
     folder = only_run(work, "study")
     first = offline(folder)
@@ -92,17 +109,21 @@ def test_an_offline_run_that_was_killed_and_continued_is_one_whole_run(oxford: P
     assert run != first
     assert run.name.rsplit("-")[-1] == first.name.rsplit("-")[-1]
     read = inspect(run)
-    with (folder / "metrics.csv").open(newline="") as file:
-        rows = [{key: float(value) for key, value in line.items()} for line in csv.DictReader(file)]
-    assert [line["epoch"] for line in rows] == [1, 2]
-    *kept, with_pictures = read["rows"]
-    assert kept == rows
-    assert with_pictures["epoch"] == 2
-    assert "val/pictures._type" in with_pictures
+    epochs, of_steps = table(folder / "metrics.csv"), table(folder / "steps.csv")
+    assert [line["epoch"] for line in epochs] == [1, 2, 3]
+    assert [line["step"] for line in of_steps] == [1, 2, 3, 4, 5, 6]
+    # What is of the same step is one line.
+    expected = [step | (epochs[place // 2] if place % 2 else {}) for place, step in enumerate(of_steps)]
+    assert list(map(without_pictures, read["rows"])) == expected
+    assert [line["step"] for line in read["rows"] if "val/pictures._type" in line] == [2, 4, 6]
     assert (read["run_group"], read["job_type"], read["display_name"]) == ("study", "train", folder.name)
-    assert read["tags"] == ["unet", "none", "adamw"]
+    assert read["tags"] == ["unet", "none", "adamw", "seed 0"]
+    settings = {"model", "aug", "optimizer", "scheduler", "loss", "data", "train", "seed"}
+    assert read["config"]["update"].keys() - {"_wandb"} == settings
     assert read["config"]["update"]["optimizer"]["lr"] > 0
     summary = json.loads((folder / "summary.json").read_text())
+    summary = {key.replace("test_", "test/"): value for key, value in summary.items()}
+    assert {"test/dice", "test/loss", "best_val_dice"} < summary.keys()
     assert {key: read["summary"].get(key) for key in summary} == summary
     assert read["exit_code"] == 0
     # W&B itself says nothing; where its files are is said by us.
@@ -133,7 +154,7 @@ def test_a_finished_run_that_gets_a_new_metric_is_copied_again(
     assert "scoring the best weights again for boundary_f1" in shown
     after = inspect(offline(folder))
     score = json.loads((folder / "summary.json").read_text())["test_boundary_f1"]
-    assert float(after["summary"]["test_boundary_f1"]) == score
+    assert float(after["summary"]["test/boundary_f1"]) == score
     assert (after["run_id"], len(after["rows"])) == (before["run_id"], len(before["rows"]))
 
 
@@ -152,6 +173,7 @@ def test_sync_uploads_once_and_then_only_what_is_new(tmp_path: Path) -> None:
         # It goes on, and the server knows its beginning.
         drive({**job, "rows": 4, "pictures": True})
         write_folder(folder, 4)
+        add_pictures(folder, 4, pictures())
         # Nothing that this one wrote can be read, but its folder says it.
         drive({"folder": str(runs / "sweep" / "b"), "mode": "offline", "rows": 3, "killed": True})
         write_folder(runs / "sweep" / "b", 2)
@@ -160,13 +182,46 @@ def test_sync_uploads_once_and_then_only_what_is_new(tmp_path: Path) -> None:
         first, killed = server.runs.values()
         assert first is stored
         assert first.rows == [row(epoch) for epoch in range(1, 5)]
-        # One line more holds the pictures.
-        assert (first.sent, first.exit_code, first.summary["test_dice"]) == (5, 0, 0.75)
+        assert (first.sent, first.exit_code, first.summary["test/dice"]) == (4, 0, 0.75)
         assert any(name.startswith("media/images/val/pictures") for name in first.files)
         assert killed.rows == [row(1), row(2)]
     assert waiting_runs(runs) == []
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
     assert [path.name for path in runs.iterdir()] == ["sweep"]
+
+
+def test_steps_are_sent_once_whatever_was_changed_between(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    folder = runs / "a"
+    job = {"folder": str(folder), "mode": "online"}
+    with WandbServer() as server:
+        drive({**job, "rows": 2, "every": 2, "killed": True}, environment=server.environment)
+        [stored] = server.runs.values()
+        # The first epoch was kept; the second is trained again, and now every step is asked for.
+        drive({**job, "rows": 3, "every": 1, "pictures": True}, environment=server.environment)
+        sent = [line.get("step", line.get("updates")) for line in stored.lines.values()]
+        assert sent == sorted(set(sent))
+        assert stored.sent == len(stored.lines)
+        assert [line["epoch"] for line in stored.lines.values() if "epoch" in line] == [1, 2, 3]
+        assert {9, 10, 11, 12} < set(sent)
+        # What the server lacks is sent from the folder.
+        write_folder(folder, 4, every=1)
+        (folder / "wandb" / f"{PARTLY}-{stored.name}").touch()
+        assert sync(runs, **server.environment)[0] == 0
+        assert [line["step"] for line in stored.lines.values()][-4:] == [13, 14, 15, 16]
+        assert stored.sent == len(stored.lines)
+
+
+def test_a_run_that_an_older_version_began_goes_on_by_epochs(tmp_path: Path) -> None:
+    job = {"folder": str(tmp_path / "a"), "mode": "online", "every": 1, "old": True}
+    with WandbServer() as server:
+        for rows in (2, 4):
+            done = drive({**job, "rows": rows}, environment=server.environment)
+            assert (done.returncode, done.stderr) == (0, "")
+        [stored] = server.runs.values()
+    assert stored.rows == [row(epoch) for epoch in range(1, 5)]
+    assert stored.sent == len(stored.lines) == 4
+    assert [line["_step"] for line in stored.lines.values()] == [0, 1, 2, 3]
 
 
 def test_an_upload_that_was_broken_off_goes_on_and_a_damaged_folder_keeps_no_other_waiting(tmp_path: Path) -> None:

@@ -37,19 +37,19 @@ def test_a_run_arrives_whole_and_goes_on_as_the_same_run(tmp_path: Path) -> None
         [run] = server.runs.values()
         assert run.rows == [row(1), row(2)]
         assert (run.about["groupName"], run.about["jobType"], run.about["displayName"]) == ("sweep", "train", "a")
-        assert (run.about["project"], run.about["tags"]) == ("p", ["unet", "crop", "adam"])
+        assert (run.about["project"], run.about["tags"]) == ("p", ["unet", "crop", "adam", "seed 3"])
         assert run.config["optimizer"]["value"] == {"name": "adam", "lr": 0.001}
-        assert (run.summary["test_dice"], run.exit_code) == (0.75, 0)
+        assert (run.summary["test/dice"], run.exit_code) == (0.75, 0)
         # It goes on, beside another run of the same process.
         done = drive({**job, "rows": 4}, {"folder": str(tmp_path / "b"), "rows": 1}, environment=server.environment)
         assert (done.returncode, done.stderr) == (0, "")
         assert run.rows == [row(epoch) for epoch in range(1, 5)]
-        assert run.sent == 5
+        assert run.sent == 4
         first, other = server.runs.values()
         assert first is run
         assert other.rows == [row(1)]
-    shown = run.lines[4]["val/pictures"]
-    assert (run.lines[4]["epoch"], shown["count"], shown["captions"]) == (4, 2, [f"pet_{i}\\x1b[2J" for i in range(2)])
+    shown = run.lines[3]["val/pictures"]
+    assert (run.lines[3]["epoch"], shown["count"], shown["captions"]) == (4, 2, [f"pet_{i}\\x1b[2J" for i in range(2)])
     assert [sorted(masks) for masks in shown["all_masks"]] == [["prediction", "truth"]] * 2
     assert set(shown["filenames"]) <= run.files.keys()
     assert KEY.encode() not in b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
@@ -111,8 +111,10 @@ def test_whatever_a_server_does_the_run_ends_well_with_one_warning(ends: dict[st
     assert end["took"] < SHORT + 40
     assert PATIENCE <= 10
     read = inspect(offline(end["folder"]))
-    assert [line for line in read["rows"] if "val/dice" in line] == [row(epoch) for epoch in (1, 2, 3)]
-    assert (len(read["rows"]), read["exit_code"], read["summary"]["test_dice"]) == (4, 0, 0.75)
+    rows = [{key: value for key, value in line.items() if "pictures" not in key} for line in read["rows"]]
+    assert rows == [row(epoch) for epoch in (1, 2, 3)]
+    assert "val/pictures.count" in read["rows"][-1]
+    assert (read["exit_code"], read["summary"]["test/dice"]) == (0, 0.75)
     written = b"".join(path.read_bytes() for path in end["folder"].rglob("*") if path.is_file())
     for secret in (KEY, "s3kr1t"):
         assert secret not in end["err"]

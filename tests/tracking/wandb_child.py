@@ -11,22 +11,33 @@ from typing import Any
 
 import numpy as np
 
-from pets_seg.tracking import wandb_account, wandb_pictures, wandb_sink
+from pets_seg.run_folder.pictures import Picture
+from pets_seg.tracking import wandb_account, wandb_sink
+from pets_seg.tracking.wandb_names import names, record, recorded
 from pets_seg.tracking.wandb_sink import WandbSink, copy_to_wandb
 
+# Of an epoch.
+STEPS = 4
 GROUPS = {"model": {"name": "unet"}, "aug": {"name": "crop"}, "optimizer": {"name": "adam", "lr": 0.001}}
 
 
 def config_of(mode: str, project: str | None = "p") -> dict[str, Any]:
     tracker = {"name": "wandb", "mode": mode, "project": project}
-    return {"name": "sweep", "task": {"name": "train"}, "tracker": tracker, **GROUPS}
+    return {"name": "sweep", "seed": 3, "task": {"name": "train"}, "tracker": tracker, **GROUPS}
 
 
 def row(epoch: int) -> dict[str, Any]:
-    return {"epoch": epoch, "train/loss": 1 / epoch, "val/dice": 1 - 1 / epoch, "lr": 0.001, "seconds": 0.5}
+    figures = {"train/loss": 1 / epoch, "val/dice": 1 - 1 / epoch, "lr": 0.001, "seconds": 0.5}
+    return {"epoch": epoch, **figures, "updates": STEPS * epoch}
 
 
-def pictures(count: int = 2, size: int = 8) -> list[wandb_pictures.Picture]:
+def steps(epoch: int, every: int) -> list[dict[str, Any]]:
+    """Return the figures of every so many of the steps of an epoch."""
+    numbers = range(STEPS * (epoch - 1) + 1, STEPS * epoch + 1)
+    return [{"step": step, "step/loss": 1 / step, "step/lr": 0.5} for step in numbers if step % every == 0]
+
+
+def pictures(count: int = 2, size: int = 8) -> list[Picture]:
     image = np.arange(3 * size * size, dtype=np.uint8).reshape(3, size, size)
     mask = np.full((size, size), 255, np.uint8)
     mask[:2], mask[2:4] = 0, 1
@@ -43,8 +54,14 @@ def work(job: dict[str, Any]) -> None:
     if job.get("copy"):
         print(copy_to_wandb(folder, **told).where())
         return
+    if job.get("old") and not recorded(folder):
+        record(folder, names(config, folder, told["project"]))
     sink = WandbSink(config, folder, **told)
     for epoch in range(1, job["rows"] + 1):
+        if every := job.get("every"):
+            sink.log_steps(steps(epoch, every))
+        if epoch == job["rows"] and job.get("pictures"):
+            sink.log_pictures(epoch, pictures())
         sink.log(row(epoch))
         if epoch == job.get("halt"):
             (folder / "halted").touch()
@@ -52,8 +69,6 @@ def work(job: dict[str, Any]) -> None:
                 time.sleep(0.02)
     if job.get("killed"):
         os.kill(os.getpid(), signal.SIGKILL)
-    if job.get("pictures"):
-        sink.log_pictures(pictures())
     sink.finish({"test_dice": 0.75})
 
 

@@ -24,6 +24,7 @@ from processes import SERVER
 from pets_seg.command.tasks.train import checked
 from pets_seg.data import Batches, open_dataset
 from pets_seg.run_folder.folder import RunFolder
+from pets_seg.tracking.tracker import Tracker
 from pets_seg.training import saving
 from pets_seg.training.loop import train
 
@@ -85,6 +86,15 @@ SETTINGS = [
 ]
 
 
+class EachStep:
+    """A tracker that wants the figures of each step."""
+
+    every_steps = 1
+
+    def log_steps(self, rows: object) -> None:
+        """Take them."""
+
+
 class EnoughStepsError(Exception):
     """Ends a training that has shown what it does."""
 
@@ -122,7 +132,7 @@ def asked_by_steps(setting: str, free_memory: int = 2**36, faulty: bool = False)
         mock.patch.object(saving, "INTERVAL", float("inf")),
         pytest.raises(EnoughStepsError),
     ):
-        train(config, dataset, RunFolder(Path(folder)), device, poll=poll)
+        train(config, dataset, RunFolder(Path(folder)), device, Tracker(EachStep()), poll)
     return asked[WARM_UP:]
 
 

@@ -20,6 +20,7 @@ from pets_seg.machine.world import ALONE
 from pets_seg.training.checkpoint import save_state
 from pets_seg.training.running_loss import RunningLoss
 from pets_seg.training.state import State
+from pets_seg.training.step_figures import StepFigures
 
 CPU = torch.device("cpu")
 Command = Callable[..., tuple[int, str]]
@@ -29,9 +30,8 @@ def new_state() -> State:
     network = torch.nn.Linear(1, 1)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
-    return State(
-        network, optimizer, scheduler, torch.amp.GradScaler("cpu", enabled=False), None, RunningLoss(CPU, ALONE)
-    )
+    scaler = torch.amp.GradScaler("cpu", enabled=False)
+    return State(network, optimizer, scheduler, scaler, None, RunningLoss(CPU, ALONE), StepFigures(0, ALONE))
 
 
 def validated(state: State, dice: float, loss: float | None) -> bool:

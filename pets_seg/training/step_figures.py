@@ -1,0 +1,50 @@
+"""Loss and learning rate of single steps, kept on the device until the epoch is over, so that no step waits for it."""
+
+from typing import Any
+
+import torch
+
+from pets_seg.machine.world import World
+
+COLUMNS = 4
+
+
+class StepFigures:
+    """What is kept of every `every`th step of a run; 0 keeps nothing.
+
+    `kept`, float64 (N,4) on the host, has step, learning rate, objective and cross-entropy of steps up to the last
+    `collect`. Each rank adds its share of a batch's means, and the sums over the ranks are those of the batch.
+    """
+
+    def __init__(self, every: int, world: World) -> None:
+        self.every, self.world = every, world
+        self.kept = torch.zeros(0, COLUMNS, dtype=torch.float64)
+        self.steps: list[tuple[int, float | torch.Tensor]] = []
+        self.means: list[torch.Tensor] = []
+
+    def add(self, step: int, lr: float | torch.Tensor, means: torch.Tensor) -> None:
+        """Keep the learning rate of a step, counted from 1, and its objective and cross-entropy (2,) on the device."""
+        if self.every and step % self.every == 0:
+            self.steps.append((step, lr))
+            self.means.append(means)
+
+    def collect(self) -> None:
+        """Bring what was added to the host in one copy, which waits for the device; a collective operation."""
+        if self.means:
+            means = self.world.sum(torch.stack(self.means).float()).cpu().double()
+            steps = torch.tensor([(step, float(lr)) for step, lr in self.steps], dtype=torch.float64)
+            added = torch.cat((steps, means), dim=1)
+            self.kept = torch.cat((self.kept, added))
+            self.steps, self.means = [], []
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state; a collective operation."""
+        self.collect()
+        return {"kept": self.kept}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned; ValueError if it cannot have."""
+        kept = state["kept"]
+        if kept.dtype != torch.float64 or kept.ndim != 2 or kept.shape[1] != COLUMNS:
+            raise ValueError("the figures of its steps are no table")
+        self.kept = kept
