@@ -48,9 +48,11 @@ def show_files(folder: Path, copy: dict[str, str]) -> None:
     lines = {"folder": folder.absolute().as_uri()}
     if picture := write_picture(folder):
         lines["picture"] = picture.absolute().as_uri()
+    lines |= copy
+    column = max(9, *(len(label) + 1 for label in lines))
     print()
-    for label, text in (lines | copy).items():
-        print(f"{label:<9}{text}".replace("\n", "\n" + " " * 9))
+    for label, text in lines.items():
+        print(f"{label:<{column}}{text}".replace("\n", "\n" + " " * column))
 
 
 def show_next(given: Sequence[str], aug: str, seed: int) -> None:
