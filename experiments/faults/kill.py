@@ -16,7 +16,7 @@ from typing import Any
 from outcome import check_readable, check_same, outcome
 
 HERE = Path(__file__).parent
-COMMON = ["data.size=32", "model.width=8", "train.epochs=3", "tracker.mode=disabled", "train.keep_state=true"]
+COMMON = ["data.size=32", "model.width=8", "train.epochs=3", "tracker=none", "train.keep_state=true"]
 SETTINGS = {
     "defaults (hflip, adamw, onecycle)": [],
     "strong, muon, moving average": ["aug=strong", "optimizer=muon", "train.ema=0.9", "train.save_every_steps=7"],

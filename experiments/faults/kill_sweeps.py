@@ -21,7 +21,7 @@ from kill import write
 from outcome import check_readable, check_same, outcome
 
 RESULTS = Path(__file__).parent / "results" / "kills_sweeps.csv"
-SETTINGS = ["data.size=32", "model.width=4", "train.epochs=3", "tracker.mode=disabled", "train.keep_state=true"]
+SETTINGS = ["data.size=32", "model.width=4", "train.epochs=3", "tracker=none", "train.keep_state=true"]
 SWEEP = ["aug=none,strong", "seed=0,1", "train.save_every_steps=5"]
 LOCAL = ["hydra/launcher=local", "hydra.launcher.slots=2"]
 WORKER, OWN = "a worker", "the process of the sweep"

@@ -39,7 +39,7 @@ def composed(overrides: Sequence[str], device: torch.device) -> DictConfig:
     """Return the configuration of a run on the bundled sample."""
     register()
     with initialize_config_module("pets_seg.conf", version_base="1.3"):
-        return compose("config", overrides=["tracker.mode=disabled", f"train.device={device}", *overrides])
+        return compose("config", overrides=["tracker=none", f"train.device={device}", *overrides])
 
 
 def repeated(dataset: Dataset, images: int) -> Dataset:

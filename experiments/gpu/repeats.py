@@ -18,7 +18,7 @@ SETTINGS = ["train.deterministic=true", "train.keep_state=true", "train.epochs=2
 
 def difference(case: str, device: str, settings: list[str]) -> str:
     """Return where two runs of the same settings first differ; "" if they are the same."""
-    overrides = [*overrides_of(case), *SETTINGS, *settings, f"train.device={device}", "tracker.mode=disabled"]
+    overrides = [*overrides_of(case), *SETTINGS, *settings, f"train.device={device}", "tracker=none"]
     with tempfile.TemporaryDirectory() as folder:
         runs = []
         for name in ("first", "second"):

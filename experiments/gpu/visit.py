@@ -23,7 +23,7 @@ from verdict import row, verdict
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-# Without it runs work, with tracker.mode=disabled.
+# Without it runs work, with tracker=none.
 NOT_NEEDED = {"wandb"}
 
 

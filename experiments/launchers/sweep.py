@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
 from outcome import check_same, epoch_rows, outcome
 
 # About a minute a run on one core of the machine of results/.
-COMMON = ["data.size=32", "model.width=8", "train.epochs=6", "aug=none", "train.device=cpu", "tracker.mode=disabled"]
+COMMON = ["data.size=32", "model.width=8", "train.epochs=6", "aug=none", "train.device=cpu", "tracker=none"]
 COMMON += ["train.keep_state=true"]
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from pets_seg.command import before_sweep, hooks
 from pets_seg.command import main as command
 
-SETTINGS = ("model.width=4", "data.size=32", "aug=none", "train.device=cpu", "tracker.mode=disabled")
+SETTINGS = ("model.width=4", "data.size=32", "aug=none", "train.device=cpu", "tracker=none")
 
 
 def memory() -> float:

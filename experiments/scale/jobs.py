@@ -25,7 +25,7 @@ from pets_seg.command.tasks import train
 from pets_seg.config.plain import plain
 from pets_seg.run_folder.paths import recorded
 
-SETTINGS = ("model.width=4", "data.size=32", "train.epochs=10", "aug=none", "train.device=cpu", "tracker.mode=disabled")
+SETTINGS = ("model.width=4", "data.size=32", "train.epochs=10", "aug=none", "train.device=cpu", "tracker=none")
 TABLES = ("summary.json", "status.json", "metrics.csv", "per_image.csv", "calibration.csv", "data.csv")
 # By these a process of a slot, which imports this file too, knows what its jobs do.
 PATTERN, SECONDS, TIMES = "SCALE_PATTERN", "SCALE_SECONDS", "SCALE_TIMES"

@@ -36,7 +36,7 @@ def tables(device: torch.device, seconds: float) -> Iterator[tuple[str, Rows]]:
         with initialize_config_module("pets_seg.conf", version_base="1.3"):
             cfg = compose(
                 "config",
-                overrides=[*overrides, f"train.device={device}", "tracker.mode=disabled", f"train.epochs={epochs}"],
+                overrides=[*overrides, f"train.device={device}", "tracker=none", f"train.epochs={epochs}"],
             )
         # Bare steps before and after, so that a drift of the machine's pace falls on both.
         before = bare_step(cfg, device, seconds)

@@ -74,7 +74,7 @@ def measure(overrides: list[str], steps: int) -> dict[str, float]:
     """Train EPOCHS of `steps` batches; return peak memory, the pace after the first epoch, and its extra seconds."""
     register()
     with initialize_config_module("pets_seg.conf", version_base="1.3"):
-        fixed = ["tracker.mode=disabled", f"train.epochs={EPOCHS}", "aug=none"]
+        fixed = ["tracker=none", f"train.epochs={EPOCHS}", "aug=none"]
         cfg = compose("config", overrides=[*fixed, *overrides])
     count, size = steps * cfg.train.batch_size, cfg.data.size
     images = torch.randint(256, (count, 3, size, size), dtype=torch.uint8)

@@ -65,7 +65,7 @@ def tables(device: torch.device, seconds: float) -> Iterator[tuple[str, Rows]]:
 
 def sweep(folder: Path, device: torch.device) -> tuple[float, list[float]]:
     """Return the seconds from the command to the first epoch, and from the end of each job to the next one's epoch."""
-    settings = [*NETWORK, "train.epochs=1", "tracker.mode=disabled", f"train.device={device}"]
+    settings = [*NETWORK, "train.epochs=1", "tracker=none", f"train.device={device}"]
     # The images are decoded beforehand.
     _python(["-m", "pets_seg.run", *settings, "name=before"], folder)
     began = time.time()

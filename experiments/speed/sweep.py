@@ -57,7 +57,7 @@ def tables(device: torch.device, seconds: float) -> Iterator[tuple[str, Rows]]:
 
 def _train(folder: Path, device: torch.device, threads: int, words: list[str]) -> tuple[float, list[float]]:
     """Return the images a second of all runs of a sweep together, and the pauses between the runs of a process."""
-    settings = [*NETWORK, "train.epochs=1", "tracker.mode=disabled", f"train.device={device}"]
+    settings = [*NETWORK, "train.epochs=1", "tracker=none", f"train.device={device}"]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
 
     def command(*more: str) -> None:

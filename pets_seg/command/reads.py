@@ -34,6 +34,8 @@ TASKS = {
         f"task runs report report.* model data tracker.project {COMMON}",
     ),
 }
+# The second is the word of older versions.
+NO_COPY = ("tracker=none", "tracker.mode=disabled")
 # Keys that only a sweep reads (in training, what its report shows too).
 SWEEPS = "hydra.sweep.* hydra.sweeper hydra.sweeper.* hydra/sweeper hydra.launcher hydra.launcher.* hydra/launcher"
 
@@ -43,7 +45,7 @@ def check_words(task: str, words: Sequence[str], sweep: bool) -> None:
     for word in words:
         key = key_of(word)
         # No task makes a copy where none is wanted.
-        if not reads(task, key) and word != "tracker.mode=disabled":
+        if not reads(task, key) and word not in NO_COPY:
             raise InputError(_no_place(task, key))
         if sweep and key.startswith("hydra.run."):
             raise InputError(f"{key}: has no effect on a sweep; hydra.sweep.dir is the folder of one")

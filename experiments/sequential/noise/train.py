@@ -21,7 +21,7 @@ HERE = Path(__file__).absolute().parent
 RUNS, IMAGES = HERE / "results" / "runs.csv", HERE / "results" / "images.csv.xz"
 SEEDS = 60
 COMMON = ["model.width=8", "data.size=32", "train.epochs=5", "train.batch_size=24", "train.precision=fp32"]
-COMMON += ["optimizer=muon", "tracker.mode=disabled", "hydra/launcher=local"]
+COMMON += ["optimizer=muon", "tracker=none", "hydra/launcher=local"]
 PLACE = [f"hydra.searchpath=[file://{HERE}/conf]"]
 # By name: the words beside those in common, and the first seed. "same" is "base" with other seeds.
 CONFIGURATIONS = {
