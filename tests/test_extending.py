@@ -36,6 +36,7 @@ def test_an_example_runs_as_printed(words: str, oxford: Path, tmp_path: Path, ru
         more = [*data_of(tmp_path / "work"), "model.width=2"]
     if "tracker" in keys:
         more.remove("tracker.mode=disabled")
+        more.append("tracker.every_steps=1")
     code, shown = run(*given, *more)
     assert code == 0, shown
     folder = only_run(tmp_path / "work")
@@ -46,9 +47,10 @@ def test_an_example_runs_as_printed(words: str, oxford: Path, tmp_path: Path, ru
         else:
             assert config[group]["name"] == option
     if "tracker" in keys:
-        lines = (folder / "journal.txt").read_text().splitlines()
-        assert len(lines) == 3
-        assert lines[2] == f"{json.loads((folder / 'summary.json').read_text())['test_dice']:.4f}"
+        lines = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
+        assert [line.get("step") for line in lines] == [1, 2, None, 3, 4, None, None]
+        assert [line.get("epoch") for line in lines] == [None, None, 1, None, None, 2, None]
+        assert lines[-1] == json.loads((folder / "summary.json").read_text())
 
 
 def test_no_example_is_longer_than_promised() -> None:
