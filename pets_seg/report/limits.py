@@ -44,9 +44,21 @@ def remarks(study: Study) -> list[str]:
     simplest = min(study.groups, key=simplicity) if study.groups else None
     if simplest and not simplest.finished and study.baselines:
         sentences.append(f"{simplest.name}, the simplest group, has no finished run and is not the baseline.")
-    if len(study.keys) > 2 and study.baselines and not study.design:
-        sentences.append(f"The groups differ in {len(study.keys)} keys; interactions are sought between two only.")
+    if len(study.keys) > 1 and study.differences and not study.design:
+        sentences += _without_effects(study)
     return sentences
+
+
+def _without_effects(study: Study) -> list[str]:
+    """Return why a sweep over several keys has no main effects, or no interactions."""
+    if study.factorial is None:
+        return [
+            f"The groups differ in {listed(study.keys, 'and')}, but have too few of the combinations of these for main "
+            "effects: each group is compared as a whole."
+        ]
+    if len(study.factorial.factors) > 2:
+        return [f"There are {len(study.factorial.factors)} factors; interactions are sought between two only."]
+    return []
 
 
 def _throughput(study: Study) -> list[str]:

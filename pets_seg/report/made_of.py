@@ -10,6 +10,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from pets_seg.report.effects_file import NAME as EFFECTS
 from pets_seg.report.sequential.verdict_files import row_of
 from pets_seg.report.study.runs import run_folders
 from pets_seg.report.study.study import Study
@@ -63,8 +64,9 @@ def is_made_of(folder: Path, digest: str) -> bool:
 def files_digest(folder: Path) -> str:
     """Return a digest of the page, the tables and the figures of a folder; OSError if the page or a table is gone."""
     digest = hashlib.blake2b(digest_size=16)
-    figures = sorted(path for path in (folder / "figures").glob("*") if path.is_file())
-    for path in (*(folder / name for name in (names.PAGE, *TABLES)), *figures):
+    # Those that not every study has.
+    more = [path for path in (folder / EFFECTS, *sorted((folder / "figures").glob("*"))) if path.is_file()]
+    for path in (*(folder / name for name in (names.PAGE, *TABLES)), *more):
         digest.update(path.name.encode(errors="surrogateescape") + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 

@@ -2,13 +2,14 @@
 
 import math
 
+from pets_seg.report.effects import effect_sentences, interaction_sentences
 from pets_seg.report.limits import splits_without_pet
 from pets_seg.report.search import only_trials, search_sentences
 from pets_seg.report.sequential.words import decision_sentences
-from pets_seg.report.study.compare import Difference, Interaction
+from pets_seg.report.study.compare import Difference
 from pets_seg.report.study.statistics import MOST_SEEDS
 from pets_seg.report.study.study import Study
-from pets_seg.report.study.verdicts import Verdict, compared, constants_in_words, has_plan, significant, verdict
+from pets_seg.report.study.verdicts import Verdict, compared, constants_in_words, has_plan, plan_in_words, verdict
 from pets_seg.report.study.words import count, listed, points
 
 # Beyond that many, groups share a sentence or are counted.
@@ -35,8 +36,8 @@ SENTENCES = {
 def answer(study: Study) -> list[str]:
     """Return what the study says of its searches, and of test Dice if there is anything else in it.
 
-    Splits without a pet and constant networks come first, then significant differences, then the others, then
-    interactions.
+    Splits without a pet and constant networks come first, then main effects and interactions, then the groups: those
+    with significant differences, then the others.
     """
     limits = [*search_sentences(study), *splits_without_pet(study), *constant_networks(study)]
     if only_trials(study):
@@ -48,7 +49,7 @@ def answer(study: Study) -> list[str]:
     differences = compared(study)
     clear = [item for item in differences if verdict(item) in (Verdict.BETTER, Verdict.WORSE)]
     others = [item for item in differences if item not in clear]
-    sentences = limits + _best_and_worst(clear)
+    sentences = limits + effect_sentences(study) + interaction_sentences(study) + _best_and_worst(clear)
     against = study.baseline.short if study.baseline else "the baseline"
     if len(others) > MOST_SENTENCES:
         sentences += _together(others, against)
@@ -57,7 +58,7 @@ def answer(study: Study) -> list[str]:
         if len(undecided) > 1:
             sentences.append(_all_undecided(undecided, against))
         sentences += [_sentence(item, known_undecided=len(undecided) > 1) for item in others]
-    return sentences + interaction_sentences(study)
+    return sentences
 
 
 def no_comparison(study: Study) -> str:
@@ -150,7 +151,7 @@ def _sentence(item: Difference, known_undecided: bool = False) -> str:
     """Return a sentence on a group; with `known_undecided` a sentence before it has named the undecided groups."""
     estimate, kind = item.estimate, verdict(item)
     by, ends = points(abs(estimate.difference)), f"{points(estimate.low)} to {points(estimate.high)}"
-    plan = f"; {_plan(item)}" if has_plan(item) else ""
+    plan = f"; {plan_in_words(item)}" if has_plan(item) else ""
     seeds = count(estimate.seeds, "seed")
     if known_undecided and kind is Verdict.UNDECIDED:
         return f"{item.group.short}: with {seeds} the interval is {ends} points{plan}."
@@ -172,52 +173,6 @@ def _sentence(item: Difference, known_undecided: bool = False) -> str:
         p=item.p_holm,
         plan=plan,
     )
-
-
-def _plan(item: Difference) -> str:
-    needed = item.needed
-    if needed is None:
-        return f"for half a point it may take more than these {item.estimate.images} test images, beside more seeds"
-    if needed <= item.estimate.seeds:
-        return "a difference of half a point would probably have been seen"
-    number = f"{MOST_SEEDS:,} seeds or more" if needed >= MOST_SEEDS else f"about {needed} seeds"
-    return f"{number} would be needed for half a point"
-
-
-def interaction_sentences(study: Study, most: int = MOST_SENTENCES) -> list[str]:
-    """Return one sentence per interaction; of more than `most` that are not significant one for all."""
-    clear = [item for item in study.interactions if significant(item.estimate, item.p_holm)]
-    clear.sort(key=lambda item: -abs(item.estimate.difference))
-    others = [item for item in study.interactions if item not in clear]
-    sentences = [_interaction(item) for item in clear[:MOST_SENTENCES]]
-    if (more := len(clear) - MOST_SENTENCES) > 0:
-        sentences.append(f"The effect of {clear[0].factor} differs with {clear[0].other} for {more} other pairs too.")
-    if len(others) <= most:
-        return sentences + [_interaction(item) for item in others]
-    subject = f"the effect of {others[0].factor} differs with {others[0].other}"
-    return [*sentences, f"For {'the other ' if clear else ''}{len(others)} pairs it cannot be told whether {subject}."]
-
-
-def _interaction(item: Interaction) -> str:
-    estimate = item.estimate
-    subject = f"The effect of {item.factor}={item.level} on test Dice"
-    pair = f"{item.other}={item.other_level} and {item.other}={item.other_base}"
-    more = "greater" if estimate.difference > 0 else "less"
-    by = f"{points(abs(estimate.difference))} points {more} with {item.other_level}"
-    seeds = count(estimate.seeds, "seed")
-    if math.isnan(estimate.p):
-        return f"{subject}: whether it differs between {pair} cannot be said from {seeds}."
-    interval = f"95 % CI {points(estimate.low)} to {points(estimate.high)}, {seeds}"
-    if estimate.seeds == 1:
-        return (
-            f"{subject}: with one seed it is {by} than with {item.other_base} ({interval}, over images alone); "
-            "this leaves out how much training varies, so that it does not say whether the effect differs."
-        )
-    if significant(estimate, item.p_holm):
-        return f"{subject} differs between {pair}: it is {by} ({interval})."
-    if significant(estimate, estimate.p):
-        return f"{subject} is {by} ({interval}) if it is looked at alone, but not once all pairs are counted."
-    return f"{subject}: no difference between {pair} can be told apart ({interval})."
 
 
 def progress(study: Study) -> str:

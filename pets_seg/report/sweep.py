@@ -8,9 +8,10 @@ from pathlib import Path
 
 from pets_seg.machine.terminal import coloured, python, width
 from pets_seg.report.columns import groups_table, jobs_table
+from pets_seg.report.effects import effect_sentences, interaction_sentences
 from pets_seg.report.limits import remarks, splits_without_pet
 from pets_seg.report.search import NO_SEEDS, next_command, only_trials, search_lines
-from pets_seg.report.sentences import constant_networks, interaction_sentences, no_comparison
+from pets_seg.report.sentences import constant_networks, no_comparison
 from pets_seg.report.sequential.words import decision_sentences
 from pets_seg.report.study.compare import Difference
 from pets_seg.report.study.runs import Run
@@ -31,6 +32,8 @@ NO_REASON = {"running": "another process is at work on it"}
 NARROWEST = 20
 # Of more groups only the best and the worst have a line each, in the order of the groups.
 MOST_LINES = 12
+# Of a factor with more levels only so many clear ones have a line each.
+MOST_EFFECTS = 3
 COLOURS = {Verdict.BETTER: "green", Verdict.WORSE: "red"}
 DECISION_COLOURS = {BETTER: "green", WORSE: "red", EQUAL: "green"}
 # What stands behind a group's figures.
@@ -113,7 +116,6 @@ def show_comparison(study: Study, page: Path | None, wandb: str | None = None) -
     left_out = [f"left out: {item.what}: {item.why}" for item in study.left_out[:MOST_LEFT_OUT]]
     if len(study.left_out) > MOST_LEFT_OUT:
         left_out.append(f"left out: {len(study.left_out) - MOST_LEFT_OUT} more")
-    verdicts = [*verdict_lines(study), *((sentence, "") for sentence in interaction_sentences(study, most=1))]
     parts = [
         *([search_lines(study, search, wide)] for search in study.searches),
         left_out,
@@ -121,7 +123,7 @@ def show_comparison(study: Study, page: Path | None, wandb: str | None = None) -
         [_wrapped(remark, wide) for remark in remarks(study)],
         [f"W&B       {wandb.replace(chr(10), chr(10) + ' ' * 10)}"] if wandb else [],
         [f"page      {page.absolute().as_uri()}"] if page else [],
-        [_wrapped(line, wide, colour) for line, colour in verdicts],
+        [_wrapped(line, wide, colour) for line, colour in verdict_lines(study)],
     ]
     for part in parts:
         if part:
@@ -137,9 +139,9 @@ def _wrapped(text: str, wide: int, colour: str = "") -> str:
 
 
 def verdict_lines(study: Study) -> list[tuple[str, str]]:
-    """Return pairs of a line and its colour ("" for none): what limits them, then one line per group, in their order.
+    """Return pairs of a line and its colour ("" for none): what limits them, effects, then groups, in their order.
 
-    Of more than MOST_LINES groups the best and the worst have one, and the others are counted.
+    A group has a line. Of more than MOST_LINES groups the best and the worst have one, and the others are counted.
     """
     lines = [(sentence, "yellow") for sentence in splits_without_pet(study) + constant_networks(study)]
     if only_trials(study):
@@ -148,6 +150,8 @@ def verdict_lines(study: Study) -> list[tuple[str, str]]:
         return lines + [(line, DECISION_COLOURS.get(kind, "yellow")) for kind, line in decision_sentences(study)]
     if reason := no_comparison(study):
         return [*lines, (reason, "")]
+    effects = [*effect_sentences(study, MOST_EFFECTS), *interaction_sentences(study, most=1)]
+    lines += [(sentence, "") for sentence in effects]
     against = study.baseline.short if study.baseline else "the baseline of each"
     lines.append((f"test Dice against {against}, in points (95 % CI):", "bold"))
     places = {Verdict.BETTER: 0, Verdict.WORSE: 2}

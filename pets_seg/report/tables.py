@@ -8,10 +8,11 @@ import pandas as pd
 
 from pets_seg.errors import escaped
 from pets_seg.machine.files import write_text
+from pets_seg.report.effects_file import write_effects
 from pets_seg.report.study.compare import Difference, extra_metrics
 from pets_seg.report.study.groups import Group, differing_settings
 from pets_seg.report.study.study import MARKS, Reached, Study, plus_minus, reached, spread
-from pets_seg.report.study.words import UNITS, points, unit_of
+from pets_seg.report.study.words import UNITS, p_value, points, unit_of
 from pets_seg.run_folder.data_record import DATA_DIGEST
 from pets_seg.run_folder.reading import tabular
 
@@ -79,10 +80,11 @@ def comparison_frame(study: Study) -> pd.DataFrame:
 
 
 def write_tables(study: Study, folder: Path) -> None:
-    """Write runs.csv and comparison.csv to `folder`."""
+    """Write runs.csv and comparison.csv to `folder`, and main_effects.csv of a factorial sweep."""
     if study.runs:
         write_text(folder / "runs.csv", runs_frame(study).to_csv(index=False))
         write_text(folder / "comparison.csv", comparison_frame(study).to_csv(index=False))
+        write_effects(study, folder)
 
 
 def main_table(study: Study) -> Table:
@@ -102,7 +104,7 @@ def main_table(study: Study) -> Table:
     for group in study.finished:
         dice, item = spread(group, study.metric), study.difference(group, study.metric)
         interval = "" if math.isnan(dice.low) else f"{dice.low:.4f} to {dice.high:.4f}"
-        p_values = [*map(_p, _p_values(item))] if item else ["", ""]
+        p_values = [*map(p_value, _p_values(item))] if item else ["", ""]
         row = [group.name, str(len(group.finished)), plus_minus(dice), *([interval] * len(alone))]
         row += [difference(study, group), *p_values[: len(p_names)]]
         rows.append(row + [plus_minus(spread(group, key)) for key in names])
@@ -181,10 +183,6 @@ def difference(study: Study, group: Group) -> str:
 def _p_values(item: Difference) -> tuple[float, float]:
     """Return p and Holm's p; NaN with one seed, which says nothing of how much training varies."""
     return (item.estimate.p, item.p_holm) if item.estimate.seeds > 1 else (math.nan, math.nan)
-
-
-def _p(value: float) -> str:
-    return "" if math.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def epochs_cell(mark: Reached) -> str:

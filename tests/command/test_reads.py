@@ -101,9 +101,7 @@ def test_a_file_may_set_what_only_training_reads(oxford: Path, in_process: Comma
     assert code == 0, shown
     run = only_run(tmp_path / "work")
     # What evaluating and comparing read is taken, and says what it says.
-    code, shown = in_process(
-        "task=evaluate", f"checkpoint={run}", "split=valid", "train.device=cpu", "tracker=none"
-    )
+    code, shown = in_process("task=evaluate", f"checkpoint={run}", "split=valid", "train.device=cpu", "tracker=none")
     assert (code, shown.startswith("split=valid images=2 ")) == (0, True)
 
 

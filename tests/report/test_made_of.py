@@ -47,6 +47,11 @@ def test_what_a_page_is_made_of(tmp_path: Path) -> None:
         (folder / name).write_bytes(content + b"another")
         assert not made_with(first), name
         (folder / name).write_bytes(content)
+    # A table that not every sweep has.
+    (folder / "main_effects.csv").write_text("")
+    assert not made_with(first)
+    (folder / "main_effects.csv").unlink()
+    assert made_with(first)
     run = next(path.parent for path in folder.glob("*/status.json"))
     for name in ("config.yaml", "status.json", "summary.json", "metrics.csv", "per_image.csv"):
         kept = (run / name).stat()

@@ -61,6 +61,8 @@ def test_many_interactions_share_a_sentence_and_none_is_lost(tmp_path: Path) -> 
         for effect in (0.25 if (model, aug) == ("resnet34_unet", "zz") else 0.0,)
     }
     write_sweep(tmp_path / "s", groups, seeds=4, seed_deviation=0.01, **SMALL)
-    said = answer(read_study([tmp_path / "s"], {"model": "unet", "aug": "none"}))[-2:]
+    answered = answer(read_study([tmp_path / "s"], {"model": "unet", "aug": "none"}))
+    said = [said for said in answered if "the effect of aug" in said.lower()]
+    assert len(said) == 2
     assert said[0].startswith("The effect of aug=zz on test Dice differs between model=resnet34_unet and model=unet")
     assert said[1] == "For the other 7 pairs it cannot be told whether the effect of aug differs with model."

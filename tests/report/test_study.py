@@ -138,7 +138,7 @@ def test_an_effect_that_differs_between_networks_is_found(tmp_path: Path) -> Non
     expected -= means["model=unet aug=elastic"] - means["model=unet aug=none"]
     assert crossed.estimate.difference == pytest.approx(expected)
     assert crossed.p_holm < 0.05
-    said = answer(study)[-1]
+    [said] = [said for said in answer(study) if said.startswith("The effect of ")]
     assert said.startswith("The effect of aug=elastic on test Dice differs between model=resnet34_unet and model=unet")
     assert sweep(tmp_path / "one", {"none": 0.0, "crop": 0.0}).interactions == []
 

@@ -111,9 +111,11 @@ def test_the_interaction_of_two_factors_is_among_the_verdicts(
     write_sweep(tmp_path / "s", groups, **SMALL)
     study = read_study([tmp_path / "s"], {"model": "a", "aug": "none"})
     show_comparison(study, None)
-    said = answer(study)[-1]
-    assert said.startswith("The effect of aug=a on test Dice differs between ")
-    assert capsys.readouterr().out.replace("\n  ", " ").endswith(f"{said}\n")
+    said = answer(study)[:3]
+    assert [said.partition(" ")[0] for said in said] == ["Averaged", "Averaged", "The"]
+    assert said[2].startswith("The effect of aug=a on test Dice differs between ")
+    head = "test Dice against model=a aug=none, in points (95 % CI):"
+    assert "\n".join([*said, head]) in capsys.readouterr().out.replace("\n  ", " ")
 
 
 @pytest.mark.parametrize(

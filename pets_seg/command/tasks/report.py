@@ -18,6 +18,7 @@ from pets_seg.config.parts import allow
 from pets_seg.config.plain import plain
 from pets_seg.errors import InputError, escaped
 from pets_seg.machine.files import write_text
+from pets_seg.report.factor_table import factor_tables
 from pets_seg.report.limits import remarks
 from pets_seg.report.made_of import MADE_OF, digest, files_digest, is_made_of, stamps
 from pets_seg.report.origin import origin
@@ -129,7 +130,7 @@ def _conclude(
 
 
 def make_report(study: Study, reference: bool = False, made_of: str | None = None) -> Path:
-    """Write runs.csv, comparison.csv, report.md, figures/ and report.html into the study's first folder.
+    """Write the tables of figures, report.md, figures/ and report.html into the study's first folder.
 
     report.md says what all of them are `made_of`.
     """
@@ -203,7 +204,7 @@ def tables_of(study: Study) -> list[Table]:
     """Return the tables of the groups, if there are any, and one of the trials of each search."""
     told = [verdicts_table(study), design_table(study)] if study.design else []
     groups = [] if only_trials(study) else [main_table(study), course_table(study), cost_table(study)]
-    return [*told, *groups, *map(trials_table, study.searches)]
+    return [*told, *factor_tables(study), *groups, *map(trials_table, study.searches)]
 
 
 def _folders(names: Any) -> list[Path]:

@@ -4,15 +4,14 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pets_seg.report.sequential.intervals import Rule
 from pets_seg.report.sequential.looks import Taker, repeated_estimate
-from pets_seg.report.study.groups import Group, comparable, written
-from pets_seg.report.study.statistics import Estimate, estimate, holm, seeds_needed
+from pets_seg.report.study.groups import Group
+from pets_seg.report.study.statistics import Estimate, estimate, half_a_point, holm
 
 # By metric: its split and column in per_image.csv, its name in summary.json.
 METRICS = {
@@ -23,8 +22,6 @@ METRICS = {
 }
 # The columns of per_image.csv that every run has for every image.
 COLUMNS = ("dice", "iou", "loss")
-# In Dice: the difference that `Difference.needed` plans for.
-HALF_A_POINT = 0.005
 # How a group of a sequential sweep was looked at: the rule, and the seeds in the order in which they entered.
 Looked = tuple[Rule, Sequence[int]]
 
@@ -53,10 +50,15 @@ class Difference:
     # The p-value below which it is significant.
     alpha: float = 0.05
 
+    @property
+    def pairs(self) -> list[tuple[Group, Group]]:
+        """The group and its baseline."""
+        return [(self.group, self.baseline)]
+
     @cached_property
     def needed(self) -> int | None:
         """The seeds that would detect half a point with 80 % probability; None if more images are needed."""
-        return seeds_needed(self.paired, HALF_A_POINT)
+        return half_a_point(self.paired)
 
 
 def compare(
@@ -79,12 +81,13 @@ def compare(
     return differences
 
 
-def _place(metric: str) -> tuple[str, str, str]:
+def place(metric: str) -> tuple[str, str, str]:
+    """Return the split and the column of a metric in per_image.csv, and its name in summary.json."""
     return METRICS.get(metric, ("test", metric.removeprefix("test_"), metric))
 
 
 def _difference(group: Group, baseline: Group, metric: str) -> Difference:
-    summary = _place(metric)[2]
+    summary = place(metric)[2]
     seeds = common_seeds([group, baseline], summary)
     if not seeds:
         sides = ([run.number(summary) for run in side.finished] for side in (group, baseline))
@@ -100,7 +103,7 @@ def _difference(group: Group, baseline: Group, metric: str) -> Difference:
 def _looked(group: Group, baseline: Group, metric: str, looked: Looked) -> Difference:
     """Return a difference by the looks that were taken at it; another metric is looked at whenever that one was."""
     rule, seeds = looked
-    summary = _place(metric)[2]
+    summary = place(metric)[2]
     known = common_seeds([group, baseline], summary)
     # Before the first look nothing is said of it.
     if not seeds or not {*seeds} <= {*known}:
@@ -132,7 +135,7 @@ def paired_scores(groups: Sequence[Group], seeds: Sequence[int], metric: str) ->
     the runs.
     The cross-entropy of an image is weighted by its pixels, so that the mean over images is that over pixels.
     """
-    split, column, summary = _place(metric)
+    split, column, summary = place(metric)
     by_seed = [{run.seed: run for run in group.finished} for group in groups]
     runs = [[side[seed] for seed in seeds] for side in by_seed]
     tables = [[run.images.get(split, pd.DataFrame()) for run in side] for side in runs]
@@ -154,47 +157,3 @@ def _image_scores(table: pd.DataFrame, stems: pd.Index, column: str) -> np.ndarr
         return values
     pixels = table["pixels"].to_numpy(dtype=float)
     return values * pixels / max(pixels.mean(), 1.0)
-
-
-@dataclass(frozen=True)
-class Interaction:
-    """Whether the effect of `level` of one factor differs between `other_level` and `other_base` of the other factor.
-
-    `estimate` is of the difference between the two effects, which are against the baseline's level of the factor.
-    """
-
-    factor: str
-    level: str
-    other: str
-    other_level: str
-    other_base: str
-    estimate: Estimate
-    p_holm: float = math.nan
-
-
-def interactions(groups: Sequence[Group], baseline: Group | None) -> list[Interaction]:
-    """Return the interactions of a sweep over two factors, corrected for their number; none for any other sweep.
-
-    The second factor is the model where that is one of the two. Groups that are kept apart by their data do not mix.
-    """
-    if baseline is None or len(baseline.values) != 2:
-        return []
-    factor, other = sorted(baseline.values, key=lambda key: key == "model")
-    finished = [group for group in groups if group.finished and group.data == baseline.data]
-    cells = {_cell(group.values[factor], group.values[other]): group for group in finished}
-    base, other_base = baseline.values[factor], baseline.values[other]
-    family = []
-    for group in cells.values():
-        level, other_level = group.values[factor], group.values[other]
-        corners = ((level, other_level), (base, other_level), (level, other_base), (base, other_base))
-        four = [cells[cell] for cell in dict.fromkeys(_cell(*corner) for corner in corners) if cell in cells]
-        if len(four) == 4 and (seeds := common_seeds(four)):
-            here, base_here, there, base_there = paired_scores(four, seeds, "test_dice")
-            names = (factor, written(level), other, written(other_level), written(other_base))
-            family.append(Interaction(*names, estimate((here - base_here) - (there - base_there))))
-    corrected = holm([item.estimate.p for item in family])
-    return [replace(item, p_holm=p) for item, p in zip(family, corrected, strict=True)]
-
-
-def _cell(*values: Any) -> tuple[Any, ...]:
-    return tuple(comparable(value) for value in values)

@@ -25,6 +25,8 @@ LEVEL = 0.95
 # The power that `seeds_needed` plans for.
 POWER = 0.8
 MOST_SEEDS = 1000
+# In Dice.
+HALF_A_POINT = 0.005
 # A mean with less variance than this varies by rounding alone.
 NO_VARIANCE = 1e-24
 
@@ -123,6 +125,11 @@ def seeds_needed(values: np.ndarray, difference: float) -> int | None:
         if all(_detectable(variance, freedom) <= difference for variance, freedom in parts):
             return count
     return MOST_SEEDS
+
+
+def half_a_point(values: np.ndarray) -> int | None:
+    """Return about how many seeds would detect a difference of half a point (`seeds_needed`)."""
+    return seeds_needed(values, HALF_A_POINT)
 
 
 def _detectable(variance: float, freedom: float) -> float:

@@ -12,7 +12,9 @@ import numpy as np
 from pets_seg.errors import InputError, escaped
 from pets_seg.report.sequential.decisions import Decision, decide, is_older, rule_of
 from pets_seg.report.sequential.verdict_files import read_record
-from pets_seg.report.study.compare import Difference, Interaction, compare, interactions
+from pets_seg.report.study.compare import Difference, compare
+from pets_seg.report.study.effects import Interaction, MainEffect, interactions, main_effects
+from pets_seg.report.study.factorial import Factorial, find_factorial
 from pets_seg.report.study.facts import first_at
 from pets_seg.report.study.groups import Group, find_baselines, group_runs
 from pets_seg.report.study.order import in_order
@@ -41,7 +43,6 @@ class Study:
     groups: list[Group]
     baselines: dict[str, Group]
     differences: list[Difference]
-    interactions: list[Interaction]
     searches: list[Search] = field(default_factory=list)
     # Of a sequential sweep, and what its looks told.
     design: Design | None = None
@@ -67,6 +68,21 @@ class Study:
         """The baseline of all groups; None if there is none, or if groups have different ones."""
         different = set(self.baselines.values())
         return different.pop() if len(different) == 1 else None
+
+    @cached_property
+    def factorial(self) -> Factorial | None:
+        """Its factors, if it is a factorial sweep; None for a sequential one, where looks give intervals alone."""
+        return None if self.design else find_factorial(self.groups, self.baselines)
+
+    @cached_property
+    def main_effects(self) -> list[MainEffect]:
+        """The main effects of its factors in its metric, factor by factor."""
+        return main_effects(self.factorial, self.metric) if self.factorial else []
+
+    @cached_property
+    def interactions(self) -> list[Interaction]:
+        """The interactions of its two factors."""
+        return interactions(self.factorial) if self.factorial else []
 
     @property
     def finished(self) -> list[Group]:
@@ -105,9 +121,8 @@ def read_study(folders: Sequence[Path], baseline: Any = None) -> Study:
     baselines = find_baselines(groups, baseline)
     groups = in_order(groups, baselines.values())
     differences = compare(groups, baselines)
-    crossed = interactions(groups, groups[0] if baselines else None)
     left_out += [*trials, *repeated]
-    return Study(list(folders), runs, left_out, keys, groups, baselines, differences, crossed, searches)
+    return Study(list(folders), runs, left_out, keys, groups, baselines, differences, searches)
 
 
 def _decided(folder: Path, design: Design, runs: list[Run], left_out: list[LeftOut]) -> Study:
@@ -143,7 +158,6 @@ def _decided(folder: Path, design: Design, runs: list[Run], left_out: list[LeftO
         shown,
         baselines,
         differences,
-        [],
         design=design,
         decisions=decisions,
     )

@@ -7,8 +7,9 @@ import numpy as np
 
 from pets_seg.report.study.compare import Difference, common_seeds
 from pets_seg.report.study.constant import CONSTANT
+from pets_seg.report.study.effects import MainEffect
 from pets_seg.report.study.groups import Group
-from pets_seg.report.study.statistics import Estimate
+from pets_seg.report.study.statistics import MOST_SEEDS, Estimate
 from pets_seg.report.study.study import Study
 from pets_seg.report.study.words import listed
 
@@ -32,8 +33,8 @@ class Verdict(Enum):
     UNDECIDED = "not significant"
 
 
-def verdict(item: Difference) -> Verdict:
-    """Return the verdict on a difference in Dice."""
+def verdict(item: Difference | MainEffect) -> Verdict:
+    """Return the verdict on a difference in Dice, of a group or of a level."""
     estimate = item.estimate
     if not estimate.seeds:
         return Verdict.NO_COMMON_SEED
@@ -41,8 +42,7 @@ def verdict(item: Difference) -> Verdict:
         return Verdict.NOT_FINITE
     if not item.paired.any():
         return Verdict.EQUAL
-    both_constant = constants(item.group).keys() & constants(item.baseline).keys()
-    if both_constant and both_constant >= set(common_seeds([item.group, item.baseline])):
+    if all(_are_constant(*pair) for pair in item.pairs):
         return Verdict.CONSTANT
     if estimate.seeds == 1:
         return Verdict.ONE_SEED
@@ -53,14 +53,31 @@ def verdict(item: Difference) -> Verdict:
     return Verdict.UNCORRECTED if significant(estimate, estimate.p, item.alpha) else Verdict.UNDECIDED
 
 
+def _are_constant(group: Group, baseline: Group) -> bool:
+    """Whether the networks of both are constant with every seed that both have."""
+    both = constants(group).keys() & constants(baseline).keys()
+    return bool(both) and both >= set(common_seeds([group, baseline]))
+
+
 def significant(estimate: Estimate, p: float, alpha: float = SIGNIFICANT) -> bool:
     """Whether a difference is significant over several seeds, with its p-value or the corrected one."""
     return estimate.seeds > 1 and p < alpha
 
 
-def has_plan(item: Difference) -> bool:
+def has_plan(item: Difference | MainEffect) -> bool:
     """Whether the number of seeds needed is known: an undecided difference has one, unless a network is constant."""
-    return verdict(item) is Verdict.UNDECIDED and not constants(item.group) and not constants(item.baseline)
+    return verdict(item) is Verdict.UNDECIDED and not any(constants(group) for pair in item.pairs for group in pair)
+
+
+def plan_in_words(item: Difference | MainEffect) -> str:
+    """Return how many seeds it would take to see a difference of half a point, in words; see `has_plan`."""
+    needed = item.needed
+    if needed is None:
+        return f"for half a point it may take more than these {item.estimate.images} test images, beside more seeds"
+    if needed <= item.estimate.seeds:
+        return "a difference of half a point would probably have been seen"
+    number = f"{MOST_SEEDS:,} seeds or more" if needed >= MOST_SEEDS else f"about {needed} seeds"
+    return f"{number} would be needed for half a point"
 
 
 def compared(study: Study) -> list[Difference]:

@@ -40,6 +40,11 @@ def points(value: float, sign: bool = False) -> str:
     return f"{rounded:+.{digits}f}" if sign and rounded else f"{rounded:.{digits}f}"
 
 
+def p_value(value: float) -> str:
+    """Return a p-value with three digits, "" if it is not known."""
+    return "" if math.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
 def count(number: int, word: str) -> str:
     """Return "one seed", "3 seeds"."""
     return f"one {word}" if number == 1 else f"{number} {word}s"
