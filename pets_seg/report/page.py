@@ -25,7 +25,9 @@ from pets_seg.report.plotting.differences import draw_differences
 from pets_seg.report.plotting.drawing import Drawing, hover_data
 from pets_seg.report.plotting.factors import draw_factors
 from pets_seg.report.plotting.images import draw_images
+from pets_seg.report.plotting.interaction import draw_interaction
 from pets_seg.report.plotting.looks import STYLE, Look, find_looks
+from pets_seg.report.plotting.main_effects import draw_main_effects
 from pets_seg.report.plotting.masks import draw_masks
 from pets_seg.report.plotting.search import draw_search
 from pets_seg.report.plotting.svg import inline_svg, plain_svg
@@ -64,6 +66,8 @@ def write_page(
     looks = find_looks(study)
     drawings: dict[str, Callable[[], Drawing | None]] = {
         "search": lambda: draw_search(study),
+        "main_effects": lambda: draw_main_effects(study),
+        "interaction": lambda: draw_interaction(study),
         "differences": lambda: draw_differences(study, looks),
         "factors": lambda: draw_factors(study),
         "curves": lambda: _with_data(draw_curves(study, looks, reference), study, looks, reference),

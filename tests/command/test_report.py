@@ -79,6 +79,30 @@ def test_several_folders_make_one_report_in_the_first(tmp_path: Path, in_process
     assert sorted(path.name for path in (tmp_path / "work").iterdir()) == ["a", "b"]
 
 
+@pytest.mark.slow
+def test_a_report_on_two_factors_answers_factor_by_factor(tmp_path: Path, in_process: Command) -> None:
+    sweep = tmp_path / "work" / "a"
+    groups = {
+        f"{model} {aug}": {"config": {"model.name": model, "aug.name": aug}, "effect": -0.1 - 0.1 * (aug == "crop")}
+        for model in ("unet", "resnet34_unet")
+        for aug in ("none", "crop", "elastic")
+    }
+    write_sweep(sweep, groups, seeds=3, epochs=2, images=20, valid=5)
+    code, shown = in_process("task=report", "runs=a", "report.baseline={model:unet,aug:none}")
+    assert code == 0, shown
+    said = "Averaged over the 2 networks, crop lowers test Dice by "
+    page, text = (sweep / "report.html").read_text(), (sweep / "report.md").read_text()
+    for place in (page, text, shown):
+        places = [place.index(words) for words in (said, "model=unet aug=elastic: ")]
+        assert places == sorted(places)
+    assert page.index(said) < page.index('id="interaction"') < page.index('id="factors"')
+    assert text.index("## Factor by factor") < text.index("## Scores")
+    [crop] = [row for _, row in pd.read_csv(sweep / "main_effects.csv").iterrows() if row["level"] == "crop"][:1]
+    assert (crop["metric"], crop["combinations"], crop["seeds"]) == ("test_dice", 2, 3)
+    assert crop["difference"] == pytest.approx(-0.1, abs=0.02)
+    assert (sweep / "figures" / "interaction.png").exists()
+
+
 @pytest.mark.parametrize("given", ["report.baseline=nothing", "report.baseline={aug:color}"])
 def test_a_baseline_that_no_group_is_stops_it(tmp_path: Path, in_process: Command, given: str) -> None:
     write_sweep(tmp_path / "work" / "a", {"none": {}, "crop": {}}, seeds=1, epochs=2, images=9, valid=2)

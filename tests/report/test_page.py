@@ -212,7 +212,7 @@ def test_what_has_no_data_is_left_out_and_the_page_is_made(tmp_path: Path) -> No
         "old": ({"none": {}, "elastic": {}}, {"old": True}, ALL - {"calibration", "masks"}),
         "one": ({"none": {}}, {"seeds": 1, "epochs": 1}, {"curves", "images", "calibration"}),
         "failed": ({"none": {"state": "failed"}, "crop": {"state": "running"}}, {}, set()),
-        "two": (two, {"epochs": 3}, ALL - {"masks"} | {"factors"}),
+        "two": (two, {"epochs": 3}, ALL - {"masks"} | {"factors", "interaction"}),
     }
     for name, (groups, options, figures) in cases.items():
         write_sweep(tmp_path / name, groups, **{"seeds": 2, "epochs": 5, "images": 20, **options})

@@ -1,6 +1,7 @@
 """A sweep over two factors as a table of colours."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,6 @@ from pets_seg.report.study.groups import written
 from pets_seg.report.study.study import Study, plus_minus, spread
 from pets_seg.report.study.words import NAMES, count
 
-# With more columns the numbers do not fit into the cells.
-MOST_COLUMNS = 8
 MOST_ROWS = 30
 # Inches: of a row, of the longest label, and from one slanted label to the next.
 ROW, LONGEST, SLANTED = 0.42, 1.1, 0.19
@@ -22,10 +21,10 @@ ROW, LONGEST, SLANTED = 0.42, 1.1, 0.19
 DARK, BRIGHT = "#101418", "#fdfdfd"
 
 
-def draw_factors(study: Study) -> Drawing | None:
+def draw_factors(study: Study, width: float = WIDTH) -> Drawing | None:
     """Return the mean test Dice of each combination of two factors; None for another sweep, or without results.
 
-    None too if some combinations are several groups, of different data.
+    None too if some combinations are several groups, of different data. `width` is the most that it takes, in inches.
     """
     if len(study.keys) != 2 or any(group.data for group in study.groups):
         return None
@@ -41,13 +40,12 @@ def draw_factors(study: Study) -> Drawing | None:
     values = np.full((len(rows), len(columns)), np.nan)
     for place, group in cells.items():
         values[place] = spread(group, study.metric).mean
-    row_labels, column_labels = ([shortened(text, LONGEST) for text in _shown(levels)] for levels in (rows, columns))
+    row_labels, column_labels = (labels_of(levels) for levels in (rows, columns))
     left = 0.2 + widest(row_labels, LABEL) + 0.2
-    cell = min(1.3, (WIDTH - left - 0.75) / len(columns))
+    cell = min(1.3, (width - left - 0.75) / len(columns))
     wide, tall = cell * len(columns), ROW * len(rows)
-    slanted = widest(column_labels, LABEL) > cell - 0.08
-    head = 0.35 + (0.7 * widest(column_labels, LABEL) if slanted else 0.15)
-    width, height = left + wide + 0.75, tall + head + 0.15
+    step, rotation, head = fitted(column_labels, cell)
+    width, height = left + wide + 0.75, tall + head + 0.65
     figure = Figure((width, height))
     axes = add_axes(figure, left, 0.12, wide, tall, frameon=False)
     picture = axes.pcolormesh(np.ma.masked_invalid(values), cmap="cividis", edgecolors="white", linewidth=1.5)
@@ -55,8 +53,7 @@ def draw_factors(study: Study) -> Drawing | None:
     axes.grid(visible=False)
     axes.xaxis.tick_top()
     axes.tick_params(length=0, labelsize=LABEL)
-    step = math.ceil(SLANTED / cell) if slanted else 1
-    rotation, ha = (40, "left") if slanted else (0, "center")
+    ha = "left" if rotation else "center"
     axes.set_xticks(np.arange(0, len(columns), step) + 0.5, column_labels[::step], rotation=rotation, ha=ha)
     axes.set_yticks(np.arange(len(rows)) + 0.5, row_labels)
     bar = figure.colorbar(picture, cax=add_axes(figure, left + wide + 0.12, 0.12, 0.1, tall))
@@ -67,9 +64,9 @@ def draw_factors(study: Study) -> Drawing | None:
         dice = spread(group, study.metric)
         x, y = column + 0.5, row + 0.5
         marks.append(Mark(x, y, "", [group.name, plus_minus(dice), count(len(dice.values), "seed")]))
-        if len(columns) <= MOST_COLUMNS:
+        text = plus_minus(dice).replace(" ", "\n", 1)
+        if widest(text.splitlines()) < cell - 0.07:
             colour = DARK if dice.mean > np.mean(picture.get_clim()) else BRIGHT
-            text = plus_minus(dice).replace(" ", "\n", 1)
             axes.text(x, y, text, color=colour, fontsize=SMALL, ha="center", va="center")
     first, second, metric = escaped(first), escaped(second), NAMES[study.metric]
     room = (width - 0.12 - text_width(f"{metric} by  (rows) and ", 8)) / 2
@@ -85,6 +82,18 @@ def draw_factors(study: Study) -> Drawing | None:
     return Drawing("factors", "The two factors together", caption, alt, figure, [Points(axes, marks)])
 
 
+def labels_of(levels: Sequence[str]) -> list[str]:
+    """Return levels of a factor as labels: numbers with six digits where these tell them apart, all of them short."""
+    return [shortened(text, LONGEST) for text in _shown(levels)]
+
+
+def fitted(labels: Sequence[str], room: float) -> tuple[int, int, float]:
+    """Return how labels fit with `room` inches for each: one in how many, their slant in degrees, their height."""
+    if widest(labels, LABEL) <= room - 0.08:
+        return 1, 0, 0.0
+    return math.ceil(SLANTED / room), 40, 0.7 * widest(labels, LABEL) - 0.15
+
+
 def _levels(study: Study, key: str) -> list[str]:
     values: list[Any] = list({written(group.values[key]): group.values[key] for group in study.groups}.values())
     if all(isinstance(value, int | float) for value in values):
@@ -92,7 +101,7 @@ def _levels(study: Study, key: str) -> list[str]:
     return [written(value) for value in values]
 
 
-def _shown(levels: list[str]) -> list[str]:
+def _shown(levels: Sequence[str]) -> Sequence[str]:
     """Return levels as labels: numbers with six digits, where these tell them apart."""
     short = [_rounded(level) for level in levels]
     return short if len(set(short)) == len(short) else levels
