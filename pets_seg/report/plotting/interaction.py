@@ -122,10 +122,8 @@ def _caption(study: Study, groups: Sequence[Group], keys: Sequence[str], cut: bo
     text += f" Where lines run parallel, the effect of {keys[0]} is the same for every level of {keys[1]}."
     if max(numbers) == 1:
         return f"{text} Every group has one run, so that there are no intervals over seeds."
-    text += (
-        f" Bars are {study.level} t intervals of each mean over seeds; differences, which are paired, are mostly known"
-    )
-    text += " better."
+    text += f" Bars are {study.level} t intervals of each mean over seeds; they are not those of differences, which are"
+    text += " paired."
     if min(numbers) == 1:
         text += " A mean without a bar is of one seed."
     return f"{text} A bar that ends at the edge goes on beyond it." if cut else text
