@@ -35,7 +35,7 @@ SENTENCES = {
     Verdict.WORSE: "{lead} {ours} lowers test Dice by {at_least} points (95 % CI {size}, {seeds}) against {theirs}.",
     Verdict.UNCORRECTED: "{lead} {ours} {verb} test Dice by {by} points against {theirs} (95 % CI {ends}, {seeds}) if "
     "it is looked at alone, but not once all main effects are counted (Holm's p {p:.2f}).",
-    Verdict.UNDECIDED: "{lead} no difference of {ours} from {theirs} can be told apart with {seeds}: the interval is "
+    Verdict.UNDECIDED: "{lead} {ours} cannot be told apart from {theirs} with {seeds}: the interval is "
     "{ends} points{plan}.",
 }
 
@@ -123,7 +123,7 @@ def _counted(design: Factorial, clear: Sequence[MainEffect], others: Sequence[Ma
     )
     lead = f"Averaged over {_all(design, first)},"
     if not clear:
-        return f"{lead} no difference from {base} can be told apart for the {levels}."
+        return f"{lead} none of the {levels} can be told apart from {base}."
     raised = sum(item.estimate.difference > 0 for item in clear)
     rest = f"; {len(others)} cannot be told apart from it" if others else ""
     return f"{lead} of the {levels} {raised} raise and {len(clear) - raised} lower test Dice against {base}{rest}."
@@ -162,4 +162,4 @@ def _interaction(item: Interaction) -> str:
         return f"{subject} differs between {pair}: it is {by} ({interval})."
     if significant(estimate, estimate.p):
         return f"{subject} is {by} ({interval}) if it is looked at alone, but not once all pairs are counted."
-    return f"{subject}: no difference between {pair} can be told apart ({interval})."
+    return f"{subject}: whether it differs between {pair} cannot be told ({interval})."

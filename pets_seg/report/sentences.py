@@ -28,8 +28,7 @@ SENTENCES = {
     Verdict.WORSE: "{ours} lowers test Dice by {at_least} points (95 % CI {size}, {seeds}) against {theirs}.",
     Verdict.UNCORRECTED: "{ours} {verb} test Dice by {by} points against {theirs} (95 % CI {ends}, {seeds}) if it is "
     "looked at alone, but not once all groups are counted (Holm's p {p:.2f}).",
-    Verdict.UNDECIDED: "{ours}: no difference from {theirs} can be told apart with {seeds}: the interval is {ends} "
-    "points{plan}.",
+    Verdict.UNDECIDED: "With {seeds}, {ours} cannot be told apart from {theirs}: the interval is {ends} points{plan}.",
 }
 
 
@@ -144,7 +143,12 @@ def _plans(items: list[Difference]) -> str:
 
 
 def _all_undecided(items: list[Difference], against: str) -> str:
-    return f"No difference from {against} can be told apart for {listed([item.group.short for item in items], 'or')}."
+    names, seeds = [item.group.short for item in items], {item.estimate.seeds for item in items}
+    lead = f"With {count(seeds.pop(), 'seed')}, " if len(seeds) == 1 else ""
+    if len(names) == 2:
+        neither = f"either {names[0]} nor {names[1]} can be told apart from {against}."
+        return f"{lead}n{neither}" if lead else f"N{neither}"
+    return f"{lead}{listed(names, 'and')} cannot be told apart from {against}."
 
 
 def _sentence(item: Difference, known_undecided: bool = False) -> str:

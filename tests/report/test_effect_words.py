@@ -112,7 +112,7 @@ def test_of_three_factors_each_is_averaged_over_the_others(tmp_path: Path) -> No
     )
     assert said[1].startswith("Averaged over the 4 combinations of model and scheduler, crop lowers test Dice by ")
     assert said[2].startswith(
-        "Averaged over the 4 combinations of model and aug, no difference of cosine from constant"
+        "Averaged over the 4 combinations of model and aug, cosine cannot be told apart from constant"
     )
 
 
@@ -123,7 +123,7 @@ def test_of_many_levels_those_without_a_sentence_are_counted(tmp_path: Path) -> 
     write(tmp_path / "s", factors, lambda _, aug: gains.get(aug, 0) - 0.1, seeds=6, seed_deviation=0.001)
     study = read_study([tmp_path / "s"], BASE)
     [network] = [text for text in effect_sentences(study) if "augmentations" in text]
-    assert network.startswith("Averaged over the 10 augmentations, no difference of resnet34_unet from unet")
+    assert network.startswith("Averaged over the 10 augmentations, resnet34_unet cannot be told apart from unet")
     levels = [text for text in effect_sentences(study, 2) if "networks" in text]
     assert [text.split(",")[1].split()[0] for text in levels[:2]] == ["a3", "a1"]
     assert levels[2] == (
@@ -132,9 +132,7 @@ def test_of_many_levels_those_without_a_sentence_are_counted(tmp_path: Path) -> 
     )
     write(tmp_path / "t", factors, lambda *_: -0.1, seeds=2, seed_deviation=0.02)
     same = effect_sentences(read_study([tmp_path / "t"], BASE))
-    assert same[1:] == [
-        "Averaged over the 2 networks, no difference from none can be told apart for the 9 levels of aug."
-    ]
+    assert same[1:] == ["Averaged over the 2 networks, none of the 9 levels of aug can be told apart from none."]
 
 
 def test_networks_that_predict_one_class_have_no_main_effect(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from sweeps import SMALL, sweep, write_sweep
 from pets_seg.report.sentences import answer
 from pets_seg.report.study.study import read_study
 
-PAIRS = ("elastic or crop", "crop or elastic")
+PAIRS = ("elastic nor crop", "crop nor elastic")
 
 
 def test_the_answer_is_in_plain_words(tmp_path: Path) -> None:
@@ -16,27 +16,29 @@ def test_the_answer_is_in_plain_words(tmp_path: Path) -> None:
     assert raised.endswith(", 5 seeds) against none.")
     assert lowered.startswith("crop lowers test Dice by ")
     [unknown] = answer(sweep(tmp_path / "b", {"none": 0.0, "elastic": 0.0}, seed_deviation=0.01))
-    assert unknown.startswith("elastic: no difference from none can be told apart with 3 seeds: the interval is -")
+    assert unknown.startswith("With 3 seeds, elastic cannot be told apart from none: the interval is -")
     [single] = answer(sweep(tmp_path / "c", {"none": 0.0, "elastic": 0.2}, seeds=1))
     assert "this leaves out how much training varies from seed to seed" in single
     assert "over the 40 test images" in single
     assert answer(sweep(tmp_path / "d", {"none": 0.0}))[0].startswith("model=unet is the only group")
     neither = answer(sweep(tmp_path / "f", {"none": 0.0, "elastic": 0.0, "crop": 0.0}, seed_deviation=0.02))
-    assert neither[0] in [f"No difference from none can be told apart for {pair}." for pair in PAIRS]
+    assert neither[0] in [f"With 3 seeds, neither {pair} can be told apart from none." for pair in PAIRS]
     assert len(neither) == 3
     many = answer(sweep(tmp_path / "e", {"none": 0.0, **{f"a{index}": 0.0 for index in range(9)}}, seeds=2))
-    assert many[-1].startswith("No difference from none can be told apart for ")
+    assert many[-1].startswith("With 2 seeds, a")
+    assert " cannot be told apart from none." in many[-1]
 
 
 def test_many_groups_share_sentences_and_none_is_lost(tmp_path: Path) -> None:
     names = {f"a{index}": 0.0 for index in range(9)}
     several = answer(sweep(tmp_path / "a", {"none": 0.0, **names, "good": 0.2}, seeds=3, seed_deviation=0.02))
     assert several[0].startswith("good raises test Dice by ")
-    assert several[1].startswith("No difference from none can be told apart for ")
+    assert several[1].startswith("With 3 seeds, a")
+    assert " and one other cannot be told apart from none." in several[1]
     assert "seeds would be needed for half a point" in several[1]
     [single] = answer(sweep(tmp_path / "b", {"none": 0.0, **names, "good": 0.2}, seeds=1))
     assert single.startswith("With one seed there is no telling whether good, ")
-    assert "No difference" not in single
+    assert "told apart" not in single
 
 
 def test_of_many_groups_told_apart_the_best_and_the_worst_are_named(tmp_path: Path) -> None:

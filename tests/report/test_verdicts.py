@@ -114,7 +114,7 @@ def test_what_differs_from_a_network_that_learned_nothing_is_said_with_it(tmp_pa
     ]
     assert said[2].startswith("crop lowers test Dice by ")
     # That one of three seeds failed says nothing of how many would be needed.
-    assert said[3].startswith("hflip: no difference from none can be told apart with 3 seeds: ")
+    assert said[3].startswith("With 3 seeds, hflip cannot be told apart from none: ")
     shown = lines(study)
     assert shown[:2] == said[:2]
     assert re.fullmatch(r"crop: -\d+\.\d points \(-.*\): worse than none; but see above .* of crop predict", shown[3])

@@ -53,7 +53,7 @@ def count(number: int, word: str) -> str:
 def listed(names: Sequence[str], joint: str) -> str:
     """Return "a, b and c"; of many names the first and how many others there are."""
     if len(names) > MOST_NAMES:
-        return f"{', '.join(names[:MOST_NAMES])} {joint} {len(names) - MOST_NAMES} others"
+        return f"{', '.join(names[:MOST_NAMES])} {joint} {count(len(names) - MOST_NAMES, 'other')}"
     return f" {joint} ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
