@@ -1,7 +1,6 @@
 """The page of a study: one file that needs nothing else, and its figures for a paper."""
 
 import math
-import re
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,7 +15,9 @@ from markupsafe import Markup
 
 from pets_seg.errors import RunError, escaped
 from pets_seg.machine.files import write_text, write_whole
+from pets_seg.report.configurations import configurations_table, left_out_table, shared_settings, unfinished_table
 from pets_seg.report.gallery import gallery_data
+from pets_seg.report.layout import WINDOWS, laid_out
 from pets_seg.report.plotting.calibration import draw_calibration
 from pets_seg.report.plotting.cost import draw_cost
 from pets_seg.report.plotting.curve_data import curve_data
@@ -32,13 +33,11 @@ from pets_seg.report.plotting.masks import draw_masks
 from pets_seg.report.plotting.search import draw_search
 from pets_seg.report.plotting.svg import inline_svg, plain_svg
 from pets_seg.report.study.examples import Example
-from pets_seg.report.study.groups import written
 from pets_seg.report.study.study import Study
 from pets_seg.report.tables import Table
 
 DPI = 300
 LONGEST_ERROR = 300
-NUMBER = re.compile(r"[-+<>~\N{MINUS SIGN}]? ?[0-9].*|[-\N{EN DASH}\N{EM DASH}]?")
 # Sections with more rows are folded at first.
 MOST_OPEN = 12
 # Longer tables scroll in a box of their own, so that what follows stays near.
@@ -102,7 +101,7 @@ def write_page(
         shown = {"gallery": htmlsafe_json_dumps(leafed, separators=(",", ":"), allow_nan=False)}
         shown["gallery_first"] = leafed["groups"][0]
     shown |= {"answer": answer, "tables": tables, "figures": figures, "notes": [*notes, *failed], "made": made}
-    write_text(folder / "report.html", _render(study=study, **shown))
+    write_text(folder / "report.html", render(study=study, **shown))
     return folder / "report.html"
 
 
@@ -121,19 +120,16 @@ def _save(drawing: Drawing, base: Path) -> dict[str, Any]:
     return shown
 
 
-def _render(**shown: Any) -> str:
+def render(study: Study, **shown: Any) -> str:
+    """Return the page of a study that shows this; the parameters are those of the template."""
     loader = PackageLoader("pets_seg.report", "template")
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_harmless)
-    environment.filters["numeric"] = lambda table: [_is_numeric(table, column) for column in range(len(table.header))]
-    environment.filters["written"] = written
+    environment.filters["laid_out"] = laid_out
     environment.filters["counted"] = lambda count, word: f"{count} {word}" + ("" if count == 1 else "s")
-    environment.globals |= {"most_open": MOST_OPEN, "most_rows": MOST_ROWS, "dpi": DPI}
-    return environment.get_template("report.html.jinja").render(**shown)
-
-
-def _is_numeric(table: Table, column: int) -> bool:
-    cells = [row[column] for row in table.rows if column < len(row)]
-    return column > 0 and any(cells) and all(NUMBER.fullmatch(cell) for cell in cells)
+    environment.globals |= {"most_open": MOST_OPEN, "most_rows": MOST_ROWS, "windows": WINDOWS, "dpi": DPI}
+    shown |= {"configurations": configurations_table(study), "shared": shared_settings(study)}
+    shown |= {"not_finished": unfinished_table(study), "left_out": left_out_table(study)}
+    return environment.get_template("report.html.jinja").render(study=study, **shown)
 
 
 def _harmless(value: Any) -> Any:

@@ -7,11 +7,30 @@ import os
 import select
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 SECONDS = 30
+# What reaches beyond the window, or beyond the box of its table.
+WIDER = """[...document.querySelectorAll("body *")].filter((element) => {
+  const { left, right, width } = element.getBoundingClientRect();
+  const box = element.closest(".box")?.getBoundingClientRect();
+  return width && (left < -0.5 || right > innerWidth + 0.5 || (box && right > box.right + 0.5));
+}).map((element) => `${element.tagName} ${element.textContent.slice(0, 60)}`)"""
+
+
+def opened(folder: Path) -> "Iterator[Browser]":
+    """Give a browser for the tests of a file, with its profile in `folder`; without one they are skipped."""
+    program = find_browser()
+    if program is None:
+        pytest.skip("no Chromium: set $CHROME to look at the page in one")
+    browser = Browser(program, folder)
+    yield browser
+    browser.close()
 
 
 def find_browser() -> str | None:

@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from pets_seg.report.page import render
 from pets_seg.report.study.examples import Example
 from pets_seg.report.study.study import Study, read_study
+from pets_seg.report.tables import Table
 
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 BINS = 15
@@ -116,6 +118,12 @@ def make_examples(study: Study, size: int = 32, count: int = 2) -> list[Example]
                 example.dice[group.name] = 0.8 + 0.01 * len(example.dice)
         found.append(example)
     return found
+
+
+def page_with(study: Study, path: Path, *tables: Table) -> Path:
+    """Write the page of a study with these tables and no figures to `path`, and return it."""
+    path.write_text(render(study, answer=[], tables=tables, figures=[], notes=[], made=[]), encoding="utf-8")
+    return path
 
 
 def _write_run(

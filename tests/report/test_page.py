@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import Browser, find_browser
+from browser import Browser, opened
 from PIL import Image
 from sweeps import make_examples, write_sweep
 
@@ -52,12 +52,7 @@ def page(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = find_browser()
-    if program is None:
-        pytest.skip("no Chromium: set $CHROME to look at the page in one")
-    browser = Browser(program, tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.close()
+    yield from opened(tmp_path_factory.mktemp("profile"))
 
 
 def test_figures_are_whole_and_those_of_a_former_report_are_gone(page: Path) -> None:
@@ -182,7 +177,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_names_are_text_wherever_they_stand(hostile: Path) -> None:
     read = Reader(hostile)
     scripts = [attributes for tag, attributes in read.tags if tag == "script"]
-    assert all(attributes.get("type") == "application/json" for attributes in scripts[:-1])
+    assert {attributes.get("type") for attributes in scripts[:-2]} == {"application/json"}
+    assert [attributes.get("type") for attributes in scripts[-2:]] == [None, "module"]
     assert not {"b", "i", "u", "img"} & {tag for tag, _ in read.tags}
     assert not [name for _, attributes in read.tags for name in attributes if name.startswith("on")]
     text = "".join(read.texts)
