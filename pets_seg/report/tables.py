@@ -21,17 +21,17 @@ COMPARISON += ["seeds", "images"]
 NOTE = (
     "Mean ± standard deviation over seeds; 95 % CI: t interval over seeds. Difference: paired over seeds and test "
     "images, in points (hundredths of Dice); its interval and p cover both; Holm's p is corrected for all groups. "
-    "val Dice is that of the best epoch, which was chosen by it."
+    "Validation Dice chose the best epoch, so it is slightly optimistic."
 )
 ONE_SEED_NOTE = (
     "One seed each. Difference: paired over test images, in points (hundredths of Dice); its interval is over images "
-    "alone and leaves out how much training varies, so that there is no p. val Dice is that of the best epoch, which "
-    "was chosen by it."
+    "alone and leaves out how much training varies, so that there is no p. Validation Dice "
+    "chose the best epoch, so it is slightly optimistic."
 )
 LOOKED_NOTE = (
     "Mean ± standard deviation over seeds. Difference: paired over the seeds of the last look and over images, in "
-    "points (hundredths); its interval and p are valid at every look, and count all groups. val Dice is that of the "
-    "best epoch, which was chosen by it."
+    "points (hundredths); its interval and p are valid at every look, and count all groups. Validation "
+    "Dice chose the best epoch, so it is slightly optimistic."
 )
 COSTS = {
     "train_seconds": "time a run",
