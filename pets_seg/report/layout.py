@@ -14,6 +14,7 @@ WINDOWS = (380, 700, 1080)
 BESIDE, LETTER, GAP = 40, 8.8, 16
 # Longer words and numbers are broken into lines; where the name of a row is longer, names have lines of their own.
 LONGEST, LONGEST_NUMBER, LONGEST_NAME = 22, 26, 36
+LONGEST_PAIR = 56
 # A title is broken into so many lines.
 LINES = 3
 
@@ -42,6 +43,11 @@ class Column:
         return LETTER * max(*words, len(self.name) / LINES, cells) + GAP
 
     @cached_property
+    def kind(self) -> str:
+        """The classes of its cells, each after a space."""
+        return (" number" if self.number else "") + (" short" if self.short else "")
+
+    @cached_property
     def apart(self) -> bool:
         """Whether its cells are above the rows."""
         return self.names and any(len(cell) > LONGEST_NAME for cell in self.cells)
@@ -61,6 +67,12 @@ class Layout:
     first: list[Column]
     more: list[Column]
     below: int
+
+    @property
+    def pair(self) -> int:
+        """The room, in pixels, of the longest label and value of the second line."""
+        longest = max((len(column.name) + 1 + len(cell) for column in self.more for cell in column.cells), default=0)
+        return round(LETTER * min(longest, LONGEST_PAIR))
 
     @property
     def rows(self) -> list[tuple[list[tuple[Column, str]], list[tuple[Column, str]]]]:

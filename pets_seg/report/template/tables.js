@@ -4,9 +4,7 @@ const words = new Intl.Collator("en", { numeric: true });
 const NUMBER = /^([<>~]?) ?([-+\u2212]?)((?:\d[\d,]*)(?:\.\d+)?(?:e[-+]?\d+)?)(?![\w.])/i;
 
 for (const table of document.querySelectorAll("table.data")) {
-  const records = [...table.querySelectorAll(".record")].map((element) => ({
-    element, cells: [...element.querySelectorAll(".cell")].map((cell) => cell.textContent),
-  }));
+  const records = [...table.querySelectorAll(".record")].map((element) => ({ element }));
   const heads = [...table.tHead.rows[0].cells];
   const more = records.length ? [...records[0].element.querySelectorAll("dt")] : [];
   const sheet = { table, heads, records, names: [...heads, ...more].map((cell) => cell.textContent), column: -1, falling: false };
@@ -38,18 +36,20 @@ function sorter(sheet) {
       const order = sheet.falling ? "descending" : "ascending";
       head.setAttribute("aria-sort", column === sheet.column ? order : "none");
     }
+  };
+  const sort = (column, falling) => {
+    Object.assign(sheet, { column, falling });
+    show();
     arrange(sheet);
   };
-  select.addEventListener("change", () => { sheet.column = Number(select.value); sheet.falling = false; show(); });
-  turn.addEventListener("click", () => { sheet.falling = !sheet.falling; show(); });
+  select.addEventListener("change", () => sort(Number(select.value), false));
+  turn.addEventListener("click", () => sort(sheet.column, !sheet.falling));
   for (const [column, head] of sheet.heads.entries()) {
     const button = make("button", "", head.textContent);
     // Rising, falling, and then as it was.
     button.addEventListener("click", () => {
       const again = column === sheet.column;
-      sheet.column = again && sheet.falling ? -1 : column;
-      sheet.falling = again && !sheet.falling;
-      show();
+      sort(again && sheet.falling ? -1 : column, again && !sheet.falling);
     });
     head.replaceChildren(button);
   }
@@ -57,6 +57,12 @@ function sorter(sheet) {
   const group = make("span", "sort");
   group.append(label, turn);
   return group;
+}
+
+// A page of thousands of rows is open before all of them are read.
+function cellsOf(record) {
+  record.cells ??= [...record.element.querySelectorAll(".cell")].map((cell) => cell.textContent);
+  return record.cells;
 }
 
 // Numbers, then words such as "not reached", then what is empty, whichever way numbers and words are sorted.
@@ -71,7 +77,7 @@ function keyOf(text) {
 function arranged({ records, column, falling }) {
   if (column < 0) return records;
   const sign = falling ? -1 : 1;
-  const keyed = records.map((record) => ({ record, key: keyOf(record.cells[column]) }));
+  const keyed = records.map((record) => ({ record, key: keyOf(cellsOf(record)[column]) }));
   keyed.sort(({ key: a }, { key: b }) => a.kind - b.kind || sign * (a.kind ? words.compare(a.text, b.text) : a.value - b.value));
   return keyed.map(({ record }) => record);
 }
@@ -90,7 +96,7 @@ function copier(sheet) {
     const button = make("button", "", name);
     button.setAttribute("aria-label", `Copy ${sheet.table.getAttribute("aria-label")} as ${name}`);
     button.addEventListener("click", async () => {
-      const done = await copy(write(sheet.names, arranged(sheet).map(({ cells }) => cells)));
+      const done = await copy(write(sheet.names, arranged(sheet).map(cellsOf)));
       said.textContent = done ? `copied as ${name}` : "the browser does not allow copying";
       button.focus();
     });
