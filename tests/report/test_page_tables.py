@@ -74,7 +74,7 @@ def test_nothing_is_wider_than_the_window(name: str, browser: Browser, tmp_path:
             assert shown == [cell for row in table.rows for cell in row if cell]
     # On the narrowest a value has its label beside it.
     assert browser.run("getComputedStyle(document.querySelector('#table td.cell'), '::before').content").startswith(
-        '"seeds"'
+        f'"{tables[0].header[1]}"'
     )
 
 
