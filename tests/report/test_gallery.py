@@ -2,12 +2,13 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from browser import Browser, find_browser
+from browser import Browser, opened
 from conftest import tiny
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +21,11 @@ from pets_seg.report.study.gallery import choose_gallery
 from pets_seg.report.study.study import read_study
 
 MINUS = "\N{MINUS SIGN}"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    yield from opened(tmp_path_factory.mktemp("profile"))
 
 
 def decoded(lengths: str, side: int) -> np.ndarray:
@@ -69,7 +75,9 @@ def test_what_takes_long_is_less(tmp_path: Path, macs: float, expected: tuple[in
 
 
 @pytest.mark.slow
-def test_masks_and_dice_are_those_of_the_runs_and_a_browser_shows_them(oxford: Path, tmp_path: Path) -> None:
+def test_masks_and_dice_are_those_of_the_runs_and_a_browser_shows_them(
+    oxford: Path, tmp_path: Path, browser: Browser
+) -> None:
     few = [word for word in tiny(oxford) if not word.startswith(("aug=", "train.epochs="))]
     few += ["train.epochs=3", "train.batch_size=4", "optimizer.lr=0.01"]
     assert forked("-m", "name=s", *few, "aug=none,hflip", "seed=0,1", cwd=tmp_path).returncode == 0
@@ -91,28 +99,22 @@ def test_masks_and_dice_are_those_of_the_runs_and_a_browser_shows_them(oxford: P
                 dice = 2 * (truth & predicted).sum() / max(truth.sum() + predicted.sum(), 1)
                 assert data["dice"][group][seed][number] == pytest.approx(table[stem], abs=1e-4)
                 assert dice == pytest.approx(table[stem], abs=1e-4)
-    if (program := find_browser()) is None:
-        pytest.skip("no Chromium: set $CHROME to look at the page in one")
-    browser = Browser(program, tmp_path / "profile")
-    try:
-        for width in (390, 1280):
-            browser.open(page, width=width)
-            ends = "[...document.querySelectorAll('#gallery *')].map((one) => one.getBoundingClientRect().right)"
-            assert max(browser.run(ends)) <= width
-        captions = "[...document.querySelectorAll('#gallery .cards b')].map((one) => one.textContent)"
-        shown = browser.run(captions)
-        assert len(shown) == len(data["changed"][1])
-        number = data["changed"][1][0]
-        now, before = (data["dice"][group][0][number] for group in (1, 0))
-        assert shown[0] == f"Dice {now:.3f} ({'+' if now >= before else MINUS}{100 * abs(now - before):.1f} points)"
-        for place, value in enumerate(("none", "worst", "1")):
-            browser.run(
-                f"(() => {{ const select = document.querySelectorAll('#gallery select')[{place}]; select.value = "
-                f"{value!r}; select.dispatchEvent(new Event('change')); }})()"
-            )
-        assert browser.run(captions)[0] == f"Dice {data['dice'][0][1][data['worst'][0][0]]:.3f}"
-        browser.run("document.querySelectorAll('#gallery .bar button').forEach((button) => button.click())")
-        assert browser.run("document.querySelectorAll('#gallery canvas').length") == len(data["worst"][0])
-        assert browser.problems == []
-    finally:
-        browser.close()
+    for width in (390, 1280):
+        browser.open(page, width=width)
+        ends = "[...document.querySelectorAll('#gallery *')].map((one) => one.getBoundingClientRect().right)"
+        assert max(browser.run(ends)) <= width
+    captions = "[...document.querySelectorAll('#gallery .cards b')].map((one) => one.textContent)"
+    shown = browser.run(captions)
+    assert len(shown) == len(data["changed"][1])
+    number = data["changed"][1][0]
+    now, before = (data["dice"][group][0][number] for group in (1, 0))
+    assert shown[0] == f"Dice {now:.3f} ({'+' if now >= before else MINUS}{100 * abs(now - before):.1f} points)"
+    for place, value in enumerate(("none", "worst", "1")):
+        browser.run(
+            f"(() => {{ const select = document.querySelectorAll('#gallery select')[{place}]; select.value = "
+            f"{value!r}; select.dispatchEvent(new Event('change')); }})()"
+        )
+    assert browser.run(captions)[0] == f"Dice {data['dice'][0][1][data['worst'][0][0]]:.3f}"
+    browser.run("document.querySelectorAll('#gallery .bar button').forEach((button) => button.click())")
+    assert browser.run("document.querySelectorAll('#gallery canvas').length") == len(data["worst"][0])
+    assert browser.problems == []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import Browser, find_browser
+from browser import Browser, opened
 from sweeps import write_sweep
 
 from pets_seg.report.page import write_page
@@ -26,12 +26,7 @@ WRITTEN = """new Promise((done) => {
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = find_browser()
-    if program is None:
-        pytest.skip("no Chromium: set $CHROME to look at the page in one")
-    browser = Browser(program, tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.close()
+    yield from opened(tmp_path_factory.mktemp("profile"))
 
 
 @pytest.fixture(scope="module")

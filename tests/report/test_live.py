@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from browser import Browser, find_browser
+from browser import Browser, opened
 from conftest import tiny
 from processes import finish, pause, start, wait_for
 from sweeps import write_sweep
@@ -22,12 +22,7 @@ HOSTILE = "<script>alert(1)</script>"
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = find_browser()
-    if program is None:
-        pytest.skip("no Chromium: set $CHROME to look at the page in one")
-    browser = Browser(program, tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.close()
+    yield from opened(tmp_path_factory.mktemp("profile"))
 
 
 def value(browser: Browser, expression: str) -> object:
