@@ -3,8 +3,6 @@
 import math
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from pets_seg.errors import RunError, escaped
-from pets_seg.machine.files import write_text, write_whole
+from pets_seg.machine.files import write_text
 from pets_seg.report.configurations import configurations_table, left_out_table, shared_settings, unfinished_table
 from pets_seg.report.gallery import gallery_data
 from pets_seg.report.layout import WINDOWS, laid_out
@@ -23,20 +21,21 @@ from pets_seg.report.plotting.cost import draw_cost
 from pets_seg.report.plotting.curve_data import curve_data
 from pets_seg.report.plotting.curves import draw_curves
 from pets_seg.report.plotting.differences import draw_differences
-from pets_seg.report.plotting.drawing import Drawing, hover_data
+from pets_seg.report.plotting.drawing import WIDTHS, Drawing, hover_data
 from pets_seg.report.plotting.factors import draw_factors
+from pets_seg.report.plotting.files import links, remove_figure, remove_former, stem, write_figure
 from pets_seg.report.plotting.images import draw_images
 from pets_seg.report.plotting.interaction import draw_interaction
-from pets_seg.report.plotting.looks import STYLE, Look, find_looks
+from pets_seg.report.plotting.looks import STYLE, find_looks
 from pets_seg.report.plotting.main_effects import draw_main_effects
 from pets_seg.report.plotting.masks import draw_masks
 from pets_seg.report.plotting.search import draw_search
-from pets_seg.report.plotting.svg import inline_svg, plain_svg
+from pets_seg.report.plotting.svg import inline_svg
+from pets_seg.report.plotting.widths import LONGEST
 from pets_seg.report.study.examples import Example
 from pets_seg.report.study.study import Study
 from pets_seg.report.tables import Table
 
-DPI = 300
 LONGEST_ERROR = 300
 # Sections with more rows are folded at first.
 MOST_OPEN = 12
@@ -55,37 +54,28 @@ def write_page(
     reference: bool = False,
     gallery: bool = False,
 ) -> Path:
-    """Write `folder`/report.html and `folder`/figures/*.svg and .png, and return the path of the page.
+    """Write `folder`/report.html and the files of `folder`/figures/, and return the path of the page.
 
     `answer` stands at the top, the first of `tables` beneath it. Figures of a former report that this one does not have
     are removed; one that cannot be drawn is named among the notes. `reference` lays the curves of the reference study
     under the learning curves; with `gallery` masks are predicted, to leaf through images. Raises RunError if a file
     cannot be written.
     """
-    looks = find_looks(study)
-    drawings: dict[str, Callable[[], Drawing | None]] = {
-        "search": lambda: draw_search(study),
-        "main_effects": lambda: draw_main_effects(study),
-        "interaction": lambda: draw_interaction(study),
-        "differences": lambda: draw_differences(study, looks),
-        "factors": lambda: draw_factors(study),
-        "curves": lambda: _with_data(draw_curves(study, looks, reference), study, looks, reference),
-        "masks": lambda: draw_masks(study, looks, examples),
-        "images": lambda: draw_images(study, looks),
-        "calibration": lambda: draw_calibration(study, looks),
-        "cost": lambda: draw_cost(study, looks),
-    }
     shown: dict[str, Any] = {}
+    looks = find_looks(study)
+    # What the page's script draws in place of a figure, where there is a window.
+    scripted = {"curves": lambda: curve_data(study, looks, reference)}
     figures, failed = [], []
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         # A name in a script that the font lacks is drawn as boxes; the page's own fonts have it.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        for name, draw in drawings.items():
-            base = folder / "figures" / name
+        for name, draw in drawings(study, examples, reference).items():
+            remove_former(name, folder)
             # Whatever in the run folders keeps a figure from being drawn, the rest of the page is made.
             try:
-                if drawing := draw():
-                    figures.append(_save(drawing, base))
+                if figure := _figure(draw, folder):
+                    figure |= {"data": _json(scripted[name]())} if name in scripted else {}
+                    figures.append(figure)
                     continue
             # A file cannot be written, because the disk is full for example: a former figure stays.
             except RunError:
@@ -93,31 +83,51 @@ def write_page(
             except Exception as error:
                 reason = f"{type(error).__name__}: {error}"[:LONGEST_ERROR]
                 failed.append(f"{name}: could not be drawn ({reason})")
-            for suffix in (".svg", ".png"):
-                with suppress(OSError):
-                    base.with_suffix(suffix).unlink()
-    leafed = gallery_data(study, {name: look.label for name, look in looks.items()}) if gallery else None
+            remove_figure(name, folder)
+    labels = {name: look.label for name, look in looks.items()}
+    leafed = gallery_data(study, labels) if gallery else None
     if leafed:
-        shown = {"gallery": htmlsafe_json_dumps(leafed, separators=(",", ":"), allow_nan=False)}
+        shown = {"gallery": _json(leafed)}
         shown["gallery_first"] = leafed["groups"][0]
     shown |= {"answer": answer, "tables": tables, "figures": figures, "notes": [*notes, *failed], "made": made}
     write_text(folder / "report.html", render(study=study, **shown))
     return folder / "report.html"
 
 
-def _with_data(drawing: Drawing | None, study: Study, looks: dict[str, Look], reference: bool) -> Drawing | None:
-    return drawing and replace(drawing, data=curve_data(study, looks, reference))
+def drawings(study: Study, examples: list[Example], reference: bool) -> dict[str, Callable[[float], Drawing | None]]:
+    """Return what draws each figure at a width, by its name, in the order of the page."""
+    looks = {width: find_looks(study, min(LONGEST, width / 3)) for width in WIDTHS}
+    return {
+        "search": lambda width: draw_search(study, width),
+        "main_effects": lambda width: draw_main_effects(study, width),
+        "interaction": lambda width: draw_interaction(study, width),
+        "differences": lambda width: draw_differences(study, looks[width], width),
+        "factors": lambda width: draw_factors(study, width),
+        "curves": lambda width: draw_curves(study, looks[width], width, reference),
+        "masks": lambda width: draw_masks(study, looks[width], examples, width),
+        "images": lambda width: draw_images(study, looks[width], width),
+        "calibration": lambda width: draw_calibration(study, looks[width], width),
+        "cost": lambda width: draw_cost(study, looks[width], width),
+    }
 
 
-def _save(drawing: Drawing, base: Path) -> dict[str, Any]:
-    """Write `base`.svg and .png, and return what the page shows of a figure."""
-    hover = htmlsafe_json_dumps(hover_data(drawing), separators=(",", ":"), allow_nan=False)
-    shown = {"drawing": drawing, "svg": inline_svg(drawing), "hover": hover}
-    if drawing.data is not None:
-        shown["curves"] = htmlsafe_json_dumps(drawing.data, separators=(",", ":"), allow_nan=False)
-    write_text(base.with_suffix(".svg"), plain_svg(drawing))
-    write_whole(base.with_suffix(".png"), lambda file: drawing.figure.savefig(file, dpi=DPI, format="png"))
-    return shown
+def _figure(draw: Callable[[float], Drawing | None], folder: Path) -> dict[str, Any] | None:
+    """Write the files of a figure, and return what the page shows of it; None if there is no data.
+
+    `layouts` has the drawing at each width, by the class that style.css shows where it fits.
+    """
+    layouts: dict[str, dict[str, Any]] = {}
+    for layout, width in zip(("wide", "narrow"), WIDTHS, strict=True):
+        if (drawing := draw(width)) is None:
+            return None
+        prefix = stem(drawing.name, width)
+        layouts[layout] = {"drawing": drawing, "id": prefix, "hover": _json(hover_data(drawing))}
+        layouts[layout]["svg"] = inline_svg(drawing, write_figure(drawing, width, folder), prefix)
+    return {"drawing": layouts["wide"]["drawing"], "layouts": layouts, "links": links(layouts["wide"]["drawing"].name)}
+
+
+def _json(data: Any) -> Markup:
+    return htmlsafe_json_dumps(data, separators=(",", ":"), allow_nan=False)
 
 
 def render(study: Study, **shown: Any) -> str:
@@ -126,7 +136,7 @@ def render(study: Study, **shown: Any) -> str:
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_harmless)
     environment.filters["laid_out"] = laid_out
     environment.filters["counted"] = lambda count, word: f"{count} {word}" + ("" if count == 1 else "s")
-    environment.globals |= {"most_open": MOST_OPEN, "most_rows": MOST_ROWS, "windows": WINDOWS, "dpi": DPI}
+    environment.globals |= {"most_open": MOST_OPEN, "most_rows": MOST_ROWS, "windows": WINDOWS}
     shown |= {"configurations": configurations_table(study), "shared": shared_settings(study)}
     shown |= {"not_finished": unfinished_table(study), "left_out": left_out_table(study)}
     return environment.get_template("report.html.jinja").render(study=study, **shown)

@@ -114,9 +114,9 @@ def test_the_page_is_written_if_a_run_changed_or_a_part_of_it_is_not_there(train
     assert written("task=report", "runs=runs/default")
     # Of that page it is not known what it was made of, as of one that an older version wrote.
     assert written(*sweep(root))
-    (folder / "figures" / "curves.png").unlink()
+    (folder / "figures" / "curves_7in.pdf").unlink()
     assert written(*sweep(root))
-    assert (folder / "figures" / "curves.png").is_file()
+    assert (folder / "figures" / "curves_7in.pdf").is_file()
     run = next(folder.glob("unet-none-*-s0-*"))
     summary = (run / "summary.json").read_text()
     (run / "summary.json").write_text(json.dumps({**json.loads(summary), "test_dice": 0.5}))
@@ -178,7 +178,7 @@ def test_code_of_ones_own_is_compared_without_an_import(oxford: Path, tmp_path: 
     shutil.rmtree(tmp_path / "runs" / "default" / "figures")
     done, _ = started_again(tmp_path, *words)
     assert done.stdout.count("finished already") == 2
-    assert (tmp_path / "runs" / "default" / "figures" / "masks.png").exists()
+    assert (tmp_path / "runs" / "default" / "figures" / "masks_7in.pdf").exists()
     (tmp_path / "tiny.py").write_text(FILES["tiny.py"] + "\nX = 1\n")
     done, _ = started_again(tmp_path, *words)
     assert done.returncode == 1

@@ -42,7 +42,7 @@ def test_a_sweep_that_dies_has_its_tables_and_ends_with_its_report_when_it_is_co
     assert "with one seed" in page
     assert "its process ended unexpectedly" in page
     # The pictures of images are drawn from the data set and the weights that the runs name.
-    assert (sweep / "figures" / "masks.png").exists()
+    assert (sweep / "figures" / "masks_7in.pdf").exists()
 
     code, shown = in_process(*arguments)
     assert code == 0, shown
@@ -135,7 +135,7 @@ def test_a_folder_that_cannot_be_written_keeps_the_former_page(tmp_path: Path, i
     # What the runs came to is told all the same.
     *_, head, verdict, problem = shown.splitlines()
     assert (head, verdict.split(":")[0]) == (HEAD, "crop")
-    assert problem.startswith("a/figures/differences.svg: cannot be written")
+    assert problem.startswith("a/figures/differences_7in.svg: cannot be written")
     assert "page  " not in shown
     assert (sweep / "report.html").read_text() == "former"
     assert not list(sweep.glob(".*.part"))

@@ -238,7 +238,7 @@ def test_with_a_design_on_validation_nothing_of_the_test_set_is_shown(tmp_path: 
     page = path.read_text()
     assert "difference in validation Dice, points" in page
     assert "test Dice" not in page
-    assert {path.stem for path in (folder / "figures").glob("*.png")} == {
+    assert {path.stem.removesuffix("_7in") for path in (folder / "figures").glob("*_7in.pdf")} == {
         "differences",
         "curves",
         "cost",

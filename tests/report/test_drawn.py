@@ -16,7 +16,8 @@ from sweeps import make_examples, write_sweep
 from pets_seg.report.plotting.calibration import draw_calibration, reliability
 from pets_seg.report.plotting.cost import draw_cost, front
 from pets_seg.report.plotting.curves import draw_curves
-from pets_seg.report.plotting.differences import draw_differences, signed
+from pets_seg.report.plotting.difference_words import signed
+from pets_seg.report.plotting.differences import draw_differences
 from pets_seg.report.plotting.drawing import Lines, hover_data
 from pets_seg.report.plotting.factors import draw_factors
 from pets_seg.report.plotting.images import draw_images, image_scores
@@ -173,7 +174,7 @@ def test_one_seed_is_no_proof_and_a_wide_name_leaves_room(tmp_path: Path) -> Non
 def test_a_key_with_control_characters_and_a_late_epoch(crossed: Study) -> None:
     keys = ["aug", "model.\x07\x01<b>"]
     groups = [replace(group, values=dict(zip(keys, group.values.values(), strict=True))) for group in crossed.groups]
-    ElementTree.fromstring(plain_svg(draw_factors(replace(crossed, keys=keys, groups=groups)), "none"))
+    ElementTree.fromstring(plain_svg(draw_factors(replace(crossed, keys=keys, groups=groups))))
     drawing = draw_curves(crossed, find_looks(crossed))
     panel = Lines(drawing.hover[0].axes, "epoch", [("none", INK, np.array([12345.0]), np.array([0.5]), None)])
     assert hover_data(replace(drawing, hover=[panel]))[0]["series"][0]["x"] == [12345.0]

@@ -32,15 +32,15 @@ def test_what_a_page_is_made_of(tmp_path: Path) -> None:
         (folder / name).write_text("")
     assert not made_with(first)
     (folder / "figures").mkdir(exist_ok=True)
-    (folder / "figures" / "curves.png").write_text("")
-    text = "# sweep\n\n![curves](figures/curves.png)\n"
+    (folder / "figures" / "curves_7in.svg").write_text("")
+    text = "# sweep\n\n![curves](figures/curves_7in.svg)\n"
     (folder / "report.md").write_text(text)
     assert not made_with(first)
     (folder / "report.md").write_text(text + MADE_OF.format(first, files_digest(folder)))
     assert made_with(first)
     # What is beside the runs is not read.
     assert now() == first
-    for name in ("report.html", "runs.csv", "comparison.csv", "figures/curves.png"):
+    for name in ("report.html", "runs.csv", "comparison.csv", "figures/curves_7in.svg"):
         content = (folder / name).read_bytes()
         (folder / name).unlink()
         assert not made_with(first), name

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import Browser, opened
-from PIL import Image
 from sweeps import make_examples, write_sweep
 
-from pets_seg.report.page import DPI, write_page
+from pets_seg.report.page import write_page
+from pets_seg.report.plotting.drawing import WIDTHS
+from pets_seg.report.plotting.files import FORMATS, stem
 from pets_seg.report.study.study import Study, read_study
 from pets_seg.report.tables import Table
 
@@ -22,13 +23,14 @@ HOSTILE = ["<script>alert(1)</script>", "</script>", "$x_$", "a & b", "]]>--><b>
 ALL = {"differences", "curves", "masks", "images", "calibration", "cost"}
 
 
-def page_of(study: Study, folder: Path, fine: bool = False, **more: object) -> Path:
+def page_of(study: Study, folder: Path, **more: object) -> Path:
     table = Table("Groups", ["group", "test Dice"], [[group.name, "0.8"] for group in study.groups], "One a row.")
     given = {"answer": ["elastic helps."], "tables": [table], "examples": [], "notes": [], "made": []} | more
-    with pytest.MonkeyPatch.context() as patch:
-        # Pictures take most of the time.
-        patch.setattr("pets_seg.report.page.DPI", DPI if fine else 40)
-        return write_page(study, folder, **given)
+    return write_page(study, folder, **given)
+
+
+def files_of(names: set[str]) -> set[str]:
+    return {f"{stem(name, width)}.{form}" for name in names for width in WIDTHS for form in FORMATS}
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +46,11 @@ def page(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     # What a report of another study left, and a file of the user's.
     (folder / "figures").mkdir()
-    for name in ("factors.svg", "factors.png", "mine.png"):
+    former = ("factors_7in.svg", "factors_3.5in.pdf", "curves.svg", "curves.png", "search.png")
+    for name in (*former, "mine.png", "curves_mine.svg"):
         (folder / "figures" / name).write_text("old")
     made = [("command", "task=report")]
-    return page_of(study, folder, fine=True, examples=make_examples(study), notes=["A note."], made=made)
+    return page_of(study, folder, examples=make_examples(study), notes=["A note."], made=made)
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +60,29 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 def test_figures_are_whole_and_those_of_a_former_report_are_gone(page: Path) -> None:
     names = {path.name for path in (page.parent / "figures").iterdir()}
-    assert names == {f"{name}.{kind}" for name in ALL for kind in ("svg", "png")} | {"mine.png"}
+    assert names == files_of(ALL) | {"mine.png", "curves_mine.svg"}
+    assert "figures/differences_3.5in.svg" in page.read_text()
+    for address in re.findall('href="(figures/[^"]*)"', page.read_text()):
+        names.remove(address.removeprefix("figures/"))
+    assert names == {"mine.png", "curves_mine.svg"}
     for name in ALL:
-        picture = Image.open(page.parent / "figures" / f"{name}.png")
-        assert picture.info["dpi"][0] == pytest.approx(300, abs=1)
-        assert picture.convert("RGB").getpixel((1, picture.height - 2)) == (255, 255, 255)
-        # Outlines, so that it looks the same on every machine.
-        assert "<text" not in (page.parent / "figures" / f"{name}.svg").read_text(encoding="utf-8")
+        for width in WIDTHS:
+            base = page.parent / "figures" / stem(name, width)
+            svg = base.with_name(f"{base.name}.svg").read_text(encoding="utf-8")
+            assert f'width="{72 * width:g}pt"' in svg
+            assert "'DejaVu Sans', sans-serif" in svg
+            pdf = base.with_name(f"{base.name}.pdf").read_bytes()
+            assert re.search(rb"/MediaBox \[ ?0 0 %d [\d.]+ ?\]" % (72 * width), pdf)
+            assert b"/FontFile2" in pdf
+            assert b"/Type3" not in pdf
+            assert not re.search(b"/(CreationDate|Producer|Creator)", pdf)
+
+
+@pytest.mark.slow
+def test_figures_made_again_are_the_same_files(study: Study, page: Path, tmp_path: Path) -> None:
+    page_of(study, tmp_path, examples=make_examples(study))
+    for file in (tmp_path / "figures").iterdir():
+        assert file.read_bytes() == (page.parent / "figures" / file.name).read_bytes(), file.name
 
 
 def test_the_numbers_on_the_page_are_those_of_the_study(study: Study, page: Path) -> None:
@@ -119,20 +138,23 @@ def test_the_browser_would_have_told(browser: Browser, tmp_path: Path, body: str
     assert browser.problems if seen == "problems" else browser.requests[1:]
 
 
-def test_the_pointer_shows_the_mean_and_deviation_of_each_group(browser: Browser, study: Study, page: Path) -> None:
-    browser.open(page)
+@pytest.mark.parametrize(("window", "size", "layout"), [(1100, "7", "wide"), (390, "3.5", "narrow")])
+def test_the_pointer_shows_the_mean_and_deviation_of_each_group(
+    browser: Browser, study: Study, page: Path, window: int, size: str, layout: str
+) -> None:
+    browser.open(page, window)
     epoch = 10
     x, y = browser.run(
         """(() => {
-          const panel = JSON.parse(document.getElementById("hover-calibration").textContent).at(-1);
-          const svg = document.querySelector("#calibration svg");
+          const panel = JSON.parse(document.getElementById("hover-calibration_SIZEin").textContent).at(-1);
+          const svg = document.querySelector("#calibration .LAYOUT svg");
           svg.scrollIntoView();
           const part = (10 - panel.x[0]) / (panel.x[1] - panel.x[0]);
           const wide = panel.box[2] - panel.box[0];
           const at = new DOMPoint(panel.box[0] + part * wide, (panel.box[1] + panel.box[3]) / 2);
           const seen = at.matrixTransform(svg.getScreenCTM());
           return [seen.x, seen.y];
-        })()"""
+        })()""".replace("SIZE", size).replace("LAYOUT", layout)
     )
     browser.point(x, y)
     lines = browser.run("document.getElementById('tip').innerText").splitlines()
@@ -194,10 +216,11 @@ def test_a_browser_takes_names_for_text(browser: Browser, hostile: Path) -> None
     browser.open(hostile)
     assert browser.problems == []
     assert browser.requests == [hostile.as_uri()]
-    hover = json.loads(browser.run("document.getElementById('hover-curves').textContent"))
+    hover = json.loads(browser.run("document.getElementById('hover-curves_7in').textContent"))
     assert {series["name"] for series in hover[0]["series"]} == {name.replace("\u202e", "\\u202e") for name in HOSTILE}
 
 
+@pytest.mark.slow
 def test_what_has_no_data_is_left_out_and_the_page_is_made(tmp_path: Path) -> None:
     two = {
         f"{aug}{width}": {"config": {"aug.name": aug, "model.width": width}, "parameters": 1000 * width}
@@ -213,7 +236,7 @@ def test_what_has_no_data_is_left_out_and_the_page_is_made(tmp_path: Path) -> No
     for name, (groups, options, figures) in cases.items():
         write_sweep(tmp_path / name, groups, **{"seeds": 2, "epochs": 5, "images": 20, **options})
         page = page_of(read_study([tmp_path / name]), tmp_path / name, answer=[])
-        assert {path.stem for path in (tmp_path / name / "figures").glob("*.svg")} == figures
+        assert {path.name for path in (tmp_path / name / "figures").glob("*")} == files_of(figures)
         text = page.read_text(encoding="utf-8")
         assert ("No run has finished" in text) == (name == "failed")
         assert text.count("the loss is nan") == (2 if name == "failed" else 0)
@@ -231,15 +254,16 @@ def test_a_figure_that_cannot_be_drawn_is_named_and_the_others_are_there(
         "<li>curves: could not be drawn (ValueError: could not convert string to float: &#39;&lt;b&gt;&#39;)</li>"
         in text
     )
-    assert {path.stem for path in (tmp_path / "figures").iterdir()} == ALL - {"curves", "masks"}
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == files_of(ALL - {"curves", "masks"})
 
 
+@pytest.mark.slow
 def test_fifty_runs_take_seconds(tmp_path: Path) -> None:
     groups = {
         f"g{index}": {"effect": 0.003 * index, "config": {"optimizer.lr": 0.001 * 2**index}} for index in range(17)
     }
     write_sweep(tmp_path / "runs", groups, seeds=3, epochs=100)
     start = time.process_time()
-    page = page_of(read_study([tmp_path / "runs"]), tmp_path, fine=True)
-    assert time.process_time() - start < 10
+    page = page_of(read_study([tmp_path / "runs"]), tmp_path)
+    assert time.process_time() - start < 15
     assert page.stat().st_size < 2.5e6

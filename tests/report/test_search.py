@@ -79,7 +79,7 @@ def test_the_terminal_and_the_page_show_no_test_dice_and_no_verdict(
             assert f"{run.number('test_dice'):.4f}" not in shown
     assert "95 % CI" not in text
     assert "4 trials, 3 complete, 1 failed" in text
-    assert (folder / "figures" / "search.svg").is_file()
+    assert (folder / "figures" / "search_7in.svg").is_file()
 
 
 def test_trials_stay_trials_when_their_folders_are_given_one_by_one(folder: Path) -> None:

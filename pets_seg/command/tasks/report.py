@@ -135,6 +135,7 @@ def make_report(study: Study, reference: bool = False, made_of: str | None = Non
     report.md says what all of them are `made_of`.
     """
     from pets_seg.report.page import write_page
+    from pets_seg.report.plotting.files import pictures
 
     folder = study.folders[0]
     write_tables(study, folder)
@@ -143,10 +144,9 @@ def make_report(study: Study, reference: bool = False, made_of: str | None = Non
     notes = [*noted, *([f"No test images are shown: {reason}."] if reason else [])]
     made = origin(study, typed)
     page = write_page(study, folder, said, tables, examples, notes, made, reference, gallery=True)
-    pictures = sorted(path.name for path in (folder / "figures").glob("*.png"))
     # Written last. Images that could not be had now may be there the next time.
     made_line = MADE_OF.format(made_of, files_digest(folder)) if made_of and lasting else ""
-    text = document(study, [*said, *_next(study), *noted], tables, made, pictures)
+    text = document(study, [*said, *_next(study), *noted], tables, made, pictures(folder))
     write_text(folder / "report.md", text + made_line)
     return page
 
@@ -188,9 +188,9 @@ def document(
     made: Sequence[tuple[str, str]] = (),
     pictures: Sequence[str] = (),
 ) -> str:
-    """Return what is `said` of a study and its tables in Markdown, with `pictures` of figures/."""
+    """Return what is `said` of a study and its tables in Markdown, with `pictures` given by their addresses."""
     parts = [f"# {escaped(study.name)}", *said, *map(markdown, tables)]
-    parts += [f"![{Path(name).stem}](figures/{name})" for name in pictures]
+    parts += [f"![{Path(name).stem.rpartition('_')[0]}]({name})" for name in pictures]
     parts += [f"## How this was made\n\n{chr(10).join(f'- {name}: {text}' for name, text in made)}"] if made else []
     return "\n\n".join(parts) + "\n"
 

@@ -1,59 +1,128 @@
 """Calibration: reliability at the best epoch, and the calibration error by epoch beside the loss."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pets_seg.report.plotting.courses import Course, course_of, draw_mean, last_point, limit_y
-from pets_seg.report.plotting.drawing import WIDTH, Drawing, Lines, Mark, Points, end_labels, grid, size_inches
-from pets_seg.report.plotting.looks import MUTED, Look, ranked
+from pets_seg.report.plotting.courses import Course, course_of, draw_mean, last_point, limit_epochs, limit_y
+from pets_seg.report.plotting.drawing import (
+    WIDTH,
+    Drawing,
+    Lines,
+    Mark,
+    Points,
+    add_axes,
+    end_labels,
+    grid,
+    size_inches,
+)
+from pets_seg.report.plotting.legend import add_legend, legend_height
+from pets_seg.report.plotting.looks import MUTED, Look
 from pets_seg.report.plotting.widths import widest
 from pets_seg.report.study.groups import Group
 from pets_seg.report.study.study import Study
 
 TITLES = {"val/loss": "validation loss", "val/ece": "calibration error, validation"}
+# Inches: of the reliability and of a course in the narrow figure, and beneath panels for their x axis.
+TALL, SHORT, AXIS = 2.1, 1.2, 0.42
 
 
-def draw_calibration(study: Study, looks: dict[str, Look]) -> Drawing | None:
+@dataclass(frozen=True)
+class Calibration:
+    """What the figure shows: tables of `reliability` and courses by the name of a group, and how groups look."""
+
+    looks: dict[str, Look]
+    tables: dict[str, np.ndarray]
+    courses: dict[str, Course]
+
+    @property
+    def shown(self) -> list[Look]:
+        """The looks of the groups that have a table or a course."""
+        return [look for name, look in self.looks.items() if name in self.tables or name in self.courses]
+
+
+def draw_calibration(study: Study, looks: dict[str, Look], width: float = WIDTH) -> Drawing | None:
     """Return the reliability of test pixels, and the calibration error by epoch; None for runs without them."""
-    groups = [group for group in ranked(study) if looks[group.name].strong]
-    tables = {group.name: table for group in groups if (table := reliability(group)) is not None}
-    courses = {group.name: course for group in groups if (course := _course(group))}
-    if not tables and not courses:
+    groups = [group for group in study.finished if looks[group.name].strong]
+    data = Calibration(
+        {group.name: looks[group.name] for group in groups},
+        {group.name: table for group in groups if (table := reliability(group)) is not None},
+        {group.name: course for group in groups if (course := _course(group))},
+    )
+    if not data.shown:
         return None
-    labels = [looks[group.name].label for group in groups if group.name in tables or group.name in courses]
-    count = bool(tables) + 2 * bool(courses)
-    figure = Figure((WIDTH if count > 1 else 4.2, 2.9))
-    [panels] = grid(figure, 1, count, (0.62, 0.35 + widest(labels), 0.42, 0.28), (0.5, 0))
+    figure, hover = _draw_wide(data) if width >= WIDTH else _draw_narrow(data, width)
+    labels = ", ".join(look.label for look in data.shown)
+    alt = f"Reliability of predicted probabilities and calibration error by epoch of {labels}"
+    return Drawing("calibration", "Calibration", _caption(study, data), alt, figure, hover)
+
+
+def _draw_wide(data: Calibration) -> tuple[Figure, list[Lines | Points]]:
+    """Draw all panels in a row, with labels at the ends of the lines of the last one."""
+    count = bool(data.tables) + 2 * bool(data.courses)
+    figure = Figure((WIDTH, 2.9))
+    right = 0.35 + widest(look.label for look in data.shown)
+    # A single panel over the whole width would be mostly empty.
+    right = right if count > 1 else max(right, WIDTH - 3.8)
+    [panels] = grid(figure, 1, count, (0.62, right, AXIS, 0.28), (0.5, 0))
     hover: list[Lines | Points] = []
+    if data.tables:
+        hover += _draw_reliability(panels[0], data)
+        # The labels beside the last panel are those of the courses.
+        lacking = [data.looks[name].label for name in data.tables if name not in data.courses]
+        if data.courses and lacking:
+            lines = [line for line in hover[0].axes.lines if line.get_label() in lacking]
+            hover[0].axes.legend(handles=lines, frameon=False, fontsize=6, loc="upper left")
+        elif not data.courses:
+            end_labels(hover[0].axes, [(*table[-1, :2], data.looks[name]) for name, table in data.tables.items()])
+    if data.courses:
+        hover += _draw_courses(panels[-2:], data)
+        ends = {name: last_point(course.epochs, course.mean("val/ece")) for name, course in data.courses.items()}
+        end_labels(panels[-1], [(*end, data.looks[name]) for name, end in ends.items()])
+    return figure, hover
+
+
+def _draw_narrow(data: Calibration, width: float) -> tuple[Figure, list[Lines | Points]]:
+    """Draw the reliability above the courses, under a legend."""
+    head = legend_height(data.shown, width) + 0.2
+    upper = TALL + AXIS if data.tables else 0.0
+    lower = SHORT + AXIS if data.courses else 0.0
+    between = 0.25 if upper and lower else 0.0
+    figure = Figure((width, head + upper + between + lower))
+    add_legend(figure, data.shown)
+    hover: list[Lines | Points] = []
+    if data.tables:
+        hover += _draw_reliability(add_axes(figure, 0.62, lower + between + AXIS, width - 0.77, TALL), data)
+    if data.courses:
+        margins = (0.42, 0.12, AXIS, head + upper + between)
+        [panels] = grid(figure, 1, 2, margins, (0.45, 0))
+        hover += _draw_courses(panels, data)
+        panels[1].set_title(TITLES["val/ece"].partition(",")[0])
+    return figure, hover
+
+
+def _caption(study: Study, data: Calibration) -> str:
     captions = []
-    if tables:
-        hover += _draw_reliability(panels[0], tables, looks)
+    if data.tables:
         captions.append(
             "Reliability: share of pet among the test pixels of a predicted probability, and beneath it by how much"
             " that share is above the probability; the area of a dot is the number of pixels. On the dashed line"
             " probabilities are right."
         )
-        # The labels beside the last panel are those of the courses.
-        lacking = [looks[name].label for name in tables if name not in courses]
-        if courses and lacking:
-            lines = [line for line in hover[0].axes.lines if line.get_label() in lacking]
-            hover[0].axes.legend(handles=lines, frameon=False, fontsize=6, loc="upper left")
-        elif not courses:
-            end_labels(hover[0].axes, [(*table[-1, :2], looks[name]) for name, table in tables.items()])
-    if courses:
-        hover += [_draw_course(axes, courses, column, looks) for axes, column in zip(panels[-2:], TITLES, strict=True)]
+    if data.courses:
         captions.append(
-            "By epoch: where the calibration error (mean gap between probability and outcome) grows while the loss"
-            " rises, the network is surer than it is right. Lines are means over seeds, bands ± one standard deviation."
+            "By epoch: where the calibration error (mean gap between probability and outcome) grows while the"
+            " validation loss rises, the network is surer than it is right."
         )
-        ends = {name: last_point(course.epochs, course.mean("val/ece")) for name, course in courses.items()}
-        end_labels(panels[-1], [(*end, looks[name]) for name, end in ends.items()])
-    if len(groups) < len(study.finished):
-        captions.append(f"Shown are the {len(groups)} groups that are in colour elsewhere.")
-    alt = f"Reliability of predicted probabilities and calibration error by epoch of {', '.join(labels)}"
-    return Drawing("calibration", "Calibration", " ".join(captions), alt, figure, hover)
+        if any(len(course.values["val/ece"]) > 1 for course in data.courses.values()):
+            captions.append("Lines are means over seeds, bands ± one standard deviation.")
+    if len(data.looks) < len(study.finished):
+        captions.append(f"Shown are the {len(data.looks)} groups that are in colour elsewhere.")
+    return " ".join(captions)
 
 
 def reliability(group: Group) -> np.ndarray | None:
@@ -73,7 +142,8 @@ def _course(group: Group) -> Course | None:
     return course if course and np.isfinite(course.values["val/ece"]).any() else None
 
 
-def _draw_reliability(axes: Axes, tables: dict[str, np.ndarray], looks: dict[str, Look]) -> list[Lines | Points]:
+def _draw_reliability(axes: Axes, data: Calibration) -> list[Lines | Points]:
+    """Draw the shares of pet, and the gaps beneath them, in the place of `axes`."""
     place = axes.get_position()
     axes.set_axis_off()
     gaps = axes.figure.add_axes((place.x0, place.y0, place.width, 0.32 * place.height))
@@ -82,9 +152,9 @@ def _draw_reliability(axes: Axes, tables: dict[str, np.ndarray], looks: dict[str
     gaps.axhline(0, color=MUTED, linewidth=0.8, linestyle=(0, (4, 2)))
     series = []
     marks = []
-    largest = max(table[:, 2].max() / table[:, 2].sum() for table in tables.values())
-    for name, table in tables.items():
-        look = looks[name]
+    largest = max(table[:, 2].max() / table[:, 2].sum() for table in data.tables.values())
+    for name, table in data.tables.items():
+        look = data.looks[name]
         probability, share, pixels = table.T
         gap, weights = share - probability, pixels / pixels.sum()
         shares.plot(probability, share, color=look.colour, linewidth=1.0, linestyle=look.dash, label=look.label)
@@ -106,12 +176,15 @@ def _draw_reliability(axes: Axes, tables: dict[str, np.ndarray], looks: dict[str
     return [Lines(shares, "probability", series), Points(gaps, marks)]
 
 
-def _draw_course(axes: Axes, courses: dict[str, Course], column: str, looks: dict[str, Look]) -> Lines:
-    series = [draw_mean(axes, looks[name], *course.curve(column)) for name, course in courses.items()]
-    limit_y(axes, [y for _, _, _, y, _ in series], 0.08, floor=0)
-    last = max(course.epochs[-1] for course in courses.values())
-    if last > 1:
-        axes.set_xlim(0, last)
-    axes.set_title(TITLES[column])
-    axes.set_xlabel("epoch")
-    return Lines(axes, "epoch", series)
+def _draw_courses(panels: Sequence[Axes], data: Calibration) -> list[Lines]:
+    last = max(course.epochs[-1] for course in data.courses.values())
+    first = min(course.epochs[0] for course in data.courses.values())
+    hover = []
+    for axes, (column, title) in zip(panels, TITLES.items(), strict=True):
+        series = [draw_mean(axes, data.looks[name], *course.curve(column)) for name, course in data.courses.items()]
+        limit_y(axes, [y for _, _, _, y, _ in series], floor=0)
+        limit_epochs(axes, first, last)
+        axes.set_title(title)
+        axes.set_xlabel("epoch")
+        hover.append(Lines(axes, "epoch", series))
+    return hover

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from pets_seg.report.plotting.drawing import WIDTH, Drawing, Mark, Points, end_labels, grid
-from pets_seg.report.plotting.looks import MUTED, Look, ranked
+from pets_seg.report.plotting.legend import add_legend, legend_height
+from pets_seg.report.plotting.looks import MUTED, OTHER, Look
 from pets_seg.report.plotting.widths import widest
 from pets_seg.report.study.study import Spread, Study, plus_minus, spread
 from pets_seg.report.study.words import NAMES, unit_of
@@ -25,40 +27,86 @@ GREY: dict[str, Any] = {**STRONG, "markersize": 3.0, "alpha": 0.7, "zorder": 2.0
 MOST_GREY = 40
 
 
-def draw_cost(study: Study, looks: dict[str, Look]) -> Drawing | None:
+@dataclass(frozen=True)
+class Costs:
+    """What the figure shows: the metric and each cost by the name of a group; `differing` costs have a panel."""
+
+    metric: str
+    looks: dict[str, Look]
+    scores: dict[str, Spread]
+    costs: dict[str, dict[str, Spread]]
+
+    @property
+    def differing(self) -> list[str]:
+        """The costs that are not the same in all groups."""
+        return [key for key in COSTS if _differs(key, self.costs[key].values())]
+
+    @property
+    def strong(self) -> list[str]:
+        """The names of the groups in colour."""
+        return [name for name in self.scores if self.looks[name].strong]
+
+
+def draw_cost(study: Study, looks: dict[str, Look], width: float = WIDTH) -> Drawing | None:
     """Return the metric of the study against each cost that differs; None if there is one group, or none differs."""
-    groups = [group for group in ranked(study) if math.isfinite(spread(group, study.metric).mean)]
-    dice = {group.name: spread(group, study.metric) for group in groups}
-    costs = {key: {group.name: spread(group, key) for group in groups} for key in COSTS}
-    differing = [key for key in COSTS if _differs(key, costs[key].values())]
-    if len(groups) < 2 or not differing:
-        return None
-    strong = [name for name in dice if looks[name].strong]
-    figure = Figure((WIDTH, 2.45))
-    right = 0.35 + widest(looks[name].label for name in strong)
-    # A single panel over the whole width would be mostly empty.
-    right += max(0.0, (WIDTH - 0.62 - right) * (1 - (0.3 + 0.35 * len(differing))))
-    [panels] = grid(figure, 1, len(differing), (0.62, right, 0.42, 0.28), (0.25, 0))
-    hover = [
-        _draw_panel(axes, key, study.metric, dice, costs[key], looks)
-        for axes, key in zip(panels, differing, strict=True)
-    ]
-    _share_height(panels)
-    panels[0].set_ylabel(NAMES[study.metric])
-    ends = {mark.lines[0]: (mark.x, mark.y) for mark in hover[-1].marks}
-    end_labels(panels[-1], [(*ends[name], looks[name]) for name in strong])
-    caption = (
-        "Dots are means over seeds, bars ± one standard deviation. The step line joins the groups that no other beats"
-        " in both cost and Dice."
+    groups = [group for group in study.finished if math.isfinite(spread(group, study.metric).mean)]
+    data = Costs(
+        study.metric,
+        looks,
+        {group.name: spread(group, study.metric) for group in groups},
+        {key: {group.name: spread(group, key) for group in groups} for key in COSTS},
     )
-    same = [key for key in COSTS if key not in differing and all(math.isfinite(x.mean) for x in costs[key].values())]
+    if len(groups) < 2 or not data.differing:
+        return None
+    figure, hover = _draw_wide(data) if width >= WIDTH else _draw_narrow(data, width)
+    against = ", ".join(COSTS[key] for key in data.differing)
+    alt = f"{NAMES[study.metric]} against {against} of {len(groups)} groups"
+    return Drawing("cost", "What it costs", _caption(data), alt, figure, hover)
+
+
+def _draw_wide(data: Costs) -> tuple[Figure, list[Points]]:
+    """Draw the panels in a row, with labels beside the last."""
+    figure = Figure((WIDTH, 2.45))
+    right = 0.35 + widest(data.looks[name].label for name in data.strong)
+    # A single panel over the whole width would be mostly empty.
+    right += max(0.0, (WIDTH - 0.62 - right) * (1 - (0.3 + 0.35 * len(data.differing))))
+    [panels] = grid(figure, 1, len(data.differing), (0.62, right, 0.42, 0.28), (0.25, 0))
+    hover = [_draw_panel(axes, key, data) for axes, key in zip(panels, data.differing, strict=True)]
+    _share_height(panels)
+    panels[0].set_ylabel(NAMES[data.metric])
+    for axes in panels[1:]:
+        axes.tick_params(labelleft=False)
+    ends = {mark.lines[0]: (mark.x, mark.y) for mark in hover[-1].marks}
+    end_labels(panels[-1], [(*ends[name], data.looks[name]) for name in data.strong])
+    return figure, hover
+
+
+def _draw_narrow(data: Costs, width: float) -> tuple[Figure, list[Points]]:
+    """Draw the panels one beneath the other, under a legend."""
+    entries = [data.looks[name] for name in data.strong]
+    entries += [Look("others", OTHER)] if len(entries) < len(data.scores) else []
+    head, rows = legend_height(entries, width) + 0.2, len(data.differing)
+    figure = Figure((width, head + 0.42 + 1.4 * rows + 0.68 * (rows - 1)))
+    panels = [row[0] for row in grid(figure, rows, 1, (0.62, 0.2, 0.42, head), (0, 0.68))]
+    add_legend(figure, entries, dots=True)
+    hover = [_draw_panel(axes, key, data) for axes, key in zip(panels, data.differing, strict=True)]
+    _share_height(panels)
+    for axes in panels:
+        axes.set_ylabel(NAMES[data.metric])
+    return figure, hover
+
+
+def _caption(data: Costs) -> str:
+    several = any(len(score.values) > 1 for score in data.scores.values())
+    caption = "Dots are means over seeds, bars ± one standard deviation." if several else "Every dot is one run."
+    caption += " The step line joins the groups that no other beats in both cost and Dice."
+    known = [key for key in COSTS if all(math.isfinite(cost.mean) for cost in data.costs[key].values())]
+    same = [COSTS[key] + (" (to within 1 %)" if SAME[key] else "") for key in known if key not in data.differing]
     if same:
-        names = [COSTS[key] + (" (to within 1 %)" if SAME[key] else "") for key in same]
-        caption += f" There is no panel for {' and '.join(names)}, the same in all groups."
-    if len(strong) < len(groups):
-        caption += f" {len(strong)} of {len(groups)} groups are in colour."
-    alt = f"{NAMES[study.metric]} against " + ", ".join(COSTS[key] for key in differing) + f" of {len(groups)} groups"
-    return Drawing("cost", "What it costs", caption, alt, figure, hover)
+        caption += f" There is no panel for {' and '.join(same)}, the same in all groups."
+    if len(data.strong) < len(data.scores):
+        caption += f" {len(data.strong)} of {len(data.scores)} groups are in colour."
+    return caption
 
 
 def front(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -70,33 +118,35 @@ def front(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
     return best
 
 
-def _draw_panel(
-    axes: Axes, key: str, metric: str, dice: dict[str, Spread], costs: dict[str, Spread], looks: dict[str, Look]
-) -> Points:
+def _draw_panel(axes: Axes, key: str, data: Costs) -> Points:
+    costs = data.costs[key]
     unit = unit_of(key, [cost.mean for cost in costs.values()])
-    places = {name: (costs[name].mean / unit.scale, dice[name].mean) for name in dice}
+    places = {name: (costs[name].mean / unit.scale, score.mean) for name, score in data.scores.items()}
+    bars = {name: (costs[name].deviation / unit.scale, score.deviation) for name, score in data.scores.items()}
     if best := front(place for place in places.values() if math.isfinite(place[0])):
         axes.step(*zip(*best, strict=True), where="post", color=MUTED, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1.8)
-    marks = []
-    bars = {name: (costs[name].deviation / unit.scale, dice[name].deviation) for name in dice}
-    weak = [name for name in reversed(places) if not looks[name].strong]
-    many = len(weak) > MOST_GREY
-    if many:
+    weak = [name for name in places if not data.looks[name].strong]
+    if many := len(weak) > MOST_GREY:
         at, ends = np.array([places[name] for name in weak]).T, np.nan_to_num([bars[name] for name in weak]).T
-        drawn = axes.errorbar(at[0], at[1], ends[1], ends[0], color=looks[weak[0]].colour, **GREY)
+        drawn = axes.errorbar(at[0], at[1], ends[1], ends[0], color=OTHER, **GREY)
         for artist in drawn.get_children():
             artist.set_rasterized(True)
-    # The best are drawn last, over the others.
-    for name, (x, y) in reversed(places.items()):
-        look = looks[name]
+    marks = []
+    for name, (x, y) in places.items():
+        look = data.looks[name]
         xerr, yerr = np.nan_to_num(bars[name])
         if look.strong or not many:
-            style = STRONG if look.strong else GREY
-            axes.errorbar(x, y, yerr, xerr, color=look.colour, **style)
-        lines = [name, f"{NAMES[metric]} {plus_minus(dice[name])}", f"{COSTS[key]} {x:.3g} {unit.name}"]
-        marks.append(Mark(x, y, look.colour, lines))
+            axes.errorbar(x, y, yerr, xerr, color=look.colour, **(STRONG if look.strong else GREY))
+        score = f"{NAMES[data.metric]} {plus_minus(data.scores[name])}"
+        marks.append(Mark(x, y, look.colour, [name, score, f"{COSTS[key]} {x:.3g} {unit.name}"]))
     axes.set_title(COSTS[key])
     axes.set_xlabel(unit.name)
+    _limit_x(axes)
+    return Points(axes, marks)
+
+
+def _limit_x(axes: Axes) -> None:
+    """Fit the x axis to what is drawn; where the largest cost is many times the smallest it is logarithmic."""
     low, high = axes.dataLim.intervalx
     if low > 0 and high > 12 * low:
         axes.set_xscale("log")
@@ -106,7 +156,6 @@ def _draw_panel(
         axes.set_xlim(low - pad, high + pad)
         axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.8g}"))
-    return Points(axes, marks)
 
 
 def _share_height(panels: Sequence[Axes]) -> None:
@@ -116,8 +165,6 @@ def _share_height(panels: Sequence[Axes]) -> None:
     for axes in panels:
         axes.set_ylim(low - pad, high + pad)
         axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
-    for axes in panels[1:]:
-        axes.tick_params(labelleft=False)
 
 
 def _differs(key: str, costs: Iterable[Spread]) -> bool:

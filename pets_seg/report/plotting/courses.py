@@ -16,6 +16,8 @@ from pets_seg.report.study.groups import Group
 SECONDS = "seconds so far"
 # Larger values come from damaged files, and their squares overflow.
 HUGE = 1e100
+# The room at either end of an x axis, as a share of its length.
+MARGIN = 0.03
 
 
 @dataclass(frozen=True)
@@ -93,16 +95,20 @@ def draw_mean(axes: Axes, look: Look, x: np.ndarray, y: np.ndarray, deviation: n
     return look.label, look.colour, x, y, deviation
 
 
-def limit_y(axes: Axes, curves: Iterable[np.ndarray], pad: float, floor: float = -math.inf) -> None:
-    """Fit the y axis to curves over epochs, with `pad` of their height around them, though not below `floor`.
-
-    The first epochs, where losses jump, do not count.
-    """
-    low, high = known_range(np.concatenate([y[len(y) // 8 + (len(y) > 3) :] for y in curves]))
+def limit_y(axes: Axes, curves: Iterable[np.ndarray], floor: float = -math.inf) -> None:
+    """Fit the y axis to whole curves, with some room around them, though not below `floor`."""
+    low, high = known_range(np.concatenate([*curves]))
     if math.isfinite(low):
-        margin = pad * (high - low) or 0.01
+        margin = 0.06 * (high - low) or 0.01
         axes.set_ylim(max(min(floor, low), low - margin), high + margin)
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+
+
+def limit_epochs(axes: Axes, first: float, last: float) -> None:
+    """Fit the x axis to epochs, with room for a mark at either end; only whole epochs have a tick."""
+    margin = MARGIN * (last - first) or 0.5
+    axes.set_xlim(first - margin, last + margin)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
 
 
 def known_range(values: np.ndarray) -> tuple[float, float]:

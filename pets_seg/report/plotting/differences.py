@@ -2,89 +2,176 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from pets_seg.errors import escaped
-from pets_seg.report.plotting.drawing import WIDTH, Drawing, Mark, Points, add_axes, add_text, write_beside
+from pets_seg.report.plotting.difference_words import POINTS, caption_of, is_clear, p_of, points_of, signed, text_of
+from pets_seg.report.plotting.drawing import (
+    EDGE,
+    WIDTH,
+    Drawing,
+    Mark,
+    Points,
+    add_axes,
+    add_text,
+    size_inches,
+    write_beside,
+)
 from pets_seg.report.plotting.looks import INK, MUTED, OTHER, Look
-from pets_seg.report.plotting.widths import LABEL, LONGEST, SMALL, shortened, widest
+from pets_seg.report.plotting.widths import LABEL, SMALL, widest
 from pets_seg.report.study.compare import Difference
 from pets_seg.report.study.study import Study
-from pets_seg.report.study.verdicts import Verdict, verdict
 from pets_seg.report.study.words import NAMES, count
 
-POINTS = 100
-MINUS = "\N{MINUS SIGN}"
-# No Dice differs by so many points: the number comes from a damaged file, and its digits would fill the page.
-LARGE = 1000
 # Only so many of the best and of the worst groups of a large sweep have a row.
 BEST, WORST = 18, 6
-# Inches: of a row, of a side panel, between panels, and of the main panel at least; for long texts the figure grows.
-ROW, SIDE, GAP, NARROWEST = 0.235, 0.85, 0.15, 1.2
+# Inches: of a row, of a row with its text above its interval, and between panels.
+ROW, TWO_LINES, GAP = 0.235, 0.34, 0.15
+# Inches: of a side panel at most and at least, and of the main panel at least.
+SIDE, SMALLEST, NARROWEST = 0.85, 0.5, 1.2
+# Inches: beneath axes for their ticks and words, and above them for their title.
+BELOW, HEAD = 0.5, 0.3
+Rows = Sequence[Difference | str]
 
 
-def draw_differences(study: Study, looks: dict[str, Look]) -> Drawing | None:
+def draw_differences(study: Study, looks: dict[str, Look], width: float = WIDTH) -> Drawing | None:
     """Return the forest plot of differences in the metric of the study, with the others beside it."""
-    every = [item for item in study.differences if item.metric == study.metric and math.isfinite(_points(item))]
+    every = [item for item in study.differences if item.metric == study.metric and math.isfinite(points_of(item))]
     if not every:
         return None
     rows = _rows(study, every, looks)
+    figure, hover = (_draw_wide if width >= WIDTH else _draw_narrow)(study, rows, looks, width)
     shown = [item for item in rows if isinstance(item, Difference)]
-    labels = {item.group.name: looks[item.group.name].label for item in shown}
-    left = 0.2 + max(widest(labels.values(), LABEL), widest(item for item in rows if isinstance(item, str)))
-    column = 1.08 * widest(_text(item) for item in shown) + GAP
-    beside = [metric for metric in NAMES if metric != study.metric and _is_known(study, metric)]
-    sides = len(beside) * (SIDE + GAP) + GAP
-    main = max(NARROWEST, WIDTH - left - column - sides)
-    figure = Figure((left + column + main + sides, len(rows) * ROW + 0.8))
-    hover = []
-    side = left + main + column + GAP
-    places = [(study.metric, left, main), *((name, side + i * (SIDE + GAP), SIDE) for i, name in enumerate(beside))]
-    for metric, start, wide in places:
-        axes = add_axes(figure, start, 0.5, wide, len(rows) * ROW)
-        axes.set_ylim(len(rows) - 0.5, -0.5)
-        hover.append(_draw_panel(axes, study, rows, metric, looks))
-    axes = hover[0].axes
-    for row, item in enumerate(rows):
-        if isinstance(item, str):
-            write_beside(axes, row, item, -0.08, color=MUTED)
-        else:
-            write_beside(axes, row, labels[item.group.name], -0.08, LABEL)
-            write_beside(axes, row, _text(item), 0.08, fontweight="bold" if _is_clear(item) else "normal")
-    zero = axes.transData.transform((0, 0))[0] / figure.dpi
-    for text, ha, x in (("← worse", "right", -3), ("better →", "left", 3)):
-        add_text(figure, zero + x / 72, 0.5 - 24 / 72, text, SMALL, color=MUTED, ha=ha)
-    caption = _caption(study, shown, len(every))
-    texts = "; ".join(f"{labels[item.group.name]} {_text(item)}" for item in shown)
+    missing = f" Of {len(every)} groups the {BEST} best and the {WORST} worst are shown."
+    caption = caption_of(study, shown, missing if len(shown) < len(every) else "")
+    texts = "; ".join(f"{looks[item.group.name].label} {text_of(item)}" for item in shown)
     alt = f"Differences from the baseline in {NAMES[study.metric]}, points: {texts}"
     return Drawing("differences", "Difference from the baseline", caption, alt, figure, hover)
 
 
+def _draw_wide(study: Study, rows: Rows, looks: dict[str, Look], width: float) -> tuple[Figure, list[Points]]:
+    """Draw the panels in a row, labels on the left and numbers on the right of the main one."""
+    left = 0.2 + _label_width(rows, looks)
+    column = 1.08 * widest(text_of(item) for item in rows if isinstance(item, Difference)) + GAP
+    beside = _beside(study)
+    room = width - left - column - GAP
+    side = max(SMALLEST, min(SIDE, (room - NARROWEST) / max(1, len(beside)) - GAP))
+    main = room - len(beside) * (side + GAP)
+    figure = Figure((width, len(rows) * ROW + BELOW + HEAD))
+    places = [(study.metric, left, main)]
+    places += [(name, left + main + column + GAP + i * (side + GAP), side) for i, name in enumerate(beside)]
+    hover = []
+    for metric, start, wide in places:
+        axes = add_axes(figure, start, BELOW, wide, len(rows) * ROW)
+        hover.append(_draw_panel(axes, study, rows, metric, looks))
+    axes = hover[0].axes
+    _label_rows(axes, rows, looks)
+    for row, item in enumerate(rows):
+        if isinstance(item, Difference):
+            write_beside(axes, row, text_of(item), 0.08, fontweight=_weight(item))
+    _name_sides(figure, axes)
+    return figure, hover
+
+
+def _draw_narrow(study: Study, rows: Rows, looks: dict[str, Look], width: float) -> tuple[Figure, list[Points]]:
+    """Draw the main panel over the whole width, labels and numbers above the intervals, the others beneath it."""
+    beside = _beside(study)
+    tall, low = len(rows) * TWO_LINES, len(rows) * ROW + 0.25 + HEAD if beside else 0.0
+    figure = Figure((width, low + BELOW + tall + HEAD))
+    axes = add_axes(figure, EDGE, low + BELOW, width - 2 * EDGE, tall)
+    hover = [_draw_panel(axes, study, rows, study.metric, looks)]
+    axes.set_ylim(len(rows) - 0.55, -0.75)
+    _make_room(axes, 0.55)
+    for row, item in enumerate(rows):
+        if isinstance(item, str):
+            _write_above(axes, row, item, size=SMALL, color=MUTED)
+        else:
+            _write_above(axes, row, looks[item.group.name].label)
+            _write_above(axes, row, text_of(item), right=True, size=SMALL, fontweight=_weight(item))
+    _name_sides(figure, axes)
+    left = 0.2 + _label_width(rows, looks)
+    wide = (width - EDGE - left) / max(1, len(beside)) - GAP
+    for index, metric in enumerate(beside):
+        axes = add_axes(figure, left + index * (wide + GAP), 0.25, wide, len(rows) * ROW)
+        hover.append(_draw_panel(axes, study, rows, metric, looks))
+        if index == 0:
+            _label_rows(axes, rows, looks)
+    return figure, hover
+
+
+def _beside(study: Study) -> list[str]:
+    return [metric for metric in NAMES if metric != study.metric and _is_known(study, metric)]
+
+
+def _label_width(rows: Rows, looks: dict[str, Look]) -> float:
+    names = widest((looks[item.group.name].label for item in rows if isinstance(item, Difference)), LABEL)
+    return max(names, widest(item for item in rows if isinstance(item, str)))
+
+
+def _label_rows(axes: Axes, rows: Rows, looks: dict[str, Look]) -> None:
+    for row, item in enumerate(rows):
+        if isinstance(item, str):
+            write_beside(axes, row, item, -0.08, color=MUTED)
+        else:
+            write_beside(axes, row, looks[item.group.name].label, -0.08, LABEL)
+
+
+def _write_above(axes: Axes, row: int, text: str, right: bool = False, size: float = LABEL, **style: Any) -> None:
+    """Write text at the left or right end of the line above the interval of `row`."""
+    place: dict[str, Any] = {
+        "transform": axes.get_yaxis_transform(),
+        "ha": "right" if right else "left",
+        "va": "center_baseline",
+    }
+    # The box hides the grid behind the text.
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+    axes.text(float(right), row - 0.42, text, fontsize=size, bbox=box, **place, **style)
+
+
+def _make_room(axes: Axes, inches: float) -> None:
+    """Widen the x axis until there are `inches` on either side of zero."""
+    low, high = axes.get_xlim()
+    share = inches / size_inches(axes)[0]
+    low = min(low, -share * high / (1 - share))
+    axes.set_xlim(low, max(high, share * -low / (1 - share)))
+
+
+def _name_sides(figure: Figure, axes: Axes) -> None:
+    """Write on which side of zero a group is better, beneath the ticks."""
+    x, y = axes.transData.transform((0, axes.get_ylim()[0])) / figure.dpi
+    for text, ha, gap in (("← worse", "right", -3), ("better →", "left", 3)):
+        add_text(figure, x + gap / 72, y - 24 / 72, text, SMALL, color=MUTED, ha=ha)
+
+
 def _is_known(study: Study, metric: str) -> bool:
-    return any(item.metric == metric and math.isfinite(_points(item)) for item in study.differences)
+    return any(item.metric == metric and math.isfinite(points_of(item)) for item in study.differences)
 
 
 def _rows(study: Study, every: Sequence[Difference], looks: dict[str, Look]) -> list[Difference | str]:
-    """Return the rows, the best difference first; text stands for rows left out, or names one of several baselines."""
-    ordered = sorted(every, key=_points, reverse=True)
+    """Return the rows in the order of the study; text names one of several baselines.
+
+    Of many groups the best and the worst differences have one.
+    """
+    ordered = sorted(every, key=points_of, reverse=True)
     if len(ordered) > BEST + WORST:
         ordered = ordered[:BEST] + ordered[-WORST:]
+    names = [group.name for group in study.finished]
+    ordered.sort(key=lambda item: names.index(item.group.name))
     if study.baseline is not None:
-        return [*ordered[:BEST], "…", *ordered[BEST:]] if len(every) > len(ordered) else [*ordered]
+        return [*ordered]
     rows: list[Difference | str] = []
     for name in dict.fromkeys(item.baseline.name for item in every):
         part = [item for item in ordered if item.baseline.name == name]
-        rows += [shortened(f"against {looks[name].label}", LONGEST, SMALL), *part] if part else []
+        rows += [f"against {looks[name].label}", *part] if part else []
     return rows
 
 
-def _draw_panel(
-    axes: Axes, study: Study, rows: Sequence[Difference | str], metric: str, looks: dict[str, Look]
-) -> Points:
+def _draw_panel(axes: Axes, study: Study, rows: Rows, metric: str, looks: dict[str, Look]) -> Points:
     main = metric == study.metric
+    axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.grid(axis="y", visible=False)
@@ -92,7 +179,7 @@ def _draw_panel(
     marks = []
     for row, item in enumerate(rows):
         difference = None if isinstance(item, str) else study.difference(item.group, metric)
-        if difference is not None and math.isfinite(_points(difference)):
+        if difference is not None and math.isfinite(points_of(difference)):
             look = looks[difference.group.name]
             marks.append(_draw(axes, row, difference, look.colour if look.strong else OTHER, main))
     title = f"difference in {NAMES[metric]}, points" if main else NAMES[metric]
@@ -106,70 +193,18 @@ def _draw_panel(
 
 
 def _draw(axes: Axes, row: int, item: Difference, colour: str, main: bool) -> Mark:
-    estimate, points = item.estimate, _points(item)
+    estimate, points = item.estimate, points_of(item)
     alpha = 1.0 if main else 0.75
     if math.isfinite(estimate.low):
         ends = [POINTS * estimate.low, POINTS * estimate.high]
         axes.plot(ends, [row, row], color=colour, linewidth=2.0 if main else 1.0, solid_capstyle="butt", alpha=alpha)
     face = colour if estimate.seeds else "none"
     axes.plot(points, row, "o", color=colour, markersize=5.5 if main else 3.0, alpha=alpha, markerfacecolor=face)
-    lines = [item.group.name, f"{_text(item)} points against {item.baseline.name}"]
+    lines = [item.group.name, f"{text_of(item)} points against {item.baseline.name}"]
     if estimate.seeds:
-        lines.append(f"{count(estimate.seeds, 'seed')}, {estimate.images} images{_p(item)}")
+        lines.append(f"{count(estimate.seeds, 'seed')}, {estimate.images} images{p_of(item)}")
     return Mark(points, row, colour, lines)
 
 
-def _caption(study: Study, shown: Sequence[Difference], total: int) -> str:
-    looked = ", valid at every look" if study.design else ""
-    caption = (
-        f"Mean difference over the seeds that both have, with its {study.level} interval{looked}. "
-        "A point is 0.01 of Dice or IoU."
-        " An interval that crosses the line at zero leaves open which of the two is better."
-    )
-    if study.baseline is not None:
-        caption = f"Baseline: {escaped(study.baseline.name)}. {caption}"
-    if any(_is_clear(item) for item in shown) and not study.design:
-        caption += " What is bold has p\u00a0<\u00a00.05 after Holm's correction for the number of groups."
-    if any(item.estimate.seeds == 1 for item in shown):
-        caption += " With one seed the interval is over images alone, and leaves out how training varies."
-    if any(not item.estimate.seeds for item in shown):
-        caption += " A hollow dot has no seed in common with the baseline, and so no interval."
-    if any(item.estimate.seeds and math.isnan(item.estimate.low) for item in shown):
-        caption += " There is no interval where the scores do not vary, or are not finite."
-    if len(shown) < total:
-        caption += f" Of {total} groups the {BEST} best and the {WORST} worst are shown."
-    return caption
-
-
-def _points(item: Difference) -> float:
-    return POINTS * (item.estimate.difference if item.estimate.seeds else item.mean - item.baseline_mean)
-
-
-def _text(item: Difference) -> str:
-    text = signed(_points(item))
-    if not item.estimate.seeds:
-        return f"{text} (no seed in common)"
-    if not math.isfinite(item.estimate.low):
-        return f"{text} (no interval)"
-    return f"{text} ({signed(POINTS * item.estimate.low)} to {signed(POINTS * item.estimate.high)})"
-
-
-def _is_clear(item: Difference) -> bool:
-    return verdict(item) in (Verdict.BETTER, Verdict.WORSE)
-
-
-def _p(item: Difference) -> str:
-    if not math.isfinite(item.p_holm) or item.estimate.seeds < 2:
-        return ""
-    # A look's p counts all groups by itself.
-    how = "" if item.p_holm == item.estimate.p else " (Holm)"
-    return ", p < 0.001" if item.p_holm < 0.001 else f", p = {item.p_holm:.3f}{how}"
-
-
-def signed(value: float, form: str = ".2f") -> str:
-    """Return a number with its sign."""
-    text = format(abs(value), ".3g" if form == ".2f" and abs(value) >= LARGE else form)
-    # A value printed as zero has no sign; a tick at zero may be off by rounding.
-    if float(text) == 0 or abs(value) < 1e-12:
-        return "0" if form == "g" else format(0.0, form)
-    return ("+" if value > 0 else MINUS) + text
+def _weight(item: Difference) -> str:
+    return "bold" if is_clear(item) else "normal"

@@ -12,8 +12,11 @@ from matplotlib.figure import Figure
 from pets_seg.report.plotting.looks import VARIABLES, Dash, Look
 from pets_seg.report.plotting.widths import SMALL
 
-# Inches: the text width of a paper in two columns.
-WIDTH = 7.2
+# Inches: the widths of two columns of a paper, and of one. Every figure is drawn at both.
+WIDTH, NARROW = 7.0, 3.5
+WIDTHS = (WIDTH, NARROW)
+# Inches: what stays free at the edge of a figure.
+EDGE = 0.1
 # More points of a line are neither visible nor worth sending.
 MOST_POINTS = 200
 Series = tuple[str, str, np.ndarray, np.ndarray, np.ndarray | None]
@@ -60,7 +63,6 @@ class Drawing:
     hover: Sequence[Lines | Points] = ()
     pictures: bool = False
     command: str = ""
-    data: dict[str, Any] | None = None
 
 
 def add_axes(figure: Figure, left: float, bottom: float, wide: float, tall: float, **options: Any) -> Axes:

@@ -15,8 +15,8 @@ from pets_seg.report.study.study import Study, plus_minus, spread
 from pets_seg.report.study.words import NAMES, count
 
 MOST_ROWS = 30
-# Inches: of a row, of the longest label, and from one slanted label to the next.
-ROW, LONGEST, SLANTED = 0.42, 1.1, 0.19
+# Inches: of a row, of the longest label, from one slanted label to the next, and of a cell with numbers at least.
+ROW, LONGEST, SLANTED, LEAST = 0.42, 1.1, 0.19, 0.55
 # Not the page's ink, which changes in dark mode: the colours of the cells do not.
 DARK, BRIGHT = "#101418", "#fdfdfd"
 

@@ -25,8 +25,8 @@ VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", OTHER: "other"} | {
 }
 Dash = str | tuple[float, tuple[float, ...]]
 DASHES: tuple[Dash, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)))
-# Widths in inches for a key or a value in a label; the first with which all labels fit is taken.
-PIECES = (LONGEST, 1.4, 1.1, 0.9, 0.75, 0.6, 0.5, 0.42, 0.36, 0.3, 0.24, 0.2)
+# Widths in inches for a key or a value in a label, after the longest; the first with which all labels fit is taken.
+PIECES = (1.4, 1.1, 0.9, 0.75, 0.6, 0.5, 0.42, 0.36, 0.3, 0.24, 0.2)
 
 
 @dataclass(frozen=True)
@@ -39,34 +39,31 @@ class Look:
     strong: bool = True
 
 
-def find_looks(study: Study) -> dict[str, Look]:
-    """Return the look of every group by its name: baselines in ink, then the colours.
+def find_looks(study: Study, longest: float = LONGEST) -> dict[str, Look]:
+    """Return the look of every group by its name: baselines in ink, then the colours; `longest` inches of a label.
 
-    With more groups than colours, those of the best test Dice get them.
+    With more groups than colours, those of the best score get them.
     """
-    labels = short_labels(study.groups)
+    labels = short_labels(study.groups, longest)
     baselines = dict.fromkeys(group.name for group in study.baselines.values())
     others = [group for group in study.groups if group.name not in baselines]
     # Without a baseline, ink is one more colour.
     if len(others) > len(COLOURS) + (not baselines):
-        best = {
-            group.name for group in sorted(others, key=lambda group: _score(study, group), reverse=True)[: len(COLOURS)]
-        }
-        others = [group for group in others if group.name in best]
+        others = best_of(study, others, len(COLOURS))
     looks = {name: Look(label, OTHER, strong=False) for name, label in labels.items()}
     looks |= {name: Look(labels[name], INK, dash) for name, dash in zip(baselines, cycle(DASHES), strict=False)}
     coloured = zip(others, (*COLOURS, INK), strict=False)
     return looks | {group.name: Look(labels[group.name], colour) for group, colour in coloured}
 
 
-def ranked(study: Study) -> list[Group]:
-    """Return the finished groups, baselines first, then the best test Dice first."""
-    firsts = {group.name for group in study.baselines.values()}
-    return sorted(study.finished, key=lambda group: (group.name not in firsts, -_score(study, group)))
+def best_of(study: Study, groups: Sequence[Group], count: int) -> list[Group]:
+    """Return the `count` groups of the best score, in the order in which they are given."""
+    best = {group.name for group in sorted(groups, key=lambda group: -_score(study, group))[:count]}
+    return [group for group in groups if group.name in best]
 
 
-def short_labels(groups: Sequence[Group]) -> dict[str, str]:
-    """Return a label for each group, no two alike, that fits beside figures.
+def short_labels(groups: Sequence[Group], longest: float = LONGEST) -> dict[str, str]:
+    """Return a label for each group, no two alike, of at most `longest` inches.
 
     Options stand alone, and `lr=0.1` for `optimizer.lr=0.1`. Where that is too wide, keys and values are shortened one
     by one, then keys left out; labels that are still alike are numbered.
@@ -74,16 +71,16 @@ def short_labels(groups: Sequence[Group]) -> dict[str, str]:
     keys = list(groups[0].values) if groups else []
     tails = {key: "" if key in COMPARED else escaped(_tail(key, keys)) for key in keys}
     for names in (tails, dict.fromkeys(keys, "")):
-        for inches in PIECES:
+        for inches in (longest, *(inches for inches in PIECES if inches < longest)):
             labels = [_label(group, names, inches) for group in groups]
             # Asked one by one, for the first that is too wide is enough.
-            if all(text_width(label, LABEL) <= LONGEST for label in labels):
+            if all(text_width(label, LABEL) <= longest for label in labels):
                 if len(set(labels)) == len(labels):
                     return dict(zip((group.name for group in groups), labels, strict=True))
                 break
     numbered, counts = {}, Counter[str]()
     for group in groups:
-        label = shortened(_label(group, tails, LONGEST), LONGEST - 0.35)
+        label = shortened(_label(group, tails, longest), longest - 0.35)
         counts[label] += 1
         numbered[group.name] = f"{label} #{counts[label]}"
     return numbered

@@ -3,15 +3,17 @@
 import re
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from contourpy import contour_generator
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pets_seg.errors import escaped
-from pets_seg.report.plotting.drawing import WIDTH, Drawing, add_axes, add_text
-from pets_seg.report.plotting.looks import MUTED, Dash, Look, ranked
+from pets_seg.report.plotting.drawing import EDGE, WIDTH, Drawing, add_axes, add_text
+from pets_seg.report.plotting.looks import MUTED, Dash, Look
 from pets_seg.report.plotting.widths import SMALL, shortened, text_width
 from pets_seg.report.study.examples import Example
 from pets_seg.report.study.study import Study
@@ -22,45 +24,117 @@ PREDICTED: tuple[str, Dash] = ("#19c8ff", "-")
 UNCOUNTED: tuple[str, Dash] = ("#fefefe", (0, (1.5, 1.5)))
 # Inches: of a cell at most, of the column and the row of headings, and of the line beneath an image.
 CELL, SIDE, HEAD, BELOW = 1.4, 0.95, 0.62, 0.16
+# Of the narrow figure: cells in a row at most, and inches of the heading of an example.
+COLUMNS, TITLE = 5, 0.2
+# A narrow figure that would be taller than a page has room for shows one example of each kind.
+TALLEST = 9.0
 HEAD_SIZE = 6.5
 
 
-def draw_masks(study: Study, looks: dict[str, Look], examples: Sequence[Example]) -> Drawing | None:
-    """Return a row for each example: first the truth, then its groups, the baseline before those of the best Dice."""
-    names = [group.name for group in ranked(study) if examples and group.name in examples[0].predicted]
+def draw_masks(
+    study: Study, looks: dict[str, Look], examples: Sequence[Example], width: float = WIDTH
+) -> Drawing | None:
+    """Return the same images under each group, beside the truth; None without any."""
+    names = [group.name for group in study.finished if examples and group.name in examples[0].predicted]
     if not names:
         return None
-    cell = min(CELL, (WIDTH - SIDE) / (1 + len(names)))
+    groups = [(name, looks[name].label) for name in names]
+    shown, draw = examples, _draw_wide
+    if width < WIDTH:
+        draw = _draw_narrow
+        if _height(groups, len(examples), width) > TALLEST:
+            shown = [*{example.kind: example for example in reversed(examples)}.values()][::-1]
+    caption = f"Under each image stands its Dice, the best in bold. {_said(shown)}"
+    if len(shown) < len(examples):
+        caption += " The wide figure shows more of each."
+    if len(names) < len(study.finished):
+        caption += f" Shown are the {len(names)} of {len(study.finished)} groups for which masks were predicted."
+    figure = draw(shown, groups, width)
+    return Drawing("masks", "The same images under every group", caption, _alt(shown), figure, pictures=True)
+
+
+def _said(shown: Sequence[Example]) -> str:
+    return f"The images are: {', '.join(dict.fromkeys(example.kind for example in shown))}."
+
+
+def _alt(shown: Sequence[Example]) -> str:
+    return "Test images with the outlines of true and predicted masks. " + "; ".join(
+        f"{example.kind} {example.stem}: " + ", ".join(f"{name} {dice:.3f}" for name, dice in example.dice.items())
+        for example in shown
+    )
+
+
+def _draw_wide(examples: Sequence[Example], groups: Sequence[tuple[str, str]], width: float) -> Figure:
+    """Draw a row for each example and a column for the truth and each group, given by name and label."""
+    cell = min(CELL, (width - SIDE) / (1 + len(groups)))
     side = cell - 0.05
     height = HEAD + len(examples) * (cell + BELOW) + 0.05
-    figure = Figure((SIDE + cell * (1 + len(names)), height))
+    figure = Figure((width, height))
     for row, example in enumerate(examples):
         bottom = height - HEAD - (row + 1) * (cell + BELOW) + BELOW
-        origin = f"{shortened(escaped(example.stem), SIDE - 0.12, 5.5)}\nseed {example.seed}"
+        origin = f"{shortened(escaped(example.stem), SIDE - 0.12, 6)}\nseed {example.seed}"
         add_text(figure, 0.06, bottom + cell, textwrap.fill(example.kind, 15), 7.5, va="top", fontweight="bold")
-        add_text(figure, 0.06, bottom, origin, 5.5, va="bottom", color=MUTED)
+        add_text(figure, 0.06, bottom, origin, 6, va="bottom", color=MUTED)
         draw_outline(add_image(figure, SIDE, bottom, side, example), example.truth == 255, UNCOUNTED)
-        best = max(example.dice[name] for name in names)
-        for column, name in enumerate(names, start=1):
-            axes = add_image(figure, SIDE + column * cell, bottom, side, example)
-            draw_outline(axes, example.predicted[name], PREDICTED)
-            place = SIDE + column * cell + side / 2, bottom - 0.03 * side
-            weight = "bold" if example.dice[name] == best else "normal"
-            add_text(figure, *place, f"{example.dice[name]:.3f}", SMALL, ha="center", va="top", fontweight=weight)
-    for column, label in enumerate(["truth", *(looks[name].label for name in names)]):
+        for column, (name, _) in enumerate(groups, start=1):
+            _draw_cell(figure, SIDE + column * cell, bottom, side, example, name)
+    for column, label in enumerate(["truth", *(label for _, label in groups)]):
         x = SIDE + column * cell + side / 2
         text = "\n".join(_broken(label, cell - 0.08))
         add_text(figure, x, height - HEAD + 0.06, text, HEAD_SIZE, ha="center", va="baseline", linespacing=1.05)
     draw_legend(figure, SIDE, examples)
-    kinds = ", ".join(dict.fromkeys(example.kind for example in examples))
-    caption = f"Under each image stands its Dice, the best in bold. The rows are: {kinds}."
-    if len(names) < len(study.finished):
-        caption += f" Shown are the {len(names)} of {len(study.finished)} groups for which masks were predicted."
-    alt = "Test images with the outlines of true and predicted masks. " + "; ".join(
-        f"{example.kind} {example.stem}: " + ", ".join(f"{name} {dice:.3f}" for name, dice in example.dice.items())
-        for example in examples
-    )
-    return Drawing("masks", "The same images under every group", caption, alt, figure, pictures=True)
+    return figure
+
+
+def _draw_narrow(examples: Sequence[Example], groups: Sequence[tuple[str, str]], width: float) -> Figure:
+    """Draw the examples one beneath the other, each with as many rows of cells as it takes."""
+    height = _height(groups, len(examples), width)
+    figure = Figure((width, height))
+    rows, columns, cell, above = _cells(groups, width)
+    side, top = cell - 0.05, height - 0.3
+    for example in examples:
+        add_text(figure, EDGE, top - 0.05, example.kind, 7.5, va="top", fontweight="bold")
+        start = EDGE + text_width(example.kind, 7.5) * 1.2 + 0.1
+        stem = shortened(escaped(example.stem), width - start - 0.8, 6)
+        add_text(figure, start, top - 0.06, f"{stem}, seed {example.seed}", 6, va="top", color=MUTED)
+        top -= TITLE
+        for index, (name, label) in enumerate([("", "truth"), *groups]):
+            row, column = divmod(index, columns)
+            left, bottom = EDGE + column * cell, top - (row + 1) * (above + cell + BELOW) + BELOW
+            text = "\n".join(_broken(label, side))
+            add_text(figure, left + side / 2, bottom + side + 0.035, text, HEAD_SIZE, ha="center", linespacing=1.0)
+            if name:
+                _draw_cell(figure, left, bottom, side, example, name)
+            else:
+                draw_outline(add_image(figure, left, bottom, side, example), example.truth == 255, UNCOUNTED)
+        top -= rows * (above + cell + BELOW) + 0.05
+    draw_legend(figure, EDGE, examples)
+    return figure
+
+
+def _height(groups: Sequence[tuple[str, str]], examples: int, width: float) -> float:
+    """Return the height of the narrow figure."""
+    rows, _, cell, above = _cells(groups, width)
+    return 0.35 + examples * (TITLE + 0.05 + rows * (above + cell + BELOW))
+
+
+def _cells(groups: Sequence[tuple[str, str]], width: float) -> tuple[int, int, float, float]:
+    """Return rows, columns and width of the cells of an example in the narrow figure, and the room above each."""
+    rows = -(-(1 + len(groups)) // COLUMNS)
+    columns = max(3, -(-(1 + len(groups)) // rows))
+    cell = (width - 2 * EDGE) / columns
+    lines = max(len(_broken(label, cell - 0.05)) for _, label in groups)
+    return rows, columns, cell, 0.04 + 0.1 * lines
+
+
+def _draw_cell(figure: Figure, left: float, bottom: float, side: float, example: Example, name: str) -> None:
+    """Draw an image with what a group predicts, and its Dice beneath."""
+    draw_outline(add_image(figure, left, bottom, side, example), example.predicted[name], PREDICTED)
+    # Rounded as it is written, so that equal numbers look equal.
+    best = max(round(dice, 3) for dice in example.dice.values())
+    weight = "bold" if round(example.dice[name], 3) == best else "normal"
+    place = left + side / 2, bottom - 0.03 * side
+    add_text(figure, *place, f"{example.dice[name]:.3f}", SMALL, ha="center", va="top", fontweight=weight)
 
 
 def _broken(label: str, width: float) -> list[str]:
@@ -114,11 +188,9 @@ def draw_outline(axes: Axes, mask: np.ndarray, style: tuple[str, Dash]) -> None:
     padded = np.pad(mask.astype(float), 1)
     places = np.arange(-1, len(mask) + 1).clip(-0.45, len(mask) - 0.55)
     shadow = [patheffects.withStroke(linewidth=1.8, foreground="#00000088")]
-    contour = axes.contour(places, places, padded, levels=[0.5])
-    contour.remove()
     colour, dash = style
-    for line in contour.allsegs[0]:
-        # Unlike a contour, a line is simplified to what can be seen.
-        axes.plot(*line.T, color=colour, linewidth=0.9, linestyle=dash, path_effects=shadow)
+    lines: Any = contour_generator(places, places, padded).lines(0.5)
+    for line in lines:
+        axes.plot(*np.transpose(line), color=colour, linewidth=0.9, linestyle=dash, path_effects=shadow)
     axes.set_xlim(-0.5, len(mask) - 0.5)
     axes.set_ylim(len(mask) - 0.5, -0.5)

@@ -9,41 +9,40 @@ from markupsafe import Markup, escape
 from PIL import Image
 
 from pets_seg.errors import escaped
-from pets_seg.report.plotting.drawing import WIDTH, Drawing
+from pets_seg.report.plotting.drawing import Drawing
 from pets_seg.report.plotting.looks import VARIABLES
 
+# Of photographs and of what is drawn as a raster image.
 PICTURE_DPI = 200
 PAGE_COLOURS = {colour: f"var(--{name})" for colour, name in ({"#ffffff": "face"} | VARIABLES).items()}
 
 
-def plain_svg(drawing: Drawing, text: str = "path") -> str:
-    """Return a figure as SVG, its text as outlines (`path`), which look the same everywhere, or as text (`none`)."""
+def plain_svg(drawing: Drawing) -> str:
+    """Return a figure as SVG with its text as text, in DejaVu Sans or another font without serifs."""
     file = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": text}):
+    with mpl.rc_context({"svg.fonttype": "none"}):
         drawing.figure.savefig(file, format="svg", dpi=PICTURE_DPI, metadata={"Date": None, "Creator": None})
     # A hundredth of a point is finer than any printer.
     svg = re.sub(r'\bd="[^"]*"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), file.getvalue())
     return _with_photographs(svg) if drawing.pictures else svg
 
 
-def inline_svg(drawing: Drawing) -> Markup:
-    """Return a figure as a part of the page: with the page's colours and font, at the width that it has in print."""
-    svg = plain_svg(drawing, "none")
+def inline_svg(drawing: Drawing, svg: str, prefix: str) -> Markup:
+    """Return the `svg` of a figure as a part of the page: in its colours and font, with `prefix` before its ids."""
     # The page has a style of its own and needs no metadata.
     svg = re.sub(r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
     # Only within tags: a name in the text may look like an id or a colour.
-    svg = re.sub(r"<[^>]*>", lambda tag: _adapted(tag[0], drawing.name), svg[svg.index("<svg") :])
+    svg = re.sub(r"<[^>]*>", lambda tag: _adapted(tag[0], prefix), svg[svg.index("<svg") :])
     width, height = drawing.figure.get_size_inches()
     opening = (
-        f'<svg viewBox="0 0 {width * 72:g} {height * 72:g}" role="img" aria-label="{escape(escaped(drawing.alt))}"'
-        f' style="width: {100 * min(1.0, width / WIDTH):.4g}%">'
+        f'<svg viewBox="0 0 {width * 72:g} {height * 72:g}" role="img" aria-label="{escape(escaped(drawing.alt))}">'
     )
     return Markup(opening + svg[svg.index(">") + 1 :])
 
 
-def _adapted(tag: str, name: str) -> str:
+def _adapted(tag: str, prefix: str) -> str:
     """Return a tag with the page's colours and font, and with ids that no other figure has."""
-    tag = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", tag)
+    tag = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}-", tag)
     tag = re.sub(r"; font-family: [^;\"]*|font-family: [^;\"]*; ?", "", tag)
     return re.sub(r"(?<=: )#[0-9a-f]{6}\b", lambda colour: PAGE_COLOURS.get(colour[0], colour[0]), tag)
 

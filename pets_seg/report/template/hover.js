@@ -2,7 +2,7 @@
 // Show values under the pointer: those of every group at the nearest x in a panel of lines, or of the nearest mark.
 const tip = document.getElementById("tip");
 
-for (const figure of document.querySelectorAll("figure[data-hover]")) {
+for (const figure of document.querySelectorAll("[data-hover]")) {
   const panels = JSON.parse(document.getElementById(figure.dataset.hover).textContent);
   const svg = figure.querySelector("svg");
   const pointer = document.createElementNS("http://www.w3.org/2000/svg", "path");
@@ -51,10 +51,9 @@ function nearestValues({ box, x: [low, high], log, head, series }, at) {
     if (y[index] === null || !x.length || distance(x[index]) > 0.06 * (scale(high) - scale(low))) continue;
     if (nearest === null || distance(x[index]) < distance(nearest)) nearest = x[index];
     const deviation = sd && sd[index] !== null ? ` ± ${number(sd[index])}` : "";
-    rows.push({ colour, value: y[index], text: `${name} ${number(y[index])}${deviation}` });
+    rows.push({ colour, text: `${name} ${number(y[index])}${deviation}` });
   }
   if (nearest === null) return null;
-  rows.sort((one, other) => other.value - one.value);
   const place = box[0] + (scale(nearest) - scale(low)) / (scale(high) - scale(low)) * (box[2] - box[0]);
   return { head: `${head} ${number(nearest)}`, rows, path: `M${place},${box[1]}V${box[3]}` };
 }
