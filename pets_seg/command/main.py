@@ -74,6 +74,8 @@ def main() -> None:
     logging.raiseExceptions = False
     # In every new home it logs that it built its font cache.
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
+    # It tells what it leaves out of each font of a PDF.
+    logging.getLogger("fontTools").setLevel(logging.WARNING)
     # An option that is not there would be all that is said of a search path that is not there.
     warnings.filterwarnings("error", "provider=hydra.searchpath", UserWarning)
     # A launcher's plugin may have an option of the same name as ours; Hydra warns that it checks ours by it.

@@ -24,7 +24,7 @@ DARK, BRIGHT = "#101418", "#fdfdfd"
 def draw_factors(study: Study, width: float = WIDTH) -> Drawing | None:
     """Return the mean test Dice of each combination of two factors; None for another sweep, or without results.
 
-    None too if some combinations are several groups, of different data. `width` is the most that it takes, in inches.
+    None too if some combinations are several groups, of different data. `width` is that of the figure in inches.
     """
     if len(study.keys) != 2 or any(group.data for group in study.groups):
         return None
@@ -45,7 +45,7 @@ def draw_factors(study: Study, width: float = WIDTH) -> Drawing | None:
     cell = min(1.3, (width - left - 0.75) / len(columns))
     wide, tall = cell * len(columns), ROW * len(rows)
     step, rotation, head = fitted(column_labels, cell)
-    width, height = left + wide + 0.75, tall + head + 0.65
+    height = tall + head + 0.65
     figure = Figure((width, height))
     axes = add_axes(figure, left, 0.12, wide, tall, frameon=False)
     picture = axes.pcolormesh(np.ma.masked_invalid(values), cmap="cividis", edgecolors="white", linewidth=1.5)

@@ -47,7 +47,7 @@ def draw_interaction(study: Study, width: float = WIDTH) -> Drawing | None:
     steps = len(labels) - 0.25
     step = min(STEP, (width - LEFT - right) / steps)
     one_in, rotation, below = fitted(labels, step)
-    figure = Figure((LEFT + step * steps + right, ABOVE + TALL + BELOW + below))
+    figure = Figure((width, ABOVE + TALL + BELOW + below))
     axes = add_axes(figure, LEFT, BELOW + below, step * steps, TALL)
     axes.set_xlim(-0.5, steps - 0.5)
     ha = "right" if rotation else "center"
