@@ -99,7 +99,7 @@ def _draw_narrow(data: Costs, width: float) -> tuple[Figure, list[Points]]:
 def _caption(data: Costs) -> str:
     several = any(len(score.values) > 1 for score in data.scores.values())
     caption = "Dots are means over seeds, bars ± one standard deviation." if several else "Every dot is one run."
-    caption += " The step line joins the groups that no other beats in both cost and Dice."
+    caption += " Dashed line: Pareto front, the groups that no other beats in both cost and Dice."
     known = [key for key in COSTS if all(math.isfinite(cost.mean) for cost in data.costs[key].values())]
     same = [COSTS[key] + (" (to within 1 %)" if SAME[key] else "") for key in known if key not in data.differing]
     if same:
