@@ -82,9 +82,10 @@ class Schedule:
         return time_left, part, not seconds or seconds[0] is not None
 
 
-def tell_of_epoch(row: Mapping[str, Any], epochs: int, sweep: Path) -> None:
-    """Tell how far a run is: the launcher of this process, the page of the sweep in the folder `sweep`, the user."""
-    live.refresh(sweep)
+def tell_of_epoch(row: Mapping[str, Any], epochs: int, sweep: Path | None) -> None:
+    """Tell how far a run is: the launcher of this process, the page of its sweep in the folder `sweep`, the user."""
+    if sweep:
+        live.refresh(sweep)
     report(epoch=f"{row['epoch']}/{epochs}", dice=row["val/dice"], done=row["epoch"] / epochs)
     if Schedule.current:
         Schedule.current.after_first_epoch()

@@ -19,6 +19,7 @@ from typing import Any
 from pets_seg.errors import RunError, escaped
 from pets_seg.machine.files import write_text
 from pets_seg.machine.terminal import duration
+from pets_seg.report.study.words import PANELS, count
 from pets_seg.run_folder.names import METRICS, PAGE, STATUS
 
 # In the folder of a sweep while it runs.
@@ -27,10 +28,11 @@ FILE = ".live.json"
 EVERY, TIMES_ITS_DURATION = 30.0, 50
 # Seconds after which the page takes the sweep for dead.
 SILENT = 300
-PANELS = {"train/loss": "training loss", "val/loss": "validation loss", "val/dice": "validation Dice"}
 COLOURS = ("ink", "c0", "c1", "c2", "c3", "c4", "c5", "c6")
 # Only the curves of so many runs are shown, those that were last at work, and so many points of each.
 MOST_RUNS, MOST_POINTS = 60, 200
+# How long this process needed for the last writing, by folder.
+_took: dict[Path, float] = {}
 STATES = ("running", "queued", "failed", "interrupted", "finished")
 
 
@@ -104,9 +106,6 @@ def refresh(folder: Path) -> None:
         _write(folder)
 
 
-_took: dict[Path, float] = {}
-
-
 def _is_due(page: Path) -> bool:
     try:
         age = time.time() - page.stat().st_mtime
@@ -130,29 +129,26 @@ def _write(folder: Path, stopped: bool = False) -> None:
 
 def render(folder: Path, jobs: Sequence[LiveJob], started: str, stopped: bool = False) -> str:
     """Return the page."""
-    # They are of no use to a run that is not in a sweep.
-    from jinja2 import Environment, PackageLoader
-    from jinja2.utils import htmlsafe_json_dumps
+    # It is of no use to a run that is not in a sweep.
+    from pets_seg.report.environment import environment, for_script
 
     known = [_progress(folder, job) for job in jobs or _found(folder)]
     numbers = {state: sum(item.state == state for item in known) for state in STATES}
     order = sorted(known, key=lambda item: STATES.index(item.state))
     shown = {
-        "name": escaped(folder.resolve().name),
-        "folder": escaped(str(folder)),
+        "name": folder.resolve().name,
+        "folder": str(folder),
         "counts": ", ".join(f"{number} {state}" for state, number in numbers.items() if number),
         "jobs": order,
+        "runs": count(len(order), "run"),
         "started": started,
         "updated": _now(),
         "end": None if stopped else expected_end(known),
         "stopped": stopped,
         "silent": SILENT,
-        "curves": htmlsafe_json_dumps(curves(known), separators=(",", ":"), allow_nan=False),
+        "curves": for_script(curves(known)),
     }
-    environment = Environment(
-        loader=PackageLoader("pets_seg.report", "template"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("live.html.jinja").render(**shown)
+    return environment().get_template("live.html.jinja").render(**shown)
 
 
 def _found(folder: Path) -> list[LiveJob]:
@@ -173,7 +169,7 @@ def _progress(folder: Path, job: LiveJob) -> Progress:
         began, ended = (_seconds(status.get(key)) for key in ("since", "ended"))
     except (OSError, ValueError, AttributeError):
         return Progress(job)
-    found = Progress(job, state, escaped(str(status.get("error") or ""))[:300], began, ended)
+    found = Progress(job, state, str(status.get("error") or "")[:300], began, ended)
     with suppress(OSError, UnicodeDecodeError, csv.Error), open(folder / job.run / METRICS, encoding="utf-8") as file:
         found.rows = [*csv.DictReader(file)]
     return found

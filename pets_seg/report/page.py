@@ -1,19 +1,16 @@
 """The page of a study: one file that needs nothing else, and its figures for a paper."""
 
-import math
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-from jinja2 import Environment, PackageLoader
-from jinja2.utils import htmlsafe_json_dumps
-from markupsafe import Markup
 
-from pets_seg.errors import RunError, escaped
+from pets_seg.errors import RunError
 from pets_seg.machine.files import write_text
 from pets_seg.report.configurations import configurations_table, left_out_table, shared_settings, unfinished_table
+from pets_seg.report.environment import environment, for_script
 from pets_seg.report.gallery import gallery_data
 from pets_seg.report.layout import WINDOWS, laid_out
 from pets_seg.report.plotting.calibration import draw_calibration
@@ -74,7 +71,7 @@ def write_page(
             # Whatever in the run folders keeps a figure from being drawn, the rest of the page is made.
             try:
                 if figure := _figure(draw, folder):
-                    figure |= {"data": _json(scripted[name]())} if name in scripted else {}
+                    figure |= {"data": for_script(scripted[name]())} if name in scripted else {}
                     figures.append(figure)
                     continue
             # A file cannot be written, because the disk is full for example: a former figure stays.
@@ -87,7 +84,7 @@ def write_page(
     labels = {name: look.label for name, look in looks.items()}
     leafed = gallery_data(study, labels) if gallery else None
     if leafed:
-        shown = {"gallery": _json(leafed)}
+        shown = {"gallery": for_script(leafed)}
         shown["gallery_first"] = leafed["groups"][0]
     shown |= {"answer": answer, "tables": tables, "figures": figures, "notes": [*notes, *failed], "made": made}
     write_text(folder / "report.html", render(study=study, **shown))
@@ -121,29 +118,17 @@ def _figure(draw: Callable[[float], Drawing | None], folder: Path) -> dict[str, 
         if (drawing := draw(width)) is None:
             return None
         prefix = stem(drawing.name, width)
-        layouts[layout] = {"drawing": drawing, "id": prefix, "hover": _json(hover_data(drawing))}
+        layouts[layout] = {"drawing": drawing, "id": prefix, "hover": for_script(hover_data(drawing))}
         layouts[layout]["svg"] = inline_svg(drawing, write_figure(drawing, width, folder), prefix)
     return {"drawing": layouts["wide"]["drawing"], "layouts": layouts, "links": links(layouts["wide"]["drawing"].name)}
 
 
-def _json(data: Any) -> Markup:
-    return htmlsafe_json_dumps(data, separators=(",", ":"), allow_nan=False)
-
-
 def render(study: Study, **shown: Any) -> str:
     """Return the page of a study that shows this; the parameters are those of the template."""
-    loader = PackageLoader("pets_seg.report", "template")
-    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_harmless)
-    environment.filters["laid_out"] = laid_out
-    environment.filters["counted"] = lambda count, word: f"{count} {word}" + ("" if count == 1 else "s")
-    environment.globals |= {"most_open": MOST_OPEN, "most_rows": MOST_ROWS, "windows": WINDOWS}
+    templates = environment()
+    templates.filters["laid_out"] = laid_out
+    templates.filters["counted"] = lambda count, word: f"{count} {word}" + ("" if count == 1 else "s")
+    templates.globals |= {"most_open": MOST_OPEN, "most_rows": MOST_ROWS, "windows": WINDOWS}
     shown |= {"configurations": configurations_table(study), "shared": shared_settings(study)}
     shown |= {"not_finished": unfinished_table(study), "left_out": left_out_table(study)}
-    return environment.get_template("report.html.jinja").render(study=study, **shown)
-
-
-def _harmless(value: Any) -> Any:
-    """Return a value of the template without characters that UTF-8 cannot hold or that turn the text around."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return ""
-    return escaped(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return templates.get_template("report.html.jinja").render(study=study, **shown)

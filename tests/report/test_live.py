@@ -88,8 +88,8 @@ def test_it_is_written_seldom_and_never_keeps_a_run_from_going_on(
     now = time.time
     monkeypatch.setattr(live.time, "time", lambda: now() + 31)
     live.refresh(tmp_path)
-    assert "1 queued, of 1 runs" in first
-    assert "1 queued, of 1 runs" in page.read_text()
+    assert "1 queued, of one run" in first
+    assert "1 queued, of one run" in page.read_text()
     # It takes a fiftieth of the time at most.
     page.write_text("as it was")
     monkeypatch.setitem(live._took, tmp_path, 2.0)
@@ -106,10 +106,10 @@ def test_it_is_written_seldom_and_never_keeps_a_run_from_going_on(
 def test_a_thousand_runs_take_a_second(tmp_path: Path) -> None:
     runs = write_sweep(tmp_path, {f"g{n}": {} for n in range(100)}, seeds=10, epochs=10, images=1, valid=1)
     jobs = [LiveJob(run.name, run.name.split("-")[1], n % 10, 10) for n, run in enumerate(runs)]
-    started = time.perf_counter()
+    started = time.process_time()
     text = live.render(tmp_path, jobs, live._now())
-    # With room for a machine that does other things too.
-    assert time.perf_counter() - started < 6
+    # With room for slow cores.
+    assert time.process_time() - started < 4
     assert "1000 finished, of 1000 runs" in text
     assert len(text) < 1e6
 
@@ -164,7 +164,13 @@ def test_a_sweep_shows_how_far_it_is_and_then_its_comparison(oxford: Path, tmp_p
     assert finish(tmp_path, words) == 0
     assert not (folder / live.FILE).exists()
     assert "Comparison of runs" in (folder / "report.html").read_text()
-    # What a full page shows of a sweep that is finished stays.
+    # A sweep that is killed leaves word that it runs, which a run by itself does not take up.
+    live.begin(folder, [LiveJob("gone", "aug=none", 0, 3)])
+    full = (folder / "report.html").read_text()
+    assert finish(tmp_path, ["name=s", *few, "aug=none", "seed=7"]) == 0
+    assert (folder / "report.html").read_text() == full
+    assert finish(tmp_path, words) == 0
+    # A page that is not the full one any more is made again.
     (folder / "report.html").write_text(page)
     assert finish(tmp_path, words) == 0
     assert "Comparison of runs" in (folder / "report.html").read_text()
@@ -179,7 +185,7 @@ def test_a_sweep_that_is_interrupted_says_so(oxford: Path, tmp_path: Path) -> No
     wait_for((tmp_path / "halted").exists)
     page = tmp_path / "runs" / "s" / "report.html"
     # Which runs there will be is not known before.
-    assert re.search(r"1 (running|finished), of 1 runs", page.read_text())
+    assert re.search(r"1 (running|finished), of one run", page.read_text())
     (tmp_path / "go").touch()
     process.terminate()
     process.join()

@@ -216,8 +216,9 @@ def test_a_browser_takes_names_for_text(browser: Browser, hostile: Path) -> None
     browser.open(hostile)
     assert browser.problems == []
     assert browser.requests == [hostile.as_uri()]
-    hover = json.loads(browser.run("document.getElementById('hover-curves_7in').textContent"))
-    assert {series["name"] for series in hover[0]["series"]} == {name.replace("\u202e", "\\u202e") for name in HOSTILE}
+    curves = json.loads(browser.run("document.getElementById('data-curves').textContent"))
+    shown = curves["panels"][0]["views"][0]["series"]
+    assert {series["name"] for series in shown} == {name.replace("\u202e", "\\u202e") for name in HOSTILE}
 
 
 @pytest.mark.slow

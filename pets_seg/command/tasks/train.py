@@ -94,7 +94,8 @@ def run(cfg: DictConfig) -> float:
     while True:
         try:
             with threads_of_begun(path, config["existing"]):
-                dice = train_run(config, device, path, end=lambda where: show_files(path, where) if alone else None)
+                end = partial(show_files, path) if alone else lambda where: None
+                dice = train_run(config, device, path, end, sweep=None if alone else path.parent)
             break
         except HeldError as error:
             # Such a sweeper chooses the next job by the figure of this one; others leave it for the end of the sweep.
@@ -124,11 +125,17 @@ def _settings(cfg: DictConfig) -> dict[str, Any]:
     return config
 
 
-def train_run(config: dict[str, Any], device: torch.device, path: Path, end: Callable[[dict[str, str]], None]) -> float:
+def train_run(
+    config: dict[str, Any],
+    device: torch.device,
+    path: Path,
+    end: Callable[[dict[str, str]], None],
+    sweep: Path | None = None,
+) -> float:
     """Train a run into the folder `path`, unless it is finished there; return its best validation Dice.
 
     `end` is called once its figures are shown, before another process may have the folder, with where the tracker's
-    copy is.
+    copy is. `sweep` is the folder of the sweep of which it is a job; a run by itself renews no page of a sweep.
     """
     folder = RunFolder(path)
     with process_group(device) as world, Interruption(world) as interruption:
@@ -141,7 +148,7 @@ def train_run(config: dict[str, Any], device: torch.device, path: Path, end: Cal
                 finished = _finished(config, device, folder)
                 told_others = True
                 world.broadcast(finished is None)
-                summary, where = finished or _train(config, device, folder, interruption, world)
+                summary, where = finished or _train(config, device, folder, interruption, world, sweep)
                 show_result(summary)
                 end(where)
                 return summary["best_val_dice"]
@@ -192,7 +199,12 @@ def _finished(config: dict[str, Any], device: torch.device, folder: RunFolder) -
 
 
 def _train(
-    config: dict[str, Any], device: torch.device, folder: RunFolder, interruption: Interruption, world: World
+    config: dict[str, Any],
+    device: torch.device,
+    folder: RunFolder,
+    interruption: Interruption,
+    world: World,
+    sweep: Path | None,
 ) -> Result:
     tracker = Tracker()
     try:
@@ -212,7 +224,7 @@ def _train(
         for remark in [*check_start(config, dataset.index), *check_masks(dataset, config["data"], SPLITS)]:
             log.warning(remark)
         tracker, announced = begin(kept, folder.path), Schedule.current is not None and Schedule.current.announced
-        after_epoch = partial(tell_of_epoch, epochs=config["train"]["epochs"], sweep=folder.path.parent)
+        after_epoch = partial(tell_of_epoch, epochs=config["train"]["epochs"], sweep=sweep)
         summary = train(
             config, dataset, folder, device, tracker, interruption.poll, world, after_epoch, announced=announced
         )

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from pets_seg.report.plotting.courses import SECONDS, Course, course_of, known_range
-from pets_seg.report.plotting.curves import PANELS, REFERENCE
+from pets_seg.report.plotting.curves import REFERENCE
 from pets_seg.report.plotting.drawing import series_data
 from pets_seg.report.plotting.looks import OTHER, Look
 from pets_seg.report.study.study import Study
-from pets_seg.report.study.words import Unit, unit_of
+from pets_seg.report.study.words import PANELS, Unit, unit_of
 
 
 def curve_data(study: Study, looks: dict[str, Look], reference: bool = False) -> dict[str, Any]:

@@ -27,10 +27,8 @@ from pets_seg.report.plotting.legend import add_legend, legend_height
 from pets_seg.report.plotting.looks import MUTED, OTHER, Look, chosen
 from pets_seg.report.plotting.widths import SMALL, widest
 from pets_seg.report.study.study import Study
-from pets_seg.report.study.words import Unit, unit_of
+from pets_seg.report.study.words import PANELS, Unit, unit_of
 
-# Dice comes last, because the labels stand at the ends of its lines.
-PANELS = {"train/loss": "training loss", "val/loss": "validation loss", "val/dice": "validation Dice"}
 # The lines of more runs in colour would hide the means and make the page heavy.
 MOST_RUNS = 60
 # More grey lines are embedded as a raster image, which is smaller.

@@ -8,6 +8,9 @@ MOST_NAMES = 8
 # The metrics that a study may be about, as sentences and axes name them.
 NAMES = {"test_dice": "test Dice", "val_dice": "validation Dice", "test_iou": "test IoU"}
 
+# The learning curves that are shown, by column of metrics.csv. Dice comes last: labels stand at the ends of its lines.
+PANELS = {"train/loss": "training loss", "val/loss": "validation loss", "val/dice": "validation Dice"}
+
 
 @dataclass(frozen=True)
 class Unit:
