@@ -18,6 +18,12 @@ from pets_seg.report import live
 from pets_seg.report.live import LiveJob, Progress, curves, expected_end
 
 HOSTILE = "<script>alert(1)</script>"
+# How many lines the states of the jobs take.
+LINES = """[...document.querySelectorAll("#jobs td:nth-child(2)")].map((cell) => {
+  const range = document.createRange();
+  range.selectNodeContents(cell);
+  return range.getClientRects().length;
+})"""
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +128,8 @@ def test_a_browser_renews_it_until_nothing_is_heard_for_five_minutes(browser: Br
     for width in (1280, 390):
         browser.open(page, width=width)
         assert value(browser, "document.documentElement.scrollWidth") <= width
+        # No state is broken into two lines.
+        assert value(browser, LINES) == [1, 1]
     assert value(browser, "document.querySelectorAll('.chart canvas').length") == 3
     assert value(browser, "document.querySelectorAll('.bar button').length") == 3
     value(browser, "document.querySelectorAll('.bar button').forEach((button) => button.click())")
