@@ -23,6 +23,8 @@ class TablesDue:
         self.config = config
         self.folder = Path(config.hydra.sweep.dir)
         self.written, self.duration = time.monotonic(), 0.0
+        # From the folder of the sweep upwards.
+        self.missing = [folder for folder in (self.folder, *self.folder.parents) if not folder.exists()]
 
     def write(self) -> None:
         """Write the tables now."""
@@ -35,6 +37,12 @@ class TablesDue:
             write_tables(read_sweep(self.config)[0], self.folder)
         self.written = time.monotonic()
         self.duration = self.written - started
+
+    def remove_empty(self) -> None:
+        """Remove the folders that the sweep made, as far as they are empty: it ended before its first job."""
+        with suppress(OSError):
+            for folder in self.missing:
+                folder.rmdir()
 
     def write_if_cheap(self) -> None:
         """Write the tables, unless it took so long the last time that more time must pass first."""
@@ -66,3 +74,4 @@ def at_end(written: bool = False) -> None:
         # Nothing may take the place of what ends the sweep.
         with suppress(Exception):
             due.write()
+        due.remove_empty()
