@@ -13,13 +13,15 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
 class Group:
     """A group of the configuration.
 
-    `schema` types the settings that the package itself reads, `limits` arguments of parts by their name. `passed` is
-    how many arguments the package gives to the class or function that an option names by `_target_` (None: an option
-    names none). `counts` is whether the option is part of a run's identity (its name), `several` whether several can be
-    chosen, and `later` whether its part is a function that is called in every step or for every batch.
+    `options` is what several of its options are called. `schema` types the settings that the package itself reads,
+    `limits` arguments of parts by their name. `passed` is how many arguments the package gives to the class or function
+    that an option names by `_target_` (None: an option names none). `counts` is whether the option is part of a run's
+    identity (its name), `several` whether several can be chosen, and `later` whether its part is a function that is
+    called in every step or for every batch.
     """
 
     text: str
+    options: str = "options"
     counts: bool = False
     schema: type | None = None
     passed: int | None = None
@@ -29,13 +31,15 @@ class Group:
 
 
 GROUPS = {
-    "model": Group("the network", counts=True, passed=0),
-    "aug": Group("augmentation of training images and masks, together", counts=True, schema=Aug),
-    "optimizer": Group("how weights are updated", counts=True, passed=1, limits=Optimizer),
-    "scheduler": Group("how the learning rate moves over a run", counts=True, passed=2),
-    "loss": Group("what training minimises", counts=True, passed=2, later=True),
-    "metric": Group("metrics in addition to Dice, IoU and loss: one, or [several]", passed=2, several=True, later=True),
-    "data": Group("where images and masks come from", counts=True, schema=Data, passed=0),
+    "model": Group("the network", "networks", counts=True, passed=0),
+    "aug": Group("augmentation of training images and masks, together", "augmentations", counts=True, schema=Aug),
+    "optimizer": Group("how weights are updated", "optimizers", counts=True, passed=1, limits=Optimizer),
+    "scheduler": Group("how the learning rate moves over a run", "schedules", counts=True, passed=2),
+    "loss": Group("what training minimises", "losses", counts=True, passed=2, later=True),
+    "metric": Group(
+        "metrics in addition to Dice, IoU and loss: one, or [several]", "metrics", passed=2, several=True, later=True
+    ),
+    "data": Group("where images and masks come from", "data sets", counts=True, schema=Data, passed=0),
     "train": Group("epochs, batch size, precision, device", counts=True, schema=Train),
     "tracker": Group("who gets a copy of the figures: W&B, TensorBoard or nobody", passed=2),
     "report": Group("how runs are compared", schema=Report),

@@ -1,26 +1,17 @@
 """Main effects and interactions of a factorial sweep in sentences."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 
+from pets_seg.config.groups import GROUPS
 from pets_seg.report.study.effects import Interaction, MainEffect
 from pets_seg.report.study.factorial import Factorial
 from pets_seg.report.study.study import Study
-from pets_seg.report.study.verdicts import Verdict, has_plan, plan_in_words, significant, verdict
-from pets_seg.report.study.words import count, listed, points
+from pets_seg.report.study.verdicts import Verdict, has_plan, is_clear, plan_in_words, significant, verdict
+from pets_seg.report.study.words import MOST_SENTENCES, count, listed, points
 
-# Beyond that many, levels of a factor, or interactions, are counted.
-MOST_SENTENCES = 6
-# What several options of a group are called in a sentence.
-PLURALS = {
-    "model": "networks",
-    "aug": "augmentations",
-    "optimizer": "optimizers",
-    "scheduler": "schedules",
-    "loss": "losses",
-    "data": "data sets",
-}
 SENTENCES = {
     Verdict.NO_COMMON_SEED: "{ours} and {theirs}: their runs have no seed in common over {all}, so that there is no "
     "average; run the missing seeds.",
@@ -38,6 +29,16 @@ SENTENCES = {
     Verdict.UNDECIDED: "{lead} {ours} cannot be told apart from {theirs} with {seeds}: the interval is "
     "{ends} points{plan}.",
 }
+# What many levels of a factor are, by their verdict; of all others nothing can be said.
+COUNTED = {
+    Verdict.BETTER: "raised test Dice against {base}",
+    Verdict.WORSE: "lowered test Dice against {base}",
+    Verdict.UNCORRECTED: "cannot be told apart from {base}",
+    Verdict.UNDECIDED: "cannot be told apart from {base}",
+    Verdict.ONE_SEED: "had one seed, which does not say how much training varies",
+    Verdict.NO_COMMON_SEED: "had no seed in common with {base}",
+}
+NOTHING = "had scores of which nothing can be said"
 
 
 def effect_sentences(study: Study, most: int = MOST_SENTENCES) -> list[str]:
@@ -51,17 +52,13 @@ def effect_sentences(study: Study, most: int = MOST_SENTENCES) -> list[str]:
     sentences = []
     for _, group in groupby(study.main_effects, key=lambda item: item.factor.key):
         items = list(group)
-        clear = sorted(filter(_is_clear, items), key=lambda item: -abs(item.estimate.difference))
+        clear = sorted(filter(is_clear, items), key=lambda item: -abs(item.estimate.difference))
         others = [item for item in items if item not in clear]
         told = [*clear, *others] if len(items) <= most else clear[:most]
         sentences += [_sentence(design, item) + _differing(study, item) for item in told]
         if len(told) < len(items):
             sentences.append(_counted(design, clear[most:], others, "other " if told else ""))
     return sentences
-
-
-def _is_clear(item: MainEffect) -> bool:
-    return verdict(item) in (Verdict.BETTER, Verdict.WORSE)
 
 
 def _sentence(design: Factorial, item: MainEffect) -> str:
@@ -102,7 +99,8 @@ def _all(design: Factorial, item: MainEffect) -> str:
     others = [factor.key for factor in design.factors if factor is not item.factor]
     kind = f"combinations of {listed(others, 'and')}"
     if len(others) == 1:
-        kind = PLURALS.get(others[0], f"values of {others[0]}")
+        group = GROUPS.get(others[0])
+        kind = group.options if group else f"values of {others[0]}"
     return f"the {len(item.pairs) + len(item.left_out)} {kind}"
 
 
@@ -115,18 +113,16 @@ def _differing(study: Study, item: MainEffect) -> str:
 
 
 def _counted(design: Factorial, clear: Sequence[MainEffect], others: Sequence[MainEffect], other: str) -> str:
-    """Return how many levels of a factor are better, worse or neither, of those without a sentence of their own."""
+    """Return how many levels of a factor have which verdict, of those without a sentence of their own."""
     first = [*clear, *others][0]
-    levels, base = (
-        f"{other}{len(clear) + len(others)} levels of {first.factor.key}",
-        design.level(first.factor, first.factor.base),
-    )
+    base = design.level(first.factor, first.factor.base)
+    levels = f"{other}{len(clear) + len(others)} levels of {first.factor.key}"
+    verdicts = Counter(COUNTED.get(verdict(item), NOTHING) for item in [*clear, *others])
     lead = f"Averaged over {_all(design, first)},"
-    if not clear:
+    if [*verdicts] == [COUNTED[Verdict.UNDECIDED]]:
         return f"{lead} none of the {levels} can be told apart from {base}."
-    raised = sum(item.estimate.difference > 0 for item in clear)
-    rest = f"; {len(others)} cannot be told apart from it" if others else ""
-    return f"{lead} of the {levels} {raised} raise and {len(clear) - raised} lower test Dice against {base}{rest}."
+    parts = [f"{number} {words.format(base=base)}" for words, number in verdicts.items()]
+    return f"{lead} of the {levels} {listed(parts, 'and')}."
 
 
 def interaction_sentences(study: Study, most: int = MOST_SENTENCES) -> list[str]:
@@ -147,19 +143,20 @@ def _interaction(item: Interaction) -> str:
     estimate = item.estimate
     subject = f"The effect of {item.factor}={item.level} on test Dice"
     pair = f"{item.other}={item.other_level} and {item.other}={item.other_base}"
-    more = "greater" if estimate.difference > 0 else "less"
-    by = f"{points(abs(estimate.difference))} points {more} with {item.other_level}"
+    there, here = (points(effect, sign=True) for effect in item.effects[::-1])
+    both = f"{there} points with {item.other_base} and {here} with {item.other_level}"
     seeds = count(estimate.seeds, "seed")
-    if math.isnan(estimate.p):
-        return f"{subject}: whether it differs between {pair} cannot be said from {seeds}."
-    interval = f"95 % CI {points(estimate.low)} to {points(estimate.high)}, {seeds}"
     if estimate.seeds == 1:
         return (
-            f"{subject}: with one seed it is {by} than with {item.other_base} ({interval}, over images alone); "
-            "this leaves out how much training varies, so that it does not say whether the effect differs."
+            f"{subject} is {both} with one seed; this leaves out how much training varies, so that it does not say "
+            "whether the effect differs."
         )
+    if math.isnan(estimate.p):
+        return f"{subject}: whether it differs between {pair} cannot be said from {seeds}."
+    ends = f"{points(estimate.low)} to {points(estimate.high)}, {seeds}"
+    between = f"a difference of {points(estimate.difference, sign=True)} (95 % CI {ends})"
     if significant(estimate, item.p_holm):
-        return f"{subject} differs between {pair}: it is {by} ({interval})."
+        return f"{subject} differs between {pair}: it is {both}, {between}."
     if significant(estimate, estimate.p):
-        return f"{subject} is {by} ({interval}) if it is looked at alone, but not once all pairs are counted."
-    return f"{subject}: whether it differs between {pair} cannot be told ({interval})."
+        return f"{subject} is {both}, {between}, if it is looked at alone, but not once all pairs are counted."
+    return f"{subject}: whether it differs between {pair} cannot be told. It is {both}, {between}."

@@ -11,10 +11,10 @@ from pets_seg.report.tables import Table
 NOTE = (
     "Means and differences are averaged over the combinations of the other factors, over seeds and over test images. "
     "Difference: from the base level of the factor, paired over combinations, seeds and test images, in points "
-    "(hundredths of Dice). p: corrected by Holm's method for all rows."
+    "(hundredths of Dice). p: corrected by Holm's method for the number of rows."
 )
 INCOMPLETE = (
-    " Where runs are missing a row leaves combinations out: its mean is over others than that of the base level."
+    " Where runs are missing, a row leaves combinations out; its mean is then over fewer of them than the base level's."
 )
 ONE_SEED = " With one seed there is no interval and no p."
 

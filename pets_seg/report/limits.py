@@ -3,6 +3,7 @@
 from pets_seg.evaluation.mask_contents import IN_SUMMARY, images_left_out, recorded, without_pet
 from pets_seg.report.data_remarks import data_remarks
 from pets_seg.report.provenance import provenance_remarks
+from pets_seg.report.study.factorial import joined
 from pets_seg.report.study.groups import simplicity, written
 from pets_seg.report.study.starts import KEY as START
 from pets_seg.report.study.study import Study
@@ -10,7 +11,7 @@ from pets_seg.report.study.words import listed
 from pets_seg.report.truths import other_truths
 
 # What of status.json says whether two runs should be equally fast.
-MACHINE = ("device", "threads", "processes", "instructions")
+MACHINE = ("host", "device", "threads", "processes", "instructions")
 VARIED = 0.1
 
 
@@ -52,12 +53,14 @@ def remarks(study: Study) -> list[str]:
 def _without_effects(study: Study) -> list[str]:
     """Return why a sweep over several keys has no main effects, or no interactions."""
     if study.factorial is None:
+        if len(joined(study.groups)) == 1:
+            return [f"{listed(study.keys, 'and')} change together, so that their effects cannot be told apart."]
         return [
             f"The groups differ in {listed(study.keys, 'and')}, but have too few of the combinations of these for main "
             "effects: each group is compared as a whole."
         ]
     if len(study.factorial.factors) > 2:
-        return [f"There are {len(study.factorial.factors)} factors; interactions are sought between two only."]
+        return [f"With {len(study.factorial.factors)} factors no interactions are sought."]
     return []
 
 
@@ -76,7 +79,7 @@ def _throughput(study: Study) -> list[str]:
         return []
     return [
         f"Throughput varied by more than a tenth between the runs of {listed([*varied.values()], 'and')}: the machine "
-        "was shared, so times are not comparable."
+        "was probably busy with other work, so that times are not comparable."
     ]
 
 

@@ -17,8 +17,9 @@ METHOD = (
     "Groups are the runs that differ in nothing but the seed. Differences are paired over seeds and test images; the "
     "interval is the wider of two t intervals, over seeds alone and over seeds and images (Obuchowski and Rockette "
     "1995, degrees of freedom by Satterthwaite), p belongs to it, and Holm's correction is over the groups of a "
-    "metric, over all main effects, or over all interactions. With one seed the interval is over images alone. How "
-    "many seeds would be needed is a rough figure: it rests on how much these few differ."
+    "metric, over all main effects, or over all interactions. With one seed there is no p, and only the difference of "
+    "a group has an interval, over images alone. How many seeds would be needed is a rough figure: it rests on how "
+    "much these few differ."
 )
 
 

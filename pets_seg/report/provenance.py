@@ -11,8 +11,10 @@ from pets_seg.report.study.words import count, listed
 from pets_seg.run_folder.config_file import load_plain
 from pets_seg.run_folder.names import HYDRA, MULTIRUN
 
-ROUNDING = "figures of one command differ by rounding"
+ROUNDING = "the same command gives figures there that differ by rounding"
 CODE = "a difference between groups may be one between programs"
+# This package has a commit, and what uploads figures changes none.
+NO_LIBRARIES = {"pets_seg", "wandb"}
 # Longer names come from damaged files.
 LONGEST = 100
 
@@ -21,10 +23,7 @@ def provenance_remarks(study: Study) -> list[str]:
     """Return a sentence for each thing in which finished runs were made differently, with the groups that mix it."""
     sentences = [
         _differ(study, "The runs were trained by different code", commit_of, CODE),
-        *(
-            _differ(study, f"The runs had different versions of {name}", _version_of(name), CODE)
-            for name in sorted({name for run in study.runs for name in _versions(run)} - {"pets_seg"})
-        ),
+        _differ(study, "The runs had different versions of libraries", _libraries_of(study), CODE),
         _differ(study, "The runs were trained on different devices", _device_of, ROUNDING),
         _differ(study, "The processors had different instructions", _instructions_of, ROUNDING),
         _differ(study, "The runs had different numbers of threads", _threads_of, ROUNDING),
@@ -57,8 +56,16 @@ def _versions(run: Run) -> dict[str, Any]:
     return versions if isinstance(versions, dict) else {}
 
 
-def _version_of(name: str) -> Callable[[Run], str | None]:
-    return lambda run: str(_versions(run)[name]) if name in _versions(run) else None
+def _libraries_of(study: Study) -> Callable[[Run], str | None]:
+    """Return what tells the versions of a run, of the libraries in which finished runs differ."""
+    known = [_versions(run) for run in study.runs if run.finished]
+    names = sorted({name for versions in known for name in versions} - NO_LIBRARIES)
+    names = [name for name in names if len({str(versions[name]) for versions in known if name in versions}) > 1]
+
+    def told(run: Run) -> str | None:
+        return ", ".join(f"{name} {_versions(run)[name]}" for name in names if name in _versions(run)) or None
+
+    return told
 
 
 def _device_of(run: Run) -> str | None:

@@ -9,11 +9,17 @@ from pets_seg.report.sequential.words import decision_sentences
 from pets_seg.report.study.compare import Difference
 from pets_seg.report.study.statistics import MOST_SEEDS
 from pets_seg.report.study.study import Study
-from pets_seg.report.study.verdicts import Verdict, compared, constants_in_words, has_plan, plan_in_words, verdict
-from pets_seg.report.study.words import count, listed, points
+from pets_seg.report.study.verdicts import (
+    Verdict,
+    compared,
+    constants_in_words,
+    has_plan,
+    is_clear,
+    plan_in_words,
+    verdict,
+)
+from pets_seg.report.study.words import MOST_SENTENCES, count, listed, points
 
-# Beyond that many, groups share a sentence or are counted.
-MOST_SENTENCES = 6
 SENTENCES = {
     Verdict.NO_COMMON_SEED: "{ours} and {theirs} have no seed in common: run the missing seeds to compare them.",
     Verdict.NOT_FINITE: "{ours}: nothing can be said of its difference from {theirs}, because {why}.",
@@ -46,7 +52,7 @@ def answer(study: Study) -> list[str]:
     if reason := no_comparison(study):
         return [*limits, reason]
     differences = compared(study)
-    clear = [item for item in differences if verdict(item) in (Verdict.BETTER, Verdict.WORSE)]
+    clear = [item for item in differences if is_clear(item)]
     others = [item for item in differences if item not in clear]
     sentences = limits + effect_sentences(study) + interaction_sentences(study) + _best_and_worst(clear)
     against = study.baseline.short if study.baseline else "the baseline"

@@ -9,7 +9,7 @@ import pandas as pd
 from pets_seg.errors import escaped
 from pets_seg.machine.files import write_text
 from pets_seg.report.effects_file import write_effects
-from pets_seg.report.study.compare import Difference, extra_metrics
+from pets_seg.report.study.compare import extra_metrics
 from pets_seg.report.study.groups import Group, differing_settings
 from pets_seg.report.study.study import MARKS, Reached, Study, plus_minus, reached, spread
 from pets_seg.report.study.words import UNITS, p_value, points, unit_of
@@ -73,7 +73,7 @@ def comparison_frame(study: Study) -> pd.DataFrame:
     for item in study.differences:
         estimate = item.estimate
         means = item.mean, item.baseline_mean
-        paired = estimate.difference, estimate.low, estimate.high, *_p_values(item)
+        paired = estimate.difference, estimate.low, estimate.high, estimate.p, item.p_holm
         counts = estimate.seeds, estimate.images
         rows.append((item.group.name, item.baseline.name, item.metric, *means, *paired, *counts))
     return pd.DataFrame(rows, columns=COMPARISON)
@@ -104,7 +104,7 @@ def main_table(study: Study) -> Table:
     for group in study.finished:
         dice, item = spread(group, study.metric), study.difference(group, study.metric)
         interval = "" if math.isnan(dice.low) else f"{dice.low:.4f} to {dice.high:.4f}"
-        p_values = [*map(p_value, _p_values(item))] if item else ["", ""]
+        p_values = [p_value(item.estimate.p), p_value(item.p_holm)] if item else ["", ""]
         row = [group.name, str(len(group.finished)), plus_minus(dice), *([interval] * len(alone))]
         row += [difference(study, group), *p_values[: len(p_names)]]
         rows.append(row + [plus_minus(spread(group, key)) for key in names])
@@ -178,11 +178,6 @@ def difference(study: Study, group: Group) -> str:
     over = " over images" if estimate.seeds == 1 else ""
     ends = "" if math.isnan(estimate.low) else f" ({points(estimate.low)} to {points(estimate.high)}{over})"
     return points(estimate.difference, sign=True) + ends
-
-
-def _p_values(item: Difference) -> tuple[float, float]:
-    """Return p and Holm's p; NaN with one seed, which says nothing of how much training varies."""
-    return (item.estimate.p, item.p_holm) if item.estimate.seeds > 1 else (math.nan, math.nan)
 
 
 def epochs_cell(mark: Reached) -> str:

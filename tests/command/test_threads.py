@@ -74,12 +74,12 @@ def test_groups_that_mix_numbers_of_threads_are_told(oxford: Path, tmp_path: Pat
     threads(runs[0], threads=1)
     assert told() == [
         "The runs had different numbers of threads (3 runs with 2 threads and one run with one thread; aug=hflip mixes "
-        "them): figures of one command differ by rounding."
+        "them): the same command gives figures there that differ by rounding."
     ]
     threads(runs[1], threads=1)
     assert told() == [
-        "The runs had different numbers of threads (2 runs with one thread and 2 runs with 2 threads): figures of one "
-        "command differ by rounding."
+        "The runs had different numbers of threads (2 runs with one thread and 2 runs with 2 threads): the same "
+        "command gives figures there that differ by rounding."
     ]
     for run in runs[:2]:
         threads(run, device="cuda (H100)")

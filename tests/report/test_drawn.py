@@ -1,5 +1,6 @@
 """What is drawn is what the runs say: the artists of the figures, read back."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -164,7 +165,7 @@ def test_one_seed_is_no_proof_and_a_wide_name_leaves_room(tmp_path: Path) -> Non
     write_sweep(tmp_path / "runs", {"none": {}, "W" * 90: {"effect": 0.1}}, seeds=1, epochs=2)
     study = read_study([tmp_path / "runs"])
     drawing = draw_differences(study, find_looks(study))
-    assert study.differences[0].p_holm < 0.001
+    assert math.isnan(study.differences[0].p_holm)
     assert "bold" not in drawing.caption
     assert not [text for text in drawing.figure.findobj(mpl.text.Text) if text.get_fontweight() == "bold"]
     assert drawing.hover[0].marks[0][3][-1] == "one seed, 148 images"

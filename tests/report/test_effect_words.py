@@ -127,12 +127,18 @@ def test_of_many_levels_those_without_a_sentence_are_counted(tmp_path: Path) -> 
     levels = [text for text in effect_sentences(study, 2) if "networks" in text]
     assert [text.split(",")[1].split()[0] for text in levels[:2]] == ["a3", "a1"]
     assert levels[2] == (
-        "Averaged over the 2 networks, of the other 7 levels of aug 2 raise and 0 lower test Dice against none; 5 "
-        "cannot be told apart from it."
+        "Averaged over the 2 networks, of the other 7 levels of aug 2 raised test Dice against none and 5 cannot be "
+        "told apart from none."
     )
     write(tmp_path / "t", factors, lambda *_: -0.1, seeds=2, seed_deviation=0.02)
     same = effect_sentences(read_study([tmp_path / "t"], BASE))
     assert same[1:] == ["Averaged over the 2 networks, none of the 9 levels of aug can be told apart from none."]
+    write(tmp_path / "u", factors, lambda _, aug: gains.get(aug, 0) - 0.1, seeds=1)
+    alone = effect_sentences(read_study([tmp_path / "u"], BASE))
+    assert alone[1:] == [
+        "Averaged over the 2 networks, of the 9 levels of aug 9 had one seed, which does not say how much training "
+        "varies."
+    ]
 
 
 def test_networks_that_predict_one_class_have_no_main_effect(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_runs_on_processors_with_different_instructions_are_told(runs: list[Path
     study = read_study([runs[0].parent])
     assert remarks(study) == [
         "The processors had different instructions (3 runs with AVX512, AMX_BF16 and one run with AVX2; aug=none mixes "
-        "them): figures of one command differ by rounding."
+        "them): the same command gives figures there that differ by rounding."
     ]
     assert dict(origin(study, []))["Device"] == "cpu (AVX2), 2 threads; cpu (AVX512, AMX_BF16), 2 threads"
     # The processor beside a GPU computes nothing.
@@ -126,7 +126,9 @@ def test_groups_of_different_code_are_told_with_what_mixes_it(runs: list[Path]) 
         f"one run with commit {'b' * 10} with changes; {one} and {other} mix them): a difference between groups may be "
         "one between programs."
     )
-    assert torch.startswith("The runs had different versions of torch (3 runs with 2.13.0 and one run with 2.14.1; ")
+    assert torch.startswith(
+        "The runs had different versions of libraries (3 runs with torch 2.13.0 and one run with torch 2.14.1; "
+    )
     assert torch.count(" mixes them") == 1
 
 
@@ -155,7 +157,7 @@ def test_runs_of_a_group_that_were_not_equally_fast_are_named(runs: list[Path]) 
         table.to_csv(run / "metrics.csv", index=False)
     assert remarks(read_study([runs[0].parent])) == [
         "Throughput varied by more than a tenth between the runs of aug=elastic (200 to 240 images/s): the machine was "
-        "shared, so times are not comparable."
+        "probably busy with other work, so that times are not comparable."
     ]
     # Of runs with other threads nothing else is expected.
     status = json.loads((runs[3] / "status.json").read_text()) | {"threads": 4}

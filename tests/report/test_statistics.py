@@ -40,8 +40,10 @@ def test_one_seed_is_a_t_test_over_images() -> None:
     values = differences(1, 148, "as in the quickstart", effect=0.01)
     expected = stats.ttest_1samp(values[0], 0)
     found = estimate(values)
-    assert found.p == pytest.approx(expected.pvalue)
-    assert found.high == pytest.approx(expected.confidence_interval(0.95).high)
+    interval = expected.confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+    # How much training varies is not known.
+    assert math.isnan(found.p)
 
 
 def test_one_value_has_no_interval() -> None:
@@ -70,7 +72,7 @@ def test_what_does_not_vary_is_not_known_and_not_claimed(values: np.ndarray) -> 
     assert all(math.isnan(value) for value in (found.low, found.high, found.p))
 
 
-@given(st.integers(1, 6), st.integers(2, 40), st.sampled_from(list(SIZES)), st.floats(-0.05, 0.05), st.integers(0, 999))
+@given(st.integers(2, 6), st.integers(2, 40), st.sampled_from(list(SIZES)), st.floats(-0.05, 0.05), st.integers(0, 999))
 def test_the_interval_excludes_zero_just_when_p_is_below_its_level(
     seeds: int, images: int, size: str, effect: float, seed: int
 ) -> None:

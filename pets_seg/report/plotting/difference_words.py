@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pets_seg.errors import escaped
 from pets_seg.report.study.compare import Difference
 from pets_seg.report.study.study import Study
-from pets_seg.report.study.verdicts import Verdict, verdict
+from pets_seg.report.study.verdicts import is_clear
 
 POINTS = 100
 MINUS = "\N{MINUS SIGN}"
@@ -52,14 +52,9 @@ def text_of(item: Difference) -> str:
     return f"{text} ({signed(POINTS * item.estimate.low)} to {signed(POINTS * item.estimate.high)})"
 
 
-def is_clear(item: Difference) -> bool:
-    """Return whether it is told which of the two is better."""
-    return verdict(item) in (Verdict.BETTER, Verdict.WORSE)
-
-
 def p_of(item: Difference) -> str:
     """Return the p-value of a difference after a comma, if it has one."""
-    if not math.isfinite(item.p_holm) or item.estimate.seeds < 2:
+    if not math.isfinite(item.p_holm):
         return ""
     # A look's p counts all groups by itself.
     how = "" if item.p_holm == item.estimate.p else " (Holm)"

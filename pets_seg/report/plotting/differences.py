@@ -6,9 +6,8 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from pets_seg.report.plotting.difference_words import POINTS, caption_of, is_clear, p_of, points_of, signed, text_of
+from pets_seg.report.plotting.difference_words import POINTS, caption_of, p_of, points_of, text_of
 from pets_seg.report.plotting.drawing import (
     EDGE,
     WIDTH,
@@ -16,14 +15,15 @@ from pets_seg.report.plotting.drawing import (
     Mark,
     Points,
     add_axes,
-    add_text,
     size_inches,
     write_beside,
 )
+from pets_seg.report.plotting.forest import fit, name_sides, prepare
 from pets_seg.report.plotting.looks import INK, MUTED, OTHER, Look
 from pets_seg.report.plotting.widths import LABEL, SMALL, widest
 from pets_seg.report.study.compare import Difference
 from pets_seg.report.study.study import Study
+from pets_seg.report.study.verdicts import is_clear
 from pets_seg.report.study.words import NAMES, count
 
 # Only so many of the best and of the worst groups of a large sweep have a row.
@@ -72,7 +72,7 @@ def _draw_wide(study: Study, rows: Rows, looks: dict[str, Look], width: float) -
     for row, item in enumerate(rows):
         if isinstance(item, Difference):
             write_beside(axes, row, text_of(item), 0.08, fontweight=_weight(item))
-    _name_sides(figure, axes)
+    name_sides(figure, axes)
     return figure, hover
 
 
@@ -91,7 +91,7 @@ def _draw_narrow(study: Study, rows: Rows, looks: dict[str, Look], width: float)
         else:
             _write_above(axes, row, looks[item.group.name].label)
             _write_above(axes, row, text_of(item), right=True, size=SMALL, fontweight=_weight(item))
-    _name_sides(figure, axes)
+    name_sides(figure, axes)
     left = 0.2 + _label_width(rows, looks)
     wide = (width - EDGE - left) / max(1, len(beside)) - GAP
     for index, metric in enumerate(beside):
@@ -139,13 +139,6 @@ def _make_room(axes: Axes, inches: float) -> None:
     axes.set_xlim(low, max(high, share * -low / (1 - share)))
 
 
-def _name_sides(figure: Figure, axes: Axes) -> None:
-    """Write on which side of zero a group is better, beneath the ticks."""
-    x, y = axes.transData.transform((0, axes.get_ylim()[0])) / figure.dpi
-    for text, ha, gap in (("← worse", "right", -3), ("better →", "left", 3)):
-        add_text(figure, x + gap / 72, y - 24 / 72, text, SMALL, color=MUTED, ha=ha)
-
-
 def _is_known(study: Study, metric: str) -> bool:
     return any(item.metric == metric and math.isfinite(points_of(item)) for item in study.differences)
 
@@ -171,11 +164,7 @@ def _rows(study: Study, every: Sequence[Difference], looks: dict[str, Look]) -> 
 
 def _draw_panel(axes: Axes, study: Study, rows: Rows, metric: str, looks: dict[str, Look]) -> Points:
     main = metric == study.metric
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
-    axes.grid(axis="y", visible=False)
-    axes.axvline(0, color=INK, linewidth=0.8, zorder=1.5)
+    prepare(axes, len(rows))
     marks = []
     for row, item in enumerate(rows):
         difference = None if isinstance(item, str) else study.difference(item.group, metric)
@@ -184,11 +173,7 @@ def _draw_panel(axes: Axes, study: Study, rows: Rows, metric: str, looks: dict[s
             marks.append(_draw(axes, row, difference, look.colour if look.strong else OTHER, main))
     title = f"difference in {NAMES[metric]}, points" if main else NAMES[metric]
     axes.set_title(title, fontsize=8 if main else SMALL, color=INK if main else MUTED)
-    low, high = min(axes.dataLim.x0, 0.0), max(axes.dataLim.x1, 0.0)
-    pad = 0.08 * (high - low) or 1.0
-    axes.set_xlim(low - pad, high + pad)
-    axes.xaxis.set_major_locator(MaxNLocator(7 if main else 3, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: signed(value, "g")))
+    fit(axes, 7 if main else 3)
     return Points(axes, marks)
 
 

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pets_seg.errors import escaped
 from pets_seg.report.plotting.drawing import WIDTH, Drawing, Mark, Points, add_axes, add_text
 from pets_seg.report.plotting.widths import LABEL, SMALL, shortened, text_width, widest
-from pets_seg.report.study.groups import written
+from pets_seg.report.study.groups import Group, written
 from pets_seg.report.study.study import Study, plus_minus, spread
 from pets_seg.report.study.words import NAMES, count
 
@@ -59,27 +60,40 @@ def draw_factors(study: Study, width: float = WIDTH) -> Drawing | None:
     bar = figure.colorbar(picture, cax=add_axes(figure, left + wide + 0.12, 0.12, 0.1, tall))
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=6, length=2)
-    marks = []
-    for (row, column), group in sorted(cells.items(), key=lambda cell: cell[0]):
-        dice = spread(group, study.metric)
-        x, y = column + 0.5, row + 0.5
-        marks.append(Mark(x, y, "", [group.name, plus_minus(dice), count(len(dice.values), "seed")]))
-        text = plus_minus(dice).replace(" ", "\n", 1)
-        if widest(text.splitlines()) < cell - 0.07:
-            colour = DARK if dice.mean > np.mean(picture.get_clim()) else BRIGHT
-            axes.text(x, y, text, color=colour, fontsize=SMALL, ha="center", va="center")
+    marks = _write(axes, study, cells, cell, float(np.mean(picture.get_clim())))
     first, second, metric = escaped(first), escaped(second), NAMES[study.metric]
     room = (width - 0.12 - text_width(f"{metric} by  (rows) and ", 8)) / 2
     title = f"{metric} by {shortened(first, room, 8)} (rows) and {shortened(second, room, 8)}"
     add_text(figure, 0.06, height - 0.08, title, 8, va="top")
-    caption = f"Mean {metric} ± standard deviation over seeds, by {first} (rows) and {second} (columns)."
+    several = any(len(spread(group, study.metric).values) > 1 for group in cells.values())
+    mean = (
+        f"Mean {metric} ± standard deviation over seeds" if several else f"{metric[0].upper()}{metric[1:]} of one seed"
+    )
+    caption = f"{mean}, by {first} (rows) and {second} (columns)."
     if step > 1:
         caption += f" One column in {step} is labelled."
     if len(cells) < values.size:
         caption += " A blank cell has no finished run."
     figures = "; ".join(f"{group.name} {spread(group, study.metric).mean:.4f}" for group in [*cells.values()][:40])
     alt = f"{caption} {figures}"
-    return Drawing("factors", "The two factors together", caption, alt, figure, [Points(axes, marks)])
+    return Drawing("factors", "Every combination of the two factors", caption, alt, figure, [Points(axes, marks)])
+
+
+def _write(axes: Axes, study: Study, cells: dict[tuple[int, int], Group], room: float, middle: float) -> list[Mark]:
+    """Write figures into the cells that have `room` for them, in inches; return what explains all cells.
+
+    Above the `middle` of the means the colours are bright.
+    """
+    marks = []
+    for (row, column), group in sorted(cells.items(), key=lambda cell: cell[0]):
+        dice = spread(group, study.metric)
+        x, y = column + 0.5, row + 0.5
+        marks.append(Mark(x, y, "", [group.name, plus_minus(dice), count(len(dice.values), "seed")]))
+        text = plus_minus(dice).replace(" ", "\n", 1)
+        if widest(text.splitlines()) < room - 0.07:
+            colour = DARK if dice.mean > middle else BRIGHT
+            axes.text(x, y, text, color=colour, fontsize=SMALL, ha="center", va="center")
+    return marks
 
 
 def labels_of(levels: Sequence[str]) -> list[str]:

@@ -14,6 +14,7 @@ from pets_seg.report.plotting.drawing import WIDTH, Drawing, Mark, Points, add_a
 from pets_seg.report.plotting.factors import fitted, labels_of
 from pets_seg.report.plotting.looks import COLOURS, INK, MUTED, Look
 from pets_seg.report.plotting.widths import LABEL, SMALL, shortened, widest
+from pets_seg.report.study.factorial import Factor
 from pets_seg.report.study.groups import Group
 from pets_seg.report.study.study import Study, plus_minus, spread
 from pets_seg.report.study.words import NAMES, count
@@ -35,30 +36,18 @@ def draw_interaction(study: Study, width: float = WIDTH) -> Drawing | None:
     design = study.factorial
     if design is None or len(design.factors) != 2:
         return None
-    keys = [factor.key for factor in design.factors]
-    own, other = sorted((0, 1), key=lambda index: (-len(design.factors[index].levels), keys[index] == "model"))
+    own, other = design.across, 1 - design.across
     across, beside = design.factors[own], design.factors[other]
     if len(beside.levels) > len(COLOURS) + 1 or len(across.levels) > MOST_LEVELS:
         return None
-    looks = [Look(*look) for look in zip(labels_of(beside.levels), (INK, *COLOURS), strict=False)]
-    heading, labels = shortened(escaped(beside.key), 1.1, SMALL), labels_of(across.levels)
-    right = 0.35 + widest([heading, *(look.label for look in looks)])
-    # Half a step to the left of the first level, less to the right of the last, where lines go on to their labels.
-    steps = len(labels) - 0.25
-    step = min(STEP, (width - LEFT - right) / steps)
-    one_in, rotation, below = fitted(labels, step)
-    figure = Figure((width, ABOVE + TALL + BELOW + below))
-    axes = add_axes(figure, LEFT, BELOW + below, step * steps, TALL)
-    axes.set_xlim(-0.5, steps - 0.5)
-    ha = "right" if rotation else "center"
-    axes.set_xticks(range(0, len(labels), one_in), labels[::one_in], rotation=rotation, ha=ha, rotation_mode="anchor")
-    axes.tick_params(axis="x", labelsize=LABEL, length=0, pad=4)
-    axes.grid(axis="x", visible=False)
-    axes.set_xlabel(shortened(escaped(across.key), step * steps, LABEL))
-    axes.set_title(NAMES[study.metric])
     groups = [group for group in design.cells.values() if math.isfinite(spread(group, study.metric).mean)]
     if not groups:
         return None
+    looks = [Look(*look) for look in zip(labels_of(beside.levels), (INK, *COLOURS), strict=False)]
+    heading = shortened(escaped(beside.key), 1.1, SMALL)
+    right = 0.35 + widest([heading, *(look.label for look in looks)])
+    figure, axes, one_in = _axes(across, width, right)
+    axes.set_title(NAMES[study.metric])
     cut = _limit(axes, study, groups)
     marks, ends = [], []
     for row, look in enumerate(looks):
@@ -77,7 +66,28 @@ def draw_interaction(study: Study, width: float = WIDTH) -> Drawing | None:
         caption += " Where a line has a gap there is no finished run."
     values = "; ".join(f"{group.name} {spread(group, study.metric).mean:.4f}" for group in groups[:40])
     alt = f"{caption} {values}"
-    return Drawing("interaction", "How the two factors act together", caption, alt, figure, [Points(axes, marks)])
+    return Drawing("interaction", "Interaction of the two factors", caption, alt, figure, [Points(axes, marks)])
+
+
+def _axes(across: Factor, width: float, right: float) -> tuple[Figure, Axes, int]:
+    """Return axes with the levels of a factor, and how many levels there are to a label; `right` is left beside them.
+
+    `width` and `right` are in inches.
+    """
+    labels = labels_of(across.levels)
+    # Half a step to the left of the first level, less to the right of the last, where lines go on to their labels.
+    steps = len(labels) - 0.25
+    step = min(STEP, (width - LEFT - right) / steps)
+    one_in, rotation, below = fitted(labels, step)
+    figure = Figure((width, ABOVE + TALL + BELOW + below))
+    axes = add_axes(figure, LEFT, BELOW + below, step * steps, TALL)
+    axes.set_xlim(-0.5, steps - 0.5)
+    ha = "right" if rotation else "center"
+    axes.set_xticks(range(0, len(labels), one_in), labels[::one_in], rotation=rotation, ha=ha, rotation_mode="anchor")
+    axes.tick_params(axis="x", labelsize=LABEL, length=0, pad=4)
+    axes.grid(axis="x", visible=False)
+    axes.set_xlabel(shortened(escaped(across.key), step * steps, LABEL))
+    return figure, axes, one_in
 
 
 def _limit(axes: Axes, study: Study, groups: Sequence[Group]) -> bool:

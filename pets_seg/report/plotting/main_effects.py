@@ -1,20 +1,22 @@
 """The main effects of a sweep over three factors or more, factor by factor."""
 
 import math
+from collections.abc import Sequence
 from itertools import groupby
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from pets_seg.errors import escaped
-from pets_seg.report.plotting.differences import POINTS, signed
-from pets_seg.report.plotting.drawing import WIDTH, Drawing, Mark, Points, add_axes, add_text, write_beside
+from pets_seg.report.plotting.difference_words import POINTS, signed
+from pets_seg.report.plotting.drawing import WIDTH, Drawing, Mark, Points, add_axes, write_beside
 from pets_seg.report.plotting.factors import labels_of
-from pets_seg.report.plotting.looks import COLOURS, INK, MUTED
+from pets_seg.report.plotting.forest import fit, name_sides, prepare
+from pets_seg.report.plotting.looks import COLOURS, MUTED
 from pets_seg.report.plotting.widths import LABEL, LONGEST, SMALL, shortened, widest
 from pets_seg.report.study.effects import MainEffect
 from pets_seg.report.study.study import Study
-from pets_seg.report.study.verdicts import Verdict, verdict
+from pets_seg.report.study.verdicts import is_clear
 from pets_seg.report.study.words import NAMES, count
 
 MOST_ROWS = 40
@@ -30,13 +32,7 @@ def draw_main_effects(study: Study, width: float = WIDTH) -> Drawing | None:
     effects = [item for item in study.main_effects if math.isfinite(item.estimate.difference)]
     if study.factorial is None or len(study.factorial.factors) < 3 or not effects:
         return None
-    rows: list[tuple[str, MainEffect | None]] = []
-    for factor, group in groupby(effects, key=lambda item: item.factor):
-        items = list(group)
-        labels = labels_of([item.level for item in items])
-        rows.append((shortened(f"{escaped(factor.key)}, against {factor.base}", LONGEST, SMALL), None))
-        rows += zip(labels, items, strict=True)
-    if len(rows) > MOST_ROWS:
+    if len(rows := _rows(effects)) > MOST_ROWS:
         return None
     left = 0.2 + max(widest((text for text, _ in rows), LABEL), 0.3)
     texts = [_text(item) if item else "" for _, item in rows]
@@ -46,37 +42,42 @@ def draw_main_effects(study: Study, width: float = WIDTH) -> Drawing | None:
     # Bold text is wider.
     main = width - left - 1.12 * widest(texts) - 0.2
     axes = add_axes(figure, left, BELOW, main, len(rows) * ROW)
-    axes.set(ylim=(len(rows) - 0.5, -0.5), yticks=[])
-    axes.spines["left"].set_visible(False)
-    axes.grid(axis="y", visible=False)
-    axes.axvline(0, color=INK, linewidth=0.8, zorder=1.5)
+    prepare(axes, len(rows))
     marks = []
     colours = {factor.key: COLOURS[index % len(COLOURS)] for index, factor in enumerate(study.factorial.factors)}
     for row, ((label, item), text) in enumerate(zip(rows, texts, strict=True)):
         if item is None:
             write_beside(axes, row, label, -0.08, color=MUTED)
             continue
-        clear, colour = verdict(item) in (Verdict.BETTER, Verdict.WORSE), colours[item.factor.key]
-        ends = [POINTS * item.estimate.low, POINTS * item.estimate.high]
-        axes.plot(ends, [row, row], color=colour, linewidth=2.0, solid_capstyle="butt")
-        axes.plot(POINTS * item.estimate.difference, row, "o", color=colour, markersize=5.5)
         write_beside(axes, row, label, -0.08, LABEL)
-        write_beside(axes, row, text, 0.08, fontweight="bold" if clear else "normal")
-        over = f"averaged over {count(len(item.pairs), 'combination')}, {count(item.estimate.seeds, 'seed')}"
-        lines = [f"{item.factor.key}={item.level} against {item.factor.base}", f"{_text(item)} points", over]
-        marks.append(Mark(POINTS * item.estimate.difference, row, colour, lines))
+        write_beside(axes, row, text, 0.08, fontweight="bold" if is_clear(item) else "normal")
+        marks.append(_draw(axes, row, item, colours[item.factor.key]))
     axes.set_title(f"main effect on {NAMES[study.metric]}, points")
-    low, high = min(axes.dataLim.x0, 0.0), max(axes.dataLim.x1, 0.0)
-    pad = 0.08 * (high - low) or 1.0
-    axes.set_xlim(low - pad, high + pad)
-    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: signed(value, "g")))
-    zero = axes.transData.transform((0, 0))[0] / figure.dpi
-    for words, ha, x in (("← worse", "right", -3), ("better →", "left", 3)):
-        add_text(figure, zero + x / 72, BELOW - 24 / 72, words, SMALL, color=MUTED, ha=ha)
+    fit(axes, 5)
+    name_sides(figure, axes)
     caption = _caption(study, effects)
     alt = f"{caption} {'; '.join(f'{item.factor.key}={item.level} {_text(item)}' for item in effects)}"
     return Drawing("main_effects", "What each factor does", caption, alt, figure, [Points(axes, marks)])
+
+
+def _rows(effects: Sequence[MainEffect]) -> list[tuple[str, MainEffect | None]]:
+    """Return the labels of the rows with their effects; the label of a factor, above its levels, has none."""
+    rows: list[tuple[str, MainEffect | None]] = []
+    for factor, group in groupby(effects, key=lambda item: item.factor):
+        items = list(group)
+        rows.append((shortened(f"{escaped(factor.key)}, against {factor.base}", LONGEST, SMALL), None))
+        rows += zip(labels_of([item.level for item in items]), items, strict=True)
+    return rows
+
+
+def _draw(axes: Axes, row: int, item: MainEffect, colour: str) -> Mark:
+    middle = POINTS * item.estimate.difference
+    ends = [POINTS * item.estimate.low, POINTS * item.estimate.high]
+    axes.plot(ends, [row, row], color=colour, linewidth=2.0, solid_capstyle="butt")
+    axes.plot(middle, row, "o", color=colour, markersize=5.5)
+    over = f"averaged over {count(len(item.pairs), 'combination')}, {count(item.estimate.seeds, 'seed')}"
+    lines = [f"{item.factor.key}={item.level} against {item.factor.base}", f"{_text(item)} points", over]
+    return Mark(middle, row, colour, lines)
 
 
 def _text(item: MainEffect) -> str:
@@ -90,7 +91,8 @@ def _text(item: MainEffect) -> str:
 def _caption(study: Study, effects: list[MainEffect]) -> str:
     text = "Difference of each level from the base level of its factor, averaged over the combinations of the others."
     if any(math.isfinite(item.estimate.low) for item in effects):
-        text += f" Bars are {study.level} intervals; what is bold has p < 0.05 after Holm's correction for all."
+        text += f" Bars are {study.level} intervals. What is bold has p < 0.05 after Holm's correction for the number"
+        text += " of main effects."
     if any(item.left_out for item in effects):
         text += " Where runs are missing, combinations are left out; the table says of which rows."
     if any(item.estimate.seeds == 1 for item in effects):

@@ -75,17 +75,22 @@ def _main_effect(design: Factorial, own: int, level: int, metric: str) -> MainEf
         return found
     scores = paired_scores(groups, seeds, metric)
     here, there = (np.mean(side, axis=0) for side in (scores[: len(pairs)], scores[len(pairs) :]))
-    known = estimate(here - there)
-    if len(seeds) == 1:
-        known = Estimate(known.difference, seeds=1, images=known.images)
-    return replace(found, mean=float(here.mean()), base_mean=float(there.mean()), estimate=known, paired=here - there)
+    known, paired = _over_seeds(here - there), here - there
+    return replace(found, mean=float(here.mean()), base_mean=float(there.mean()), estimate=known, paired=paired)
+
+
+def _over_seeds(paired: np.ndarray) -> Estimate:
+    """Return the estimate for paired differences (seeds, images), without the interval over images of one seed."""
+    known = estimate(paired)
+    return Estimate(known.difference, seeds=1, images=known.images) if known.seeds == 1 else known
 
 
 @dataclass(frozen=True)
 class Interaction:
     """Whether the effect of `level` of one factor differs between `other_level` and `other_base` of the other factor.
 
-    `estimate` is of the difference between the two effects, which are against the reference of the factor.
+    `effects` has the two, which are against the base level of the factor; `estimate` is of the first less the second.
+    With one seed it has neither interval nor p-value.
     """
 
     factor: str
@@ -93,6 +98,7 @@ class Interaction:
     other: str
     other_level: str
     other_base: str
+    effects: tuple[float, float]
     estimate: Estimate
     p_holm: float = math.nan
 
@@ -100,11 +106,11 @@ class Interaction:
 def interactions(design: Factorial) -> list[Interaction]:
     """Return the interactions of a sweep over two factors, corrected for their number; none for any other sweep.
 
-    The second factor is the model where that is one of the two.
+    They are those of the factor with more levels.
     """
     if len(design.factors) != 2:
         return []
-    own, beside = sorted((0, 1), key=lambda index: design.factors[index].key == "model")
+    own, beside = design.across, 1 - design.across
     factor, other = design.factors[own], design.factors[beside]
     family = []
     for cell in design.cells:
@@ -113,13 +119,15 @@ def interactions(design: Factorial) -> list[Interaction]:
         if four and (seeds := common_seeds(four)):
             here, base_here, there, base_there = paired_scores(four, seeds, "test_dice")
             names = (factor.key, factor.levels[level], other.key, other.levels[other_level], other.base)
-            family.append(Interaction(*names, estimate((here - base_here) - (there - base_there))))
+            first, second = here - base_here, there - base_there
+            effects = float(first.mean()), float(second.mean())
+            family.append(Interaction(*names, effects, _over_seeds(first - second)))
     corrected = holm([item.estimate.p for item in family])
     return [replace(item, p_holm=p) for item, p in zip(family, corrected, strict=True)]
 
 
 def _corners(design: Factorial, own: int, level: int, other_level: int) -> Sequence[Group]:
-    """Return the groups of a level and the reference with the other level, then those with the other reference."""
+    """Return the groups of a level and the base level with the other level, then those with the other base level."""
     found: list[Group] = []
     for other in (other_level, 0):
         others = (None, other) if own == 0 else (other, None)

@@ -16,10 +16,10 @@ Place = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Factor:
-    """A key in which groups differ, with its levels as they are written, the reference first.
+    """A key in which groups differ, with its levels as they are written, the base level first.
 
-    `along` are keys whose values go with its own, one to one. `has_base` is whether all baselines are of the reference,
-    so that levels are compared with it; else levels are averaged over alone.
+    `along` are keys whose values go with its own, one to one. `has_base` is whether all baselines are of the base
+    level, so that levels are compared with it; else levels are averaged over alone.
     """
 
     key: str
@@ -29,7 +29,7 @@ class Factor:
 
     @property
     def base(self) -> str:
-        """The reference."""
+        """The base level."""
         return self.levels[0]
 
 
@@ -50,6 +50,11 @@ class Factorial:
         alone = factor.key in COMPARED and level not in self._ambiguous
         return level if alone else f"{factor.key}={level}"
 
+    @property
+    def across(self) -> int:
+        """The place of the factor with the most levels, the last of several."""
+        return max(range(len(self.factors)), key=lambda own: (len(self.factors[own].levels), own))
+
     def named(self, places: Sequence[int | None]) -> str:
         """Return the levels of a combination, without the factors at whose place there is None."""
         pairs = zip(self.factors, places, strict=True)
@@ -62,7 +67,7 @@ class Factorial:
         return list(product(*ranges))
 
     def pair(self, own: int, level: int, others: Sequence[int | None]) -> tuple[Group, Group] | None:
-        """Return the groups of a level of the factor at `own` and of its reference in a combination of the `others`."""
+        """Return the groups of a level of the factor at `own` and of its base level in a combination of the others."""
         both = [self.cells.get(tuple(at if i is None else i for i in others)) for at in (level, 0)]
         return (both[0], both[1]) if both[0] and both[1] else None
 
@@ -72,21 +77,18 @@ def find_factorial(groups: Sequence[Group], baselines: Mapping[str, Group]) -> F
 
     Keys whose values go together one to one in all groups are one factor. A sweep is factorial if it has two factors or
     more, half of all combinations of their levels or more have finished runs, every level shares a combination of the
-    other factors' levels with its reference, and in each factor some level shares two or more, to be averaged over. The
-    reference is the level of all baselines; where these differ, that of the first. Groups of other data than those of
+    other factors' levels with its base level, and in each factor some level shares two or more, to be averaged over.
+    The base level is that of all baselines; where these differ, that of the first. Groups of other data than those of
     the first baseline are left out.
     """
     if not baselines:
         return None
     first = next(iter(baselines.values()))
     alike = [group for group in groups if group.data == first.data]
-    joined: dict[Place, list[str]] = {}
-    for key in first.values:
-        joined.setdefault(_partition(alike, key), []).append(key)
     finished = [group for group in alike if group.finished]
     bases = [group for group in baselines.values() if group.data == first.data]
     factors, indices = [], []
-    for key, *along in joined.values():
+    for key, *along in joined(alike):
         base = comparable(first.values[key])
         values = {comparable(group.values[key]): group.values[key] for group in (first, *_sorted(finished, key))}
         if len(values) > 1:
@@ -98,6 +100,14 @@ def find_factorial(groups: Sequence[Group], baselines: Mapping[str, Group]) -> F
     half_full = 2 * len(cells) >= prod(len(factor.levels) for factor in factors)
     crossed = half_full and all(_is_crossed(found, own) for own in range(len(factors)))
     return found if crossed and len(factors) > 1 else None
+
+
+def joined(groups: Sequence[Group]) -> list[list[str]]:
+    """Return the keys of groups, those together whose values go together one to one."""
+    keys: dict[Place, list[str]] = {}
+    for key in groups[0].values:
+        keys.setdefault(_partition(groups, key), []).append(key)
+    return [*keys.values()]
 
 
 def _partition(groups: Sequence[Group], key: str) -> Place:
@@ -119,7 +129,7 @@ def _distinct(values: Sequence[Any]) -> tuple[str, ...]:
 
 
 def _is_crossed(found: Factorial, own: int) -> bool:
-    """Whether every level of the factor at `own` shares a combination with the reference, and some level two."""
+    """Whether every level of the factor at `own` shares a combination with the base level, and some level two."""
     shared = [0] * len(found.factors[own].levels)
     for place in found.cells:
         shared[place[own]] += (*place[:own], 0, *place[own + 1 :]) in found.cells

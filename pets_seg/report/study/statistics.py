@@ -46,8 +46,9 @@ class Estimate:
 def estimate(values: np.ndarray) -> Estimate:
     """Return the estimate for paired differences (seeds, images); one column stands for means without images.
 
-    With one seed the interval is over images alone, and leaves out how training varies. Values that are not finite, or
-    that are the same for all seeds (with one seed, for all images), have no interval: their variance is not known.
+    With one seed the interval is over images alone; there is no p-value, as nothing tells how much training varies.
+    Values that are not finite, or that are the same for all seeds (with one seed, for all images), have no interval:
+    their variance is not known.
     """
     # SciPy takes a second to import, which a single run need not spend.
     from scipy.special import stdtr
@@ -64,7 +65,7 @@ def estimate(values: np.ndarray) -> Estimate:
     for variance, freedom in variances:
         half = max(half, _quantile(freedom, (1 + LEVEL) / 2) * math.sqrt(variance))
         p = max(p, min(1.0, 2 * float(stdtr(freedom, -abs(mean) / math.sqrt(variance)))))
-    return Estimate(mean, mean - half, mean + half, p, seeds, count)
+    return Estimate(mean, mean - half, mean + half, p if seeds > 1 else math.nan, seeds, count)
 
 
 def over_both(seed_part: Any, of_images: Any, seeds: int, images: int) -> list[tuple[Any, Any]]:

@@ -53,6 +53,11 @@ def verdict(item: Difference | MainEffect) -> Verdict:
     return Verdict.UNCORRECTED if significant(estimate, estimate.p, item.alpha) else Verdict.UNDECIDED
 
 
+def is_clear(item: Difference | MainEffect) -> bool:
+    """Whether it is told which of the two is better."""
+    return verdict(item) in (Verdict.BETTER, Verdict.WORSE)
+
+
 def _are_constant(group: Group, baseline: Group) -> bool:
     """Whether the networks of both are constant with every seed that both have."""
     both = constants(group).keys() & constants(baseline).keys()

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 MOST_NAMES = 8
+# Beyond that many, groups and levels share a sentence or are counted.
+MOST_SENTENCES = 6
 # The metrics that a study may be about, as sentences and axes name them.
 NAMES = {"test_dice": "test Dice", "val_dice": "validation Dice", "test_iou": "test IoU"}
 
