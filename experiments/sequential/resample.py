@@ -8,11 +8,12 @@ results/resampled.csv: for each configuration and margin a row a procedure, over
 """
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from procedures import follow, procedures
+from procedures import Teller, follow, procedures
 from studies import FIRST, LAST, Studies
 
 from pets_seg.report.study.statistics import image_part
@@ -27,12 +28,19 @@ POINT = 0.01
 
 
 def scores(path: Path) -> dict[str, np.ndarray]:
-    """Return the Dice of each configuration (seeds, images), with its seeds and the images in one order."""
-    table = pd.read_csv(path, dtype={"stem": str}, float_precision="round_trip")
-    return {
-        str(name): part.pivot_table(index="pair", columns="stem", values="dice").to_numpy(dtype=float)
-        for name, part in table.groupby("configuration", sort=False)
-    }
+    """Return the Dice of each configuration (seeds, images), with its seeds and the images in one order.
+
+    Raises ValueError if a configuration has two runs of one seed, or if some of its seeds or images are missing.
+    """
+    table = pd.read_csv(path, dtype={"stem": str})
+    pairs, stems = sorted(table["pair"].unique()), sorted(table["stem"].unique())
+    runs = {}
+    for name, part in table.groupby("configuration", sort=False):
+        whole = part.pivot(index="pair", columns="stem", values="dice").reindex(index=pairs, columns=stems)
+        if whole.isna().any(axis=None):
+            raise ValueError(f"{path.name}: {name} lacks seeds or images that other configurations have")
+        runs[str(name)] = whole.to_numpy(dtype=float)
+    return runs
 
 
 def differences(runs: dict[str, np.ndarray], name: str, studies: int) -> tuple[np.ndarray, float]:
@@ -62,14 +70,16 @@ def studies_of(drawn: np.ndarray) -> Studies:
     return Studies(1, images, drawn.mean(axis=2).T, of_images, over_images)
 
 
-def rows(runs: dict[str, np.ndarray], name: str, studies: int) -> list[dict[str, object]]:
-    """Return a row for each margin and procedure."""
+def rows(
+    runs: dict[str, np.ndarray], name: str, studies: int, ways: Mapping[str, tuple[Teller, tuple[int, ...]]]
+) -> list[dict[str, object]]:
+    """Return a row for each margin and each of the `ways` to tell, as `procedures` has them."""
     drawn, truth = differences(runs, name, studies)
     deviation = float(drawn.mean(axis=2).std(ddof=1))
     known, found = studies_of(drawn), []
     for margin in MARGINS:
         key = {"configuration": name, "margin": margin, "true": truth / POINT, "sd": deviation / POINT}
-        for procedure, (teller, looks) in procedures(1).items():
+        for procedure, (teller, looks) in ways.items():
             outcome = follow(teller, looks, known, 0.0, margin * POINT)
             shares = {verdict: float((outcome.verdict == verdict).mean()) for verdict in (BETTER, WORSE, EQUAL)}
             found.append({**key, "procedure": procedure, **shares, "runs": float(outcome.runs.mean())})
@@ -81,8 +91,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--studies", type=int, default=2000)
     studies = parser.parse_args().studies
-    runs = scores(IMAGES)
-    table = pd.DataFrame([row for name in runs if name != BASELINE for row in rows(runs, name, studies)])
+    runs, ways = scores(IMAGES), procedures(1)
+    table = pd.DataFrame([row for name in runs if name != BASELINE for row in rows(runs, name, studies, ways)])
     table.to_csv(RESULTS, index=False, float_format="%.5g")
     print(table.to_string(index=False, float_format="%.3f"))
 

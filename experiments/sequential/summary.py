@@ -1,4 +1,4 @@
-"""The tables of README.md, from results/simulation.csv.
+"""The tables of README.md, from results/simulation.csv and results/resampled.csv.
 
 python experiments/sequential/summary.py
 """
@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from itertools import product
 
 import pandas as pd
+from resample import RESULTS as RESAMPLED
+from resample import SAME
 from simulate import ALPHA, DEVIATIONS, DIFFERENCES, ERRORS, GROUPS, IMAGES, RESULTS
 from studies import LAST, LOOKS, SIZES
 
@@ -120,6 +122,36 @@ def rivals(table: pd.DataFrame) -> None:
         show(f"Seeds alone, 148 images, groups: {groups}, sd: {sd} margins; percent", ["procedure", *keys], body)
 
 
+def judged(table: pd.DataFrame) -> pd.DataFrame:
+    """Return rows of studies of real runs with the shares that were told rightly and wrongly.
+
+    "better" and "worse" are right where the true difference has that sign, "equal" where it is less than the margin.
+    """
+    sides = {"better": table["true"] > 0, "worse": table["true"] < 0, "equal": table["true"].abs() < table["margin"]}
+    right = sum(table[verdict].where(is_right, 0.0) for verdict, is_right in sides.items())
+    wrong = sum(table[verdict].mask(is_right, 0.0) for verdict, is_right in sides.items())
+    return table.assign(right=right, wrong=wrong)
+
+
+def real_noise(table: pd.DataFrame) -> None:
+    """Print how studies of real runs end: by configuration and margin beside the fixed design, and by procedure."""
+    body = []
+    for (name, margin), cell in table.groupby(["configuration", "margin"], sort=False):
+        ours, fixed = (pick(cell, procedure=procedure).iloc[0] for procedure in ("sequential", "fixed"))
+        both = [f"{percent(ours[key], 1)} ({percent(fixed[key], 1)})" for key in ("right", "wrong")]
+        size = f"{ours['true']:+.2f} ± {ours['sd']:.2f}" if ours["true"] else f"0 ± {ours['sd']:.2f}"
+        body.append([f"`{name}`", f"{margin:g}", size, *both, percent(1 - ours["runs"] / fixed["runs"])])
+    header = ["configuration", "margin", "true difference ± sd", "told rightly", "told wrongly", "fewer runs"]
+    show("Studies of real runs, in percent, in brackets the fixed design of 20 seeds; sd is of a pair", header, body)
+    body = []
+    for procedure, cells in table.groupby("procedure", sort=False):
+        alarms = pick(cells, configuration=SAME)["wrong"].max()
+        means = [percent(cells["wrong"].max(), 1), percent(cells["right"].mean(), 1), f"{cells['runs'].mean():.1f}"]
+        body.append([procedure, percent(alarms, 1), *means])
+    header = ["procedure", f"better or worse, `{SAME}`", "told wrongly, largest", "told rightly, mean", "runs, mean"]
+    show(f"All {len(table) // table['procedure'].nunique()} rows of the table before, by procedure", header, body)
+
+
 def main() -> None:
     """Print all tables."""
     critical = [Rule(1.0, looks).differs.critical()[LAST] for looks in (LOOKS, (LAST,))]
@@ -132,6 +164,7 @@ def main() -> None:
     errors(table)
     savings(table)
     rivals(table)
+    real_noise(judged(pd.read_csv(RESAMPLED)))
 
 
 if __name__ == "__main__":

@@ -4,13 +4,14 @@
     python experiments/sequential/noise/train.py FOLDER --replay low_lr 17
 
 The runs go to FOLDER, and the command goes on where one before it was cut; results/ gets images.csv.xz and runs.csv.
-With --replay one run of them is trained anew, and what it scores is compared with its rows.
+With --replay one run of them is trained anew, and what it scores is compared with its rows; nothing of it is kept.
 """
 
 import argparse
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -47,16 +48,16 @@ def train(work: Path, name: str, seeds: str) -> None:
     subprocess.run(command, cwd=work, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
-def tables(work: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the tables of the finished runs and of their test images."""
+def tables(work: Path, least: int = 1) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the tables of the finished runs and of their test images, of configurations with so many at least."""
     runs, images = [], []
     for name, (_, first) in CONFIGURATIONS.items():
         found = read_runs([work / "runs" / name])[0] if (work / "runs" / name).is_dir() else []
-        for run in sorted(found, key=lambda run: run.seed):
-            if run.finished:
-                key = {"configuration": name, "seed": run.seed, "pair": run.seed - first}
-                runs.append({**key, "run": run.name, **{score: run.number(score) for score in SCORES}})
-                images.append(_images(run).assign(**key)[[*key, "stem", "dice"]])
+        finished = sorted((run for run in found if run.finished), key=lambda run: run.seed)
+        for run in finished if len(finished) >= least else []:
+            key = {"configuration": name, "seed": run.seed, "pair": run.seed - first}
+            runs.append({**key, "run": run.name, **{score: run.number(score) for score in SCORES}})
+            images.append(_images(run).assign(**key)[[*key, "stem", "dice"]])
     return pd.DataFrame(runs).astype({"best_epoch": int}), pd.concat(images, ignore_index=True)
 
 
@@ -66,10 +67,12 @@ def _images(run: Run) -> pd.DataFrame:
 
 def replay(work: Path, name: str, seed: int) -> None:
     """Train one run anew and compare it with its rows; SystemExit if they differ."""
-    train(work, name, str(seed))
-    for new, path in zip(tables(work), (RUNS, IMAGES), strict=True):
+    with tempfile.TemporaryDirectory(dir=work) as folder:
+        train(Path(folder), name, str(seed))
+        found = tables(Path(folder))
+    for new, path in zip(found, (RUNS, IMAGES), strict=True):
         new = new[(new["configuration"] == name) & (new["seed"] == seed)].reset_index(drop=True)
-        kept = pd.read_csv(path, float_precision="round_trip")
+        kept = pd.read_csv(path)
         kept = kept[(kept["configuration"] == name) & (kept["seed"] == seed)].reset_index(drop=True)
         if not new.equals(kept):
             figures = [key for key in ("test_dice", "dice") if key in new]
@@ -91,9 +94,10 @@ def main() -> None:
     RUNS.parent.mkdir(exist_ok=True)
     for name, (_, first) in CONFIGURATIONS.items():
         train(given.work, name, f"range({first},{first + SEEDS})")
-        runs, images = tables(given.work)
-        runs.to_csv(RUNS, index=False)
-        images.to_csv(IMAGES, index=False)
+        for table, path in zip(tables(given.work, SEEDS), (RUNS, IMAGES), strict=True):
+            whole = path.with_name(f"new_{path.name}")
+            table.to_csv(whole, index=False)
+            whole.replace(path)
         print(f"{name}: {SEEDS} runs", flush=True)
 
 
