@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 from pets_seg.command.jobs import chosen_later
 from pets_seg.machine import cuda
 from pets_seg.report import live
+from pets_seg.report.progress import LiveJob
 
 
 def begin(config: DictConfig, jobs: Sequence[DictConfig], words: Sequence[str]) -> None:
@@ -17,7 +18,7 @@ def begin(config: DictConfig, jobs: Sequence[DictConfig], words: Sequence[str]) 
     shown = {} if unknown else {job.hydra.sweep.subdir: (job, text) for job, text in zip(jobs, words, strict=True)}
     live.begin(
         Path(config.hydra.sweep.dir),
-        [live.LiveJob(run, _label(text), job.seed, job.train.epochs) for run, (job, text) in shown.items()],
+        [LiveJob(run, _label(text), job.seed, job.train.epochs) for run, (job, text) in shown.items()],
     )
 
 

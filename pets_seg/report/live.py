@@ -4,23 +4,21 @@ It is a report.html that reloads itself, until the full page takes its place. Wh
 writes it, so that it is the same for all launchers. It imports neither pandas nor Matplotlib.
 """
 
-import csv
 import json
 import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime
-from heapq import heapify, heapreplace
 from pathlib import Path
 from typing import Any
 
 from pets_seg.errors import RunError, escaped
 from pets_seg.machine.files import write_text
-from pets_seg.machine.terminal import duration
+from pets_seg.report.progress import STATES, LiveJob, Progress, expected_end, found_jobs, number, read_progress
 from pets_seg.report.study.words import PANELS, count
-from pets_seg.run_folder.names import METRICS, PAGE, STATUS
+from pets_seg.run_folder.names import PAGE
 
 # In the folder of a sweep while it runs.
 FILE = ".live.json"
@@ -33,50 +31,6 @@ COLOURS = ("ink", "c0", "c1", "c2", "c3", "c4", "c5", "c6")
 MOST_RUNS, MOST_POINTS = 60, 200
 # How long this process needed for the last writing, by folder.
 _took: dict[Path, float] = {}
-STATES = ("running", "queued", "failed", "interrupted", "finished")
-
-
-@dataclass(frozen=True)
-class LiveJob:
-    """A job of the sweep: its run, in what it differs from the others but for its seed, and its epochs."""
-
-    run: str
-    label: str
-    seed: int
-    epochs: int
-
-
-@dataclass
-class Progress:
-    """How far a job is; times are seconds since 1970, 0 where not known."""
-
-    job: LiveJob
-    state: str = "queued"
-    error: str = ""
-    began: float = 0.0
-    ended: float = 0.0
-    rows: list[dict[str, str]] = field(default_factory=list)
-
-    @property
-    def epoch(self) -> int:
-        """The last epoch."""
-        return int(self.number("epoch")) if self.rows else 0
-
-    @property
-    def dice(self) -> float:
-        """The best validation Dice so far."""
-        return max((_number(row, "val/dice") for row in self.rows), default=math.nan)
-
-    def number(self, column: str) -> float:
-        """Return a figure of the last epoch."""
-        return _number(self.rows[-1], column) if self.rows else math.nan
-
-    def left(self, typical: float, now: float) -> float:
-        """Return about how many seconds it still takes, `typical` being those of a whole job."""
-        if self.rows:
-            seconds = [_number(row, "seconds") for row in self.rows]
-            return (self.job.epochs - self.epoch) * sum(seconds) / len(seconds)
-        return max(0.0, typical - (now - self.began if self.began else 0.0))
 
 
 def begin(folder: Path, jobs: Sequence[LiveJob]) -> None:
@@ -132,13 +86,13 @@ def render(folder: Path, jobs: Sequence[LiveJob], started: str, stopped: bool = 
     # It is of no use to a run that is not in a sweep.
     from pets_seg.report.environment import environment, for_script
 
-    known = [_progress(folder, job) for job in jobs or _found(folder)]
-    numbers = {state: sum(item.state == state for item in known) for state in STATES}
+    known = [read_progress(folder, job) for job in jobs or found_jobs(folder)]
+    states = {state: sum(item.state == state for item in known) for state in STATES}
     order = sorted(known, key=lambda item: STATES.index(item.state))
     shown = {
         "name": folder.resolve().name,
         "folder": str(folder),
-        "counts": ", ".join(f"{number} {state}" for state, number in numbers.items() if number),
+        "counts": ", ".join(f"{many} {state}" for state, many in states.items() if many),
         "jobs": order,
         "runs": count(len(order), "run"),
         "started": started,
@@ -149,54 +103,6 @@ def render(folder: Path, jobs: Sequence[LiveJob], started: str, stopped: bool = 
         "curves": for_script(curves(known)),
     }
     return environment().get_template("live.html.jinja").render(**shown)
-
-
-def _found(folder: Path) -> list[LiveJob]:
-    """Return the runs that are there as jobs; their names without seed and digest tell them apart."""
-    jobs = []
-    for path in sorted(folder.glob(f"*/{STATUS}")):
-        name = path.parent.name
-        label, _, rest = name.rpartition("-s")
-        seed = rest.partition("-")[0]
-        jobs.append(LiveJob(name, label or name, int(seed) if seed.isdigit() else 0, 0))
-    return jobs
-
-
-def _progress(folder: Path, job: LiveJob) -> Progress:
-    try:
-        status = json.loads((folder / job.run / STATUS).read_text(encoding="utf-8"))
-        state = status["state"] if status.get("state") in STATES else "queued"
-        began, ended = (_seconds(status.get(key)) for key in ("since", "ended"))
-    except (OSError, ValueError, AttributeError):
-        return Progress(job)
-    found = Progress(job, state, str(status.get("error") or "")[:300], began, ended)
-    with suppress(OSError, UnicodeDecodeError, csv.Error), open(folder / job.run / METRICS, encoding="utf-8") as file:
-        found.rows = [*csv.DictReader(file)]
-    return found
-
-
-def expected_end(known: Sequence[Progress]) -> str | None:
-    """Return when the last job ends, if as many run side by side as now; None while nothing is known of their time."""
-    now = time.time()
-    took = [item.ended - item.began for item in known if item.state == "finished" and item.ended > item.began > 0]
-    running = [item for item in known if item.state == "running"]
-    took = took or [
-        item.job.epochs * sum(_number(row, "seconds") for row in item.rows) / len(item.rows)
-        for item in running
-        if item.rows
-    ]
-    queued = sum(item.state == "queued" for item in known)
-    if not took or not running or not all(item.job.epochs for item in known):
-        return None
-    typical = sum(took) / len(took)
-    slots = [item.left(typical, now) for item in running]
-    heapify(slots)
-    for _ in range(queued):
-        heapreplace(slots, slots[0] + typical)
-    left = max(slots)
-    if not math.isfinite(left):
-        return None
-    return f"About {duration(round(left))} to go, until {datetime.fromtimestamp(now + left):%H:%M on %d %B}."
 
 
 def curves(known: Sequence[Progress]) -> dict[str, Any]:
@@ -219,26 +125,14 @@ def _series(item: Progress, column: str, labels: Sequence[str]) -> dict[str, Any
     step = -(-len(item.rows) // MOST_POINTS)
     # The last epoch is among them.
     rows = item.rows[::-1][::step][::-1]
-    y = [value if math.isfinite(value := _number(row, column)) else None for row in rows]
+    y = [value if math.isfinite(value := number(row, column)) else None for row in rows]
     place = labels.index(item.job.label)
     label = escaped(item.job.label) or "all runs"
     known: dict[str, Any] = {"name": f"{label}, seed {item.job.seed}", "group": label, "line": True}
-    known |= {"x": [_number(row, "epoch") for row in rows], "y": y}
+    known |= {"x": [number(row, "epoch") for row in rows], "y": y}
     if place < len(COLOURS):
         return known | {"colour": COLOURS[place]}
     return known | {"colour": "other", "thin": True}
-
-
-def _number(row: dict[str, str], column: str) -> float:
-    with suppress(KeyError, TypeError, ValueError):
-        return float(row[column])
-    return math.nan
-
-
-def _seconds(text: object) -> float:
-    with suppress(TypeError, ValueError):
-        return datetime.fromisoformat(str(text)).timestamp()
-    return 0.0
 
 
 def _now() -> str:

@@ -15,7 +15,8 @@ from processes import finish, pause, start, wait_for
 from sweeps import write_sweep
 
 from pets_seg.report import live
-from pets_seg.report.live import LiveJob, Progress, curves, expected_end
+from pets_seg.report.live import curves
+from pets_seg.report.progress import LiveJob, Progress, expected_end, read_progress
 
 HOSTILE = "<script>alert(1)</script>"
 # How many lines the states of the jobs take.
@@ -60,7 +61,7 @@ def test_the_end_is_that_of_the_slots_that_run_now() -> None:
 
 def test_curves_are_those_of_metrics_csv_and_those_last_at_work_of_many(tmp_path: Path) -> None:
     runs = write_sweep(tmp_path, {"none": {}, "crop": {}}, seeds=2, epochs=300, images=5, valid=5)
-    known = [live._progress(tmp_path, LiveJob(run.name, run.name.split("-")[1], n, 300)) for n, run in enumerate(runs)]
+    known = [read_progress(tmp_path, LiveJob(run.name, run.name.split("-")[1], n, 300)) for n, run in enumerate(runs)]
     [loss, _, dice] = curves(known)["panels"]
     assert (loss["title"], loss["loss"], dice["title"], dice["loss"]) == (
         "training loss",
