@@ -11,6 +11,7 @@ from datetime import datetime
 from heapq import heapify, heapreplace
 from pathlib import Path
 
+from pets_seg.errors import escaped
 from pets_seg.machine.terminal import duration
 from pets_seg.run_folder.names import METRICS, STATUS
 
@@ -79,7 +80,9 @@ def read_progress(folder: Path, job: LiveJob) -> Progress:
         began, ended = (_seconds(status.get(key)) for key in ("since", "ended"))
     except (OSError, ValueError, AttributeError):
         return Progress(job)
-    found = Progress(job, state, str(status.get("error") or "")[:300], began, ended)
+    failure = status.get("error")
+    error = escaped(str(failure.get("message")))[:300] if isinstance(failure, dict) else ""
+    found = Progress(job, state, error, began, ended)
     with suppress(OSError, UnicodeDecodeError, csv.Error), open(folder / job.run / METRICS, encoding="utf-8") as file:
         found.rows = [*csv.DictReader(file)]
     return found

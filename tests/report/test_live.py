@@ -17,6 +17,7 @@ from sweeps import write_sweep
 from pets_seg.report import live
 from pets_seg.report.live import curves
 from pets_seg.report.progress import LiveJob, Progress, expected_end, read_progress
+from pets_seg.run_folder.folder import RunFolder
 
 HOSTILE = "<script>alert(1)</script>"
 # How many lines the states of the jobs take.
@@ -108,6 +109,22 @@ def test_it_is_written_seldom_and_never_keeps_a_run_from_going_on(
     assert page.read_text() == "as it was"
     live.end(tmp_path)
     assert not (tmp_path / live.FILE).exists()
+
+
+def test_of_a_failed_run_the_message_is_shown(tmp_path: Path) -> None:
+    for number, error in enumerate(({"type": "RunError", "message": f"lr=9 is too large {HOSTILE}"}, "of a stranger")):
+        folder = RunFolder(tmp_path / f"r{number}")
+        folder.write_status("failed")
+        folder.note(error=error)
+    jobs = [LiveJob(f"r{number}", f"lr={number}", 0, 3) for number in range(3)]
+    assert [(item.state, item.error) for item in (read_progress(tmp_path, job) for job in jobs)] == [
+        ("failed", f"lr=9 is too large {HOSTILE}"),
+        ("failed", ""),
+        ("queued", ""),
+    ]
+    text = live.render(tmp_path, jobs, live._now())
+    assert "failed: lr=9 is too large &lt;script&gt;" in text
+    assert "RunError" not in text
 
 
 def test_a_thousand_runs_take_a_second(tmp_path: Path) -> None:
