@@ -16,7 +16,8 @@ from typing import Any
 
 from pets_seg.errors import RunError, escaped
 from pets_seg.machine.files import write_text
-from pets_seg.report.progress import STATES, LiveJob, Progress, expected_end, found_jobs, number, read_progress
+from pets_seg.machine.terminal import duration
+from pets_seg.report.progress import STATES, LiveJob, Progress, found_jobs, number, read_progress, time_left
 from pets_seg.report.study.words import PANELS, count
 from pets_seg.run_folder.names import PAGE
 
@@ -89,6 +90,7 @@ def render(folder: Path, jobs: Sequence[LiveJob], started: str, stopped: bool = 
     known = [read_progress(folder, job) for job in jobs or found_jobs(folder)]
     states = {state: sum(item.state == state for item in known) for state in STATES}
     order = sorted(known, key=lambda item: STATES.index(item.state))
+    left = None if stopped else time_left(known)
     shown = {
         "name": folder.resolve().name,
         "folder": str(folder),
@@ -97,7 +99,8 @@ def render(folder: Path, jobs: Sequence[LiveJob], started: str, stopped: bool = 
         "runs": count(len(order), "run"),
         "started": started,
         "updated": _now(),
-        "end": None if stopped else expected_end(known),
+        "left": None if left is None else duration(round(left)),
+        "end": None if left is None else _iso(time.time() + left),
         "stopped": stopped,
         "silent": SILENT,
         "curves": for_script(curves(known)),
@@ -136,4 +139,8 @@ def _series(item: Progress, column: str, labels: Sequence[str]) -> dict[str, Any
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return _iso(time.time())
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -12,7 +12,6 @@ from heapq import heapify, heapreplace
 from pathlib import Path
 
 from pets_seg.errors import escaped
-from pets_seg.machine.terminal import duration
 from pets_seg.run_folder.names import METRICS, STATUS
 
 STATES = ("running", "queued", "failed", "interrupted", "finished")
@@ -88,8 +87,8 @@ def read_progress(folder: Path, job: LiveJob) -> Progress:
     return found
 
 
-def expected_end(known: Sequence[Progress]) -> str | None:
-    """Return when the last job ends, if as many run side by side as now; None while nothing is known of their time."""
+def time_left(known: Sequence[Progress]) -> float | None:
+    """Return the seconds until the last job ends, if as many run side by side as now; None while that is unknown."""
     now = time.time()
     took = [item.ended - item.began for item in known if item.state == "finished" and item.ended > item.began > 0]
     running = [item for item in known if item.state == "running"]
@@ -107,9 +106,7 @@ def expected_end(known: Sequence[Progress]) -> str | None:
     for _ in range(queued):
         heapreplace(slots, slots[0] + typical)
     left = max(slots)
-    if not math.isfinite(left):
-        return None
-    return f"About {duration(round(left))} to go, until {datetime.fromtimestamp(now + left):%H:%M on %d %B}."
+    return left if math.isfinite(left) else None
 
 
 def number(row: dict[str, str], column: str) -> float:

@@ -16,7 +16,7 @@ from sweeps import write_sweep
 
 from pets_seg.report import live
 from pets_seg.report.live import curves
-from pets_seg.report.progress import LiveJob, Progress, expected_end, read_progress
+from pets_seg.report.progress import LiveJob, Progress, read_progress, time_left
 from pets_seg.run_folder.folder import RunFolder
 
 HOSTILE = "<script>alert(1)</script>"
@@ -42,22 +42,15 @@ def running(jobs: int, rows: int, epochs: int = 10, seconds: float = 2.0) -> lis
     return [Progress(LiveJob(f"r{n}", "a", n, epochs), "running", began=time.time(), rows=table) for n in range(jobs)]
 
 
-def minutes_left(known: list[Progress]) -> float:
-    text = expected_end(known)
-    assert text
-    number, unit = re.fullmatch(r"About ([\d.]+) (s|min) to go, until \d\d:\d\d on \d\d \w+\.", text).groups()
-    return float(number) / (60 if unit == "s" else 1)
-
-
 def test_the_end_is_that_of_the_slots_that_run_now() -> None:
     # Two slots, each with 5 epochs of 24 s to go; then 3 jobs of 240 s: one slot takes two of them.
     known = running(2, 5, seconds=24.0) + [Progress(LiveJob(f"q{n}", "a", n, 10)) for n in range(3)]
-    assert minutes_left(known) == pytest.approx((5 * 24 + 2 * 240) / 60, abs=1)
+    assert time_left(known) == pytest.approx(5 * 24 + 2 * 240)
     # Jobs that are finished say how long one takes.
     done = Progress(LiveJob("d", "a", 9, 10), "finished", began=1000.0, ended=1000.0 + 600)
-    assert minutes_left([*known, done]) == pytest.approx((5 * 24 + 2 * 600) / 60, abs=1)
-    assert expected_end(running(2, 0)) is None
-    assert expected_end([Progress(LiveJob("q", "a", 0, 10))]) is None
+    assert time_left([*known, done]) == pytest.approx(5 * 24 + 2 * 600)
+    assert time_left(running(2, 0)) is None
+    assert time_left([Progress(LiveJob("q", "a", 0, 10))]) is None
 
 
 def test_curves_are_those_of_metrics_csv_and_those_last_at_work_of_many(tmp_path: Path) -> None:
@@ -136,6 +129,23 @@ def test_a_thousand_runs_take_a_second(tmp_path: Path) -> None:
     assert time.process_time() - started < 4
     assert "1000 finished, of 1000 runs" in text
     assert len(text) < 1e6
+
+
+def test_times_are_those_of_the_readers_clock(browser: Browser, tmp_path: Path) -> None:
+    [run] = write_sweep(tmp_path, {"none": {}}, seeds=1, epochs=4, images=5, valid=5)
+    RunFolder(run).write_status("running")
+    job = LiveJob(run.name, "", 0, 604)
+    expected = datetime.now(UTC) + timedelta(seconds=time_left([read_progress(tmp_path, job)]))
+    (tmp_path / "report.html").write_text(live.render(tmp_path, [job], live._now()))
+    browser.call("Emulation.setTimezoneOverride", timezoneId="Asia/Kathmandu")
+    browser.open(tmp_path / "report.html")
+    times = browser.run("[...document.querySelectorAll('time')].map((time) => [time.dateTime, time.textContent])")
+    browser.call("Emulation.setTimezoneOverride", timezoneId="")
+    assert len(times) == 3
+    assert abs(datetime.fromisoformat(times[0][0]) - expected) < timedelta(seconds=20)
+    form = "{ dateStyle: 'medium', timeStyle: 'short', timeZone: 'Asia/Kathmandu' }"
+    for when, text in times:
+        assert text == browser.run(f"new Date('{when}').toLocaleString(undefined, {form})")
 
 
 def test_a_browser_renews_it_until_nothing_is_heard_for_five_minutes(browser: Browser, tmp_path: Path) -> None:
