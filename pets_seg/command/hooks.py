@@ -112,7 +112,7 @@ class Hooks(Callback):
                 self.jobs = [words_of(config, job) for job in jobs]
                 self.words = swept(self.jobs)
             if trains and not finished:
-                shown_live.begin(config, jobs, self.words)
+                shown_live.begin(config, jobs, self.jobs)
             if finished:
                 show_finished(finished, [words_given(job) for job in jobs])
             else:

@@ -17,7 +17,7 @@ from typing import Any
 from pets_seg.errors import RunError, escaped
 from pets_seg.machine.files import write_text
 from pets_seg.machine.terminal import duration
-from pets_seg.report.progress import STATES, LiveJob, Progress, found_jobs, number, read_progress, time_left
+from pets_seg.report.progress import STATES, Job, Progress, found_jobs, number, read_progress, time_left
 from pets_seg.report.study.words import PANELS, count
 from pets_seg.run_folder.names import PAGE
 
@@ -34,7 +34,7 @@ MOST_RUNS, MOST_POINTS = 60, 200
 _took: dict[Path, float] = {}
 
 
-def begin(folder: Path, jobs: Sequence[LiveJob]) -> None:
+def begin(folder: Path, jobs: Sequence[Job]) -> None:
     """Let the runs in the folder of a sweep show how far they are, in report.html, until `end`.
 
     Without `jobs`, where a sweeper or another machine chooses the runs, those that are there are shown.
@@ -74,7 +74,7 @@ def _write(folder: Path, stopped: bool = False) -> None:
     # Whatever is wrong with a file of another run, or with the disk, this run goes on.
     with suppress(Exception):
         content = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        jobs = [LiveJob(**job) for job in content["jobs"]]
+        jobs = [Job(**{**job, "words": tuple(job["words"])}) for job in content["jobs"]]
         text = render(folder, jobs, content["started"], stopped)
         # The sweep may have ended meanwhile, and its full page be there.
         if (folder / FILE).exists():
@@ -82,12 +82,12 @@ def _write(folder: Path, stopped: bool = False) -> None:
     _took[folder] = time.perf_counter() - started
 
 
-def render(folder: Path, jobs: Sequence[LiveJob], started: str, stopped: bool = False) -> str:
+def render(folder: Path, jobs: Sequence[Job], started: str, stopped: bool = False) -> str:
     """Return the page."""
     # It is of no use to a run that is not in a sweep.
     from pets_seg.report.environment import environment, for_script
 
-    known = [read_progress(folder, job) for job in jobs or found_jobs(folder)]
+    known = read_progress(folder, jobs or found_jobs(folder))
     states = {state: sum(item.state == state for item in known) for state in STATES}
     order = sorted(known, key=lambda item: STATES.index(item.state))
     left = None if stopped else time_left(known)
@@ -111,7 +111,7 @@ def render(folder: Path, jobs: Sequence[LiveJob], started: str, stopped: bool = 
 def curves(known: Sequence[Progress]) -> dict[str, Any]:
     """Return the curves of the runs as `plotting.curve_data` does; one name, and so one colour, a label."""
     begun = [item for item in known if item.rows]
-    labels = list(dict.fromkeys(item.job.label for item in known))
+    labels = list(dict.fromkeys(item.label for item in known))
     shown = sorted(begun, key=lambda item: item.ended or math.inf)[-MOST_RUNS:]
     shown = [item for item in begun if item in shown]
     caption = "Every line is a run."
@@ -129,8 +129,8 @@ def _series(item: Progress, column: str, labels: Sequence[str]) -> dict[str, Any
     # The last epoch is among them.
     rows = item.rows[::-1][::step][::-1]
     y = [value if math.isfinite(value := number(row, column)) else None for row in rows]
-    place = labels.index(item.job.label)
-    label = escaped(item.job.label) or "all runs"
+    place = labels.index(item.label)
+    label = escaped(item.label) or "all runs"
     known: dict[str, Any] = {"name": f"{label}, seed {item.job.seed}", "group": label, "line": True}
     known |= {"x": [number(row, "epoch") for row in rows], "y": y}
     if place < len(COLOURS):

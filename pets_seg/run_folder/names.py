@@ -20,8 +20,8 @@ CHECKPOINTS = "checkpoints"
 LAST = f"{CHECKPOINTS}/last.pt"
 WANDB = "wandb"
 TENSORBOARD = "tensorboard"
-# Hydra's own: how and where the command was started.
-HYDRA = ".hydra/hydra.yaml"
+# Hydra's own: how and where the command was started, and the words of the run alone.
+HYDRA, OVERRIDES = ".hydra/hydra.yaml", ".hydra/overrides.yaml"
 # It has a folder for each evaluation, with EVALUATION and PER_IMAGE.
 EVALUATIONS = "evaluations"
 EVALUATION = "evaluation.json"

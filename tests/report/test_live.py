@@ -16,7 +16,7 @@ from sweeps import write_sweep
 
 from pets_seg.report import live
 from pets_seg.report.live import curves
-from pets_seg.report.progress import LiveJob, Progress, read_progress, time_left
+from pets_seg.report.progress import Job, Progress, found_jobs, labels, read_progress, time_left
 from pets_seg.run_folder.folder import RunFolder
 
 HOSTILE = "<script>alert(1)</script>"
@@ -39,23 +39,25 @@ def value(browser: Browser, expression: str) -> object:
 
 def running(jobs: int, rows: int, epochs: int = 10, seconds: float = 2.0) -> list[Progress]:
     table = [{"epoch": str(epoch + 1), "seconds": str(seconds), "val/dice": f"0.{5 + epoch}"} for epoch in range(rows)]
-    return [Progress(LiveJob(f"r{n}", "a", n, epochs), "running", began=time.time(), rows=table) for n in range(jobs)]
+    return [
+        Progress(Job(f"r{n}", ("a",), n, epochs), "a", "running", began=time.time(), rows=table) for n in range(jobs)
+    ]
 
 
 def test_the_end_is_that_of_the_slots_that_run_now() -> None:
     # Two slots, each with 5 epochs of 24 s to go; then 3 jobs of 240 s: one slot takes two of them.
-    known = running(2, 5, seconds=24.0) + [Progress(LiveJob(f"q{n}", "a", n, 10)) for n in range(3)]
+    known = running(2, 5, seconds=24.0) + [Progress(Job(f"q{n}", ("a",), n, 10)) for n in range(3)]
     assert time_left(known) == pytest.approx(5 * 24 + 2 * 240)
     # Jobs that are finished say how long one takes.
-    done = Progress(LiveJob("d", "a", 9, 10), "finished", began=1000.0, ended=1000.0 + 600)
+    done = Progress(Job("d", ("a",), 9, 10), "a", "finished", began=1000.0, ended=1000.0 + 600)
     assert time_left([*known, done]) == pytest.approx(5 * 24 + 2 * 600)
     assert time_left(running(2, 0)) is None
-    assert time_left([Progress(LiveJob("q", "a", 0, 10))]) is None
+    assert time_left([Progress(Job("q", ("a",), 0, 10))]) is None
 
 
 def test_curves_are_those_of_metrics_csv_and_those_last_at_work_of_many(tmp_path: Path) -> None:
     runs = write_sweep(tmp_path, {"none": {}, "crop": {}}, seeds=2, epochs=300, images=5, valid=5)
-    known = [read_progress(tmp_path, LiveJob(run.name, run.name.split("-")[1], n, 300)) for n, run in enumerate(runs)]
+    known = read_progress(tmp_path, [Job(run.name, (run.name.split("-")[1],), n, 300) for n, run in enumerate(runs)])
     [loss, _, dice] = curves(known)["panels"]
     assert (loss["title"], loss["loss"], dice["title"], dice["loss"]) == (
         "training loss",
@@ -80,7 +82,7 @@ def test_it_is_written_seldom_and_never_keeps_a_run_from_going_on(
     page = tmp_path / "report.html"
     live.refresh(tmp_path)
     assert not page.exists(), "no sweep is running there"
-    live.begin(tmp_path, [LiveJob("r", "a", 0, 3)])
+    live.begin(tmp_path, [Job("r", ("a",), 0, 3)])
     live.refresh(tmp_path)
     first = page.read_text()
     page.write_text("as it was")
@@ -104,13 +106,48 @@ def test_it_is_written_seldom_and_never_keeps_a_run_from_going_on(
     assert not (tmp_path / live.FILE).exists()
 
 
+def test_labels_tell_jobs_apart(tmp_path: Path) -> None:
+    def jobs(*of: tuple[str, str, int]) -> list[Job]:
+        return [Job(run, tuple(words.split()), seed, 3) for run, words, seed in of]
+
+    assert labels(jobs(("a-s0-1", "name=s aug=none seed=0", 0), ("b-s1-2", "name=s aug=crop seed=1", 1))) == [
+        "aug=none",
+        "aug=crop",
+    ]
+    assert labels(jobs(("a-s0-1", "name=s seed=0", 0), ("a-s1-2", "name=s seed=1", 1))) == ["", ""]
+    assert labels(jobs(("a-s0-1", "name=s", 0), ("b-s0-2", "name=s aug=crop", 0))) == ["a", "aug=crop"]
+    # Of commands whose words do not show in what their runs differ; and of runs whose words nobody knows.
+    assert labels(jobs(("a-s0-1", "name=s", 0), ("a-s0-2", "name=s", 0), ("a-s1-3", "name=s", 1))) == ["1", "2", ""]
+    assert labels(jobs(("a-b-s0-1", "", 0), ("a-b-s0-2", "", 0), ("a-s1-3", "lr=1", 1), ("odd", "", 0))) == [
+        "a-b 1",
+        "a-b 2",
+        "a",
+        "odd",
+    ]
+    assert labels([]) == []
+
+
+def test_runs_that_a_search_chose_have_the_words_that_it_gave_them(tmp_path: Path) -> None:
+    for digest, words in {"1a": ["optimizer.lr=0.1", "name=s"], "2b": ["optimizer.lr=0.2", "name=s"]}.items():
+        run = tmp_path / f"unet-hflip-adamw-s7-{digest}"
+        RunFolder(run).write_status("running")
+        (run / ".hydra").mkdir()
+        (run / ".hydra" / "overrides.yaml").write_text("".join(f"- {word}\n" for word in words))
+    shown = [(item.label, item.job.seed) for item in read_progress(tmp_path, found_jobs(tmp_path))]
+    assert shown == [("optimizer.lr=0.1", 7), ("optimizer.lr=0.2", 7)]
+    # A file of a stranger.
+    (run / ".hydra" / "overrides.yaml").write_text("{a: !!python/name:os.system}")
+    shown = [item.label for item in read_progress(tmp_path, found_jobs(tmp_path))]
+    assert shown == ["unet-hflip-adamw 1a", "unet-hflip-adamw 2b"]
+
+
 def test_of_a_failed_run_the_message_is_shown(tmp_path: Path) -> None:
     for number, error in enumerate(({"type": "RunError", "message": f"lr=9 is too large {HOSTILE}"}, "of a stranger")):
         folder = RunFolder(tmp_path / f"r{number}")
         folder.write_status("failed")
         folder.note(error=error)
-    jobs = [LiveJob(f"r{number}", f"lr={number}", 0, 3) for number in range(3)]
-    assert [(item.state, item.error) for item in (read_progress(tmp_path, job) for job in jobs)] == [
+    jobs = [Job(f"r{number}", (f"lr={number}",), 0, 3) for number in range(3)]
+    assert [(item.state, item.error) for item in read_progress(tmp_path, jobs)] == [
         ("failed", f"lr=9 is too large {HOSTILE}"),
         ("failed", ""),
         ("queued", ""),
@@ -122,7 +159,7 @@ def test_of_a_failed_run_the_message_is_shown(tmp_path: Path) -> None:
 
 def test_a_thousand_runs_take_a_second(tmp_path: Path) -> None:
     runs = write_sweep(tmp_path, {f"g{n}": {} for n in range(100)}, seeds=10, epochs=10, images=1, valid=1)
-    jobs = [LiveJob(run.name, run.name.split("-")[1], n % 10, 10) for n, run in enumerate(runs)]
+    jobs = [Job(run.name, (run.name.split("-")[1],), n % 10, 10) for n, run in enumerate(runs)]
     started = time.process_time()
     text = live.render(tmp_path, jobs, live._now())
     # With room for slow cores.
@@ -134,8 +171,8 @@ def test_a_thousand_runs_take_a_second(tmp_path: Path) -> None:
 def test_times_are_those_of_the_readers_clock(browser: Browser, tmp_path: Path) -> None:
     [run] = write_sweep(tmp_path, {"none": {}}, seeds=1, epochs=4, images=5, valid=5)
     RunFolder(run).write_status("running")
-    job = LiveJob(run.name, "", 0, 604)
-    expected = datetime.now(UTC) + timedelta(seconds=time_left([read_progress(tmp_path, job)]))
+    job = Job(run.name, (), 0, 604)
+    expected = datetime.now(UTC) + timedelta(seconds=time_left(read_progress(tmp_path, [job])))
     (tmp_path / "report.html").write_text(live.render(tmp_path, [job], live._now()))
     browser.call("Emulation.setTimezoneOverride", timezoneId="Asia/Kathmandu")
     browser.open(tmp_path / "report.html")
@@ -151,7 +188,7 @@ def test_times_are_those_of_the_readers_clock(browser: Browser, tmp_path: Path) 
 def test_a_browser_renews_it_until_nothing_is_heard_for_five_minutes(browser: Browser, tmp_path: Path) -> None:
     [run] = write_sweep(tmp_path, {"none": {}}, seeds=1, epochs=4, images=5, valid=5)
     page = tmp_path / "report.html"
-    jobs = [LiveJob(run.name, HOSTILE, 0, 4), LiveJob("not there", "aug=none", 1, 4)]
+    jobs = [Job(run.name, (HOSTILE,), 0, 4), Job("not there", ("aug=none",), 1, 4)]
     page.write_text(live.render(tmp_path, jobs, live._now()))
     for width in (1280, 390):
         browser.open(page, width=width)
@@ -201,7 +238,7 @@ def test_a_sweep_shows_how_far_it_is_and_then_its_comparison(oxford: Path, tmp_p
     assert not (folder / live.FILE).exists()
     assert "Comparison of runs" in (folder / "report.html").read_text()
     # A sweep that is killed leaves word that it runs, which a run by itself does not take up.
-    live.begin(folder, [LiveJob("gone", "aug=none", 0, 3)])
+    live.begin(folder, [Job("gone", ("aug=none",), 0, 3)])
     full = (folder / "report.html").read_text()
     assert finish(tmp_path, ["name=s", *few, "aug=none", "seed=7"]) == 0
     assert (folder / "report.html").read_text() == full
