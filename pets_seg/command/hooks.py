@@ -173,8 +173,6 @@ class Hooks(Callback):
         if config.task.name == "train":
             from pets_seg.command.tasks.report import end_sweep
 
-            # Before the full page is written, which a run of another command must not replace.
-            live.end(Path(config.hydra.sweep.dir))
             with boundary(code=1):
                 try:
                     finish_held(config, self, Hooks.loader, self.outcomes, self.jobs)
@@ -183,6 +181,8 @@ class Hooks(Callback):
                     report(error)
                 finally:
                     Hooks.elsewhere = None
+                # Before the full page is written, which no run of this command may replace.
+                live.end(Path(config.hydra.sweep.dir))
                 all_well = end_sweep(config, *self._told())
             tables_due.at_end(written=True)
         elif was_elsewhere:

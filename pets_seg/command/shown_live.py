@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 
 from pets_seg.command.jobs import chosen_later
 from pets_seg.machine import cuda
-from pets_seg.report import live
+from pets_seg.report.at_work import enter
 from pets_seg.report.progress import Job
 
 
@@ -16,7 +16,7 @@ def begin(config: DictConfig, jobs: Sequence[DictConfig], words: Sequence[Sequen
     # Runs that a sweeper chooses later, or that another machine names, are known when they are there.
     unknown = chosen_later(config.hydra) or (cuda.elsewhere and any(job.train.precision == "auto" for job in jobs))
     shown = {} if unknown else {job.hydra.sweep.subdir: (job, given) for job, given in zip(jobs, words, strict=True)}
-    live.begin(
+    enter(
         Path(config.hydra.sweep.dir),
         [Job(run, tuple(given), job.seed, job.train.epochs) for run, (job, given) in shown.items()],
     )

@@ -4,25 +4,24 @@ It is a report.html that reloads itself, until the full page takes its place. Wh
 writes it, so that it is the same for all launchers. It imports neither pandas nor Matplotlib.
 """
 
-import json
 import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pets_seg.errors import RunError, escaped
-from pets_seg.machine.files import write_text
+from pets_seg.errors import escaped
+from pets_seg.machine.files import open_regular, write_text
 from pets_seg.machine.terminal import duration
+from pets_seg.report.at_work import Command, commands, is_worked_on, leave
 from pets_seg.report.progress import STATES, Job, Progress, found_jobs, number, read_progress, time_left
 from pets_seg.report.study.words import PANELS, count
 from pets_seg.run_folder.names import PAGE
 
-# In the folder of a sweep while it runs.
-FILE = ".live.json"
+# By which the page is told from the full one.
+KIND = '<meta name="kind" content="sweep that is not compared yet">'
 # In seconds, and in durations of the last writing, which so takes a fiftieth of the time at most.
 EVERY, TIMES_ITS_DURATION = 30.0, 50
 # Seconds after which the page takes the sweep for dead.
@@ -34,31 +33,21 @@ MOST_RUNS, MOST_POINTS = 60, 200
 _took: dict[Path, float] = {}
 
 
-def begin(folder: Path, jobs: Sequence[Job]) -> None:
-    """Let the runs in the folder of a sweep show how far they are, in report.html, until `end`.
-
-    Without `jobs`, where a sweeper or another machine chooses the runs, those that are there are shown.
-    """
-    content = {"started": _now(), "jobs": [asdict(job) for job in jobs]}
-    # No run may fail for the sake of this page.
-    with suppress(RunError):
-        write_text(folder / FILE, json.dumps(content))
+def refresh(folder: Path) -> None:
+    """Write the page of the sweep in `folder`, if a command is at work there and it is time; called after an epoch."""
+    if _is_due(folder / PAGE) and (known := commands(folder)):
+        _write(folder, known)
 
 
 def end(folder: Path, stopped: bool = False) -> None:
-    """Let no run write the page any more; where the sweep is `stopped` before its end, the page says so."""
-    if not (folder / FILE).exists():
-        return
-    if stopped and (folder / PAGE).exists():
-        _write(folder, stopped=True)
-    with suppress(OSError):
-        (folder / FILE).unlink()
+    """Say that this process is not at work on the sweep any more.
 
-
-def refresh(folder: Path) -> None:
-    """Write the page of the sweep in `folder`, if one is running there and it is time; called after an epoch."""
-    if (folder / FILE).exists() and _is_due(folder / PAGE):
-        _write(folder)
+    Where the last command is `stopped` before its end, the page says so; a comparison stays.
+    """
+    known = commands(folder)
+    leave(folder)
+    if stopped and known and not is_worked_on(folder) and _is_of_this_kind(folder / PAGE):
+        _write(folder, known, stopped=True)
 
 
 def _is_due(page: Path) -> bool:
@@ -69,29 +58,44 @@ def _is_due(page: Path) -> bool:
     return not 0 <= age < max(EVERY, TIMES_ITS_DURATION * _took.get(page.parent, 0.0))
 
 
-def _write(folder: Path, stopped: bool = False) -> None:
+def _is_of_this_kind(page: Path) -> bool:
+    with suppress(OSError), open_regular(page) as file:
+        return KIND.encode() in file.read(1000)
+    return False
+
+
+def _write(folder: Path, known: Sequence[Command], stopped: bool = False) -> None:
     started = time.perf_counter()
     # Whatever is wrong with a file of another run, or with the disk, this run goes on.
     with suppress(Exception):
-        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        jobs = [Job(**{**job, "words": tuple(job["words"])}) for job in content["jobs"]]
-        text = render(folder, jobs, content["started"], stopped)
+        text = render(folder, _jobs(folder, known), _iso(min(command.began for command in known)), stopped)
         # The sweep may have ended meanwhile, and its full page be there.
-        if (folder / FILE).exists():
+        if stopped or is_worked_on(folder):
             write_text(folder / PAGE, text)
     _took[folder] = time.perf_counter() - started
+
+
+def _jobs(folder: Path, known: Sequence[Command]) -> list[Job]:
+    """Return the jobs of commands, each run once; where one does not know its jobs, the runs that are there too."""
+    jobs = [job for command in known for job in command.jobs]
+    if not all(command.jobs for command in known):
+        jobs += found_jobs(folder)
+    return [*{job.run: job for job in reversed(jobs)}.values()][::-1]
 
 
 def render(folder: Path, jobs: Sequence[Job], started: str, stopped: bool = False) -> str:
     """Return the page."""
     # It is of no use to a run that is not in a sweep.
+    from markupsafe import Markup
+
     from pets_seg.report.environment import environment, for_script
 
-    known = read_progress(folder, jobs or found_jobs(folder))
+    known = read_progress(folder, jobs)
     states = {state: sum(item.state == state for item in known) for state in STATES}
     order = sorted(known, key=lambda item: STATES.index(item.state))
     left = None if stopped else time_left(known)
     shown = {
+        "kind": Markup(KIND),
         "name": folder.resolve().name,
         "folder": str(folder),
         "counts": ", ".join(f"{many} {state}" for state, many in states.items() if many),

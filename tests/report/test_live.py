@@ -11,12 +11,14 @@ import pandas as pd
 import pytest
 from browser import Browser, opened
 from conftest import tiny
-from processes import finish, pause, start, wait_for
+from processes import die, finish, pause, start, wait_for
 from sweeps import write_sweep
+from test_at_work import another
 
 from pets_seg.report import live
+from pets_seg.report.at_work import enter
 from pets_seg.report.live import curves
-from pets_seg.report.progress import Job, Progress, found_jobs, labels, read_progress, time_left
+from pets_seg.report.progress import Job, Progress, read_progress, time_left
 from pets_seg.run_folder.folder import RunFolder
 
 HOSTILE = "<script>alert(1)</script>"
@@ -37,24 +39,6 @@ def value(browser: Browser, expression: str) -> object:
     return browser.call("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
 
 
-def running(jobs: int, rows: int, epochs: int = 10, seconds: float = 2.0) -> list[Progress]:
-    table = [{"epoch": str(epoch + 1), "seconds": str(seconds), "val/dice": f"0.{5 + epoch}"} for epoch in range(rows)]
-    return [
-        Progress(Job(f"r{n}", ("a",), n, epochs), "a", "running", began=time.time(), rows=table) for n in range(jobs)
-    ]
-
-
-def test_the_end_is_that_of_the_slots_that_run_now() -> None:
-    # Two slots, each with 5 epochs of 24 s to go; then 3 jobs of 240 s: one slot takes two of them.
-    known = running(2, 5, seconds=24.0) + [Progress(Job(f"q{n}", ("a",), n, 10)) for n in range(3)]
-    assert time_left(known) == pytest.approx(5 * 24 + 2 * 240)
-    # Jobs that are finished say how long one takes.
-    done = Progress(Job("d", ("a",), 9, 10), "a", "finished", began=1000.0, ended=1000.0 + 600)
-    assert time_left([*known, done]) == pytest.approx(5 * 24 + 2 * 600)
-    assert time_left(running(2, 0)) is None
-    assert time_left([Progress(Job("q", ("a",), 0, 10))]) is None
-
-
 def test_curves_are_those_of_metrics_csv_and_those_last_at_work_of_many(tmp_path: Path) -> None:
     runs = write_sweep(tmp_path, {"none": {}, "crop": {}}, seeds=2, epochs=300, images=5, valid=5)
     known = read_progress(tmp_path, [Job(run.name, (run.name.split("-")[1],), n, 300) for n, run in enumerate(runs)])
@@ -71,7 +55,8 @@ def test_curves_are_those_of_metrics_csv_and_those_last_at_work_of_many(tmp_path
         assert series["x"][-1] == 300
         assert series["y"] == pytest.approx(table[series["x"]].tolist())
     assert len({series["colour"] for series in dice["views"][0]["series"]}) == 2
-    many = curves(running(100, 3))
+    rows = read_progress(tmp_path, [Job(runs[0].name, (), 0, 300)])[0].rows
+    many = curves([Progress(Job(f"r{number}", (), number, 300), rows=rows) for number in range(100)])
     assert len(many["panels"][0]["views"][0]["series"]) == live.MOST_RUNS
     assert "of 100" in many["caption"]
 
@@ -82,7 +67,7 @@ def test_it_is_written_seldom_and_never_keeps_a_run_from_going_on(
     page = tmp_path / "report.html"
     live.refresh(tmp_path)
     assert not page.exists(), "no sweep is running there"
-    live.begin(tmp_path, [Job("r", ("a",), 0, 3)])
+    enter(tmp_path, [Job("r", ("a",), 0, 3)])
     live.refresh(tmp_path)
     first = page.read_text()
     page.write_text("as it was")
@@ -99,46 +84,12 @@ def test_it_is_written_seldom_and_never_keeps_a_run_from_going_on(
     live.refresh(tmp_path)
     assert page.read_text() == "as it was"
     monkeypatch.setattr(live.time, "time", lambda: now() + 101)
-    (tmp_path / live.FILE).write_text("{")
+    [jobs] = tmp_path.glob(".live-*/jobs.json")
+    jobs.write_text("{")
     live.refresh(tmp_path)
     assert page.read_text() == "as it was"
     live.end(tmp_path)
-    assert not (tmp_path / live.FILE).exists()
-
-
-def test_labels_tell_jobs_apart(tmp_path: Path) -> None:
-    def jobs(*of: tuple[str, str, int]) -> list[Job]:
-        return [Job(run, tuple(words.split()), seed, 3) for run, words, seed in of]
-
-    assert labels(jobs(("a-s0-1", "name=s aug=none seed=0", 0), ("b-s1-2", "name=s aug=crop seed=1", 1))) == [
-        "aug=none",
-        "aug=crop",
-    ]
-    assert labels(jobs(("a-s0-1", "name=s seed=0", 0), ("a-s1-2", "name=s seed=1", 1))) == ["", ""]
-    assert labels(jobs(("a-s0-1", "name=s", 0), ("b-s0-2", "name=s aug=crop", 0))) == ["a", "aug=crop"]
-    # Of commands whose words do not show in what their runs differ; and of runs whose words nobody knows.
-    assert labels(jobs(("a-s0-1", "name=s", 0), ("a-s0-2", "name=s", 0), ("a-s1-3", "name=s", 1))) == ["1", "2", ""]
-    assert labels(jobs(("a-b-s0-1", "", 0), ("a-b-s0-2", "", 0), ("a-s1-3", "lr=1", 1), ("odd", "", 0))) == [
-        "a-b 1",
-        "a-b 2",
-        "a",
-        "odd",
-    ]
-    assert labels([]) == []
-
-
-def test_runs_that_a_search_chose_have_the_words_that_it_gave_them(tmp_path: Path) -> None:
-    for digest, words in {"1a": ["optimizer.lr=0.1", "name=s"], "2b": ["optimizer.lr=0.2", "name=s"]}.items():
-        run = tmp_path / f"unet-hflip-adamw-s7-{digest}"
-        RunFolder(run).write_status("running")
-        (run / ".hydra").mkdir()
-        (run / ".hydra" / "overrides.yaml").write_text("".join(f"- {word}\n" for word in words))
-    shown = [(item.label, item.job.seed) for item in read_progress(tmp_path, found_jobs(tmp_path))]
-    assert shown == [("optimizer.lr=0.1", 7), ("optimizer.lr=0.2", 7)]
-    # A file of a stranger.
-    (run / ".hydra" / "overrides.yaml").write_text("{a: !!python/name:os.system}")
-    shown = [item.label for item in read_progress(tmp_path, found_jobs(tmp_path))]
-    assert shown == ["unet-hflip-adamw 1a", "unet-hflip-adamw 2b"]
+    assert not [*tmp_path.glob(".live-*")]
 
 
 def test_of_a_failed_run_the_message_is_shown(tmp_path: Path) -> None:
@@ -235,14 +186,15 @@ def test_a_sweep_shows_how_far_it_is_and_then_its_comparison(oxford: Path, tmp_p
     process.kill()
     process.join()
     assert finish(tmp_path, words) == 0
-    assert not (folder / live.FILE).exists()
+    assert not [*folder.glob(".live-*")]
     assert "Comparison of runs" in (folder / "report.html").read_text()
     # A sweep that is killed leaves word that it runs, which a run by itself does not take up.
-    live.begin(folder, [Job("gone", ("aug=none",), 0, 3)])
+    another(folder, [Job("gone", ("aug=none",), 0, 3)], die).join()
     full = (folder / "report.html").read_text()
     assert finish(tmp_path, ["name=s", *few, "aug=none", "seed=7"]) == 0
     assert (folder / "report.html").read_text() == full
     assert finish(tmp_path, words) == 0
+    assert not [*folder.glob(".live-*")]
     # A page that is not the full one any more is made again.
     (folder / "report.html").write_text(page)
     assert finish(tmp_path, words) == 0
@@ -263,4 +215,4 @@ def test_a_sweep_that_is_interrupted_says_so(oxford: Path, tmp_path: Path) -> No
     process.terminate()
     process.join()
     assert "The sweep was stopped before its end" in page.read_text()
-    assert not (page.parent / live.FILE).exists()
+    assert not [*page.parent.glob(".live-*")]
