@@ -24,8 +24,8 @@ from pets_seg.run_folder.names import PAGE
 KIND = '<meta name="kind" content="sweep that is not compared yet">'
 # In seconds, and in durations of the last writing, which so takes a fiftieth of the time at most.
 EVERY, TIMES_ITS_DURATION = 30.0, 50
-# Seconds after which the page takes the sweep for dead.
-SILENT = 300
+# The page takes the sweep for dead after so many seconds, and so many of its longest epochs.
+SILENT, SILENT_EPOCHS = 300, 3
 COLOURS = ("ink", "c0", "c1", "c2", "c3", "c4", "c5", "c6")
 # Only the curves of so many runs are shown, those that were last at work, and so many points of each.
 MOST_RUNS, MOST_POINTS = 60, 200
@@ -106,10 +106,16 @@ def render(folder: Path, jobs: Sequence[Job], started: str, stopped: bool = Fals
         "left": None if left is None else duration(round(left)),
         "end": None if left is None else _iso(time.time() + left),
         "stopped": stopped,
-        "silent": SILENT,
+        "silent": silent_after(known),
         "curves": for_script(curves(known)),
     }
     return environment().get_template("live.html.jinja").render(**shown)
+
+
+def silent_after(known: Sequence[Progress]) -> float:
+    """Return after how many seconds without an epoch the sweep may be dead."""
+    seconds = [number(row, "seconds") for item in known for row in item.rows]
+    return max([SILENT, *(SILENT_EPOCHS * value for value in seconds if math.isfinite(value))])
 
 
 def curves(known: Sequence[Progress]) -> dict[str, Any]:

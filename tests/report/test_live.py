@@ -3,13 +3,10 @@
 import json
 import re
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from browser import Browser, opened
 from conftest import tiny
 from processes import die, finish, pause, start, wait_for
 from sweeps import write_sweep
@@ -18,25 +15,10 @@ from test_at_work import another
 from pets_seg.report import live
 from pets_seg.report.at_work import enter
 from pets_seg.report.live import curves
-from pets_seg.report.progress import Job, Progress, read_progress, time_left
+from pets_seg.report.progress import Job, Progress, read_progress
 from pets_seg.run_folder.folder import RunFolder
 
 HOSTILE = "<script>alert(1)</script>"
-# How many lines the states of the jobs take.
-LINES = """[...document.querySelectorAll("#jobs td:nth-child(2)")].map((cell) => {
-  const range = document.createRange();
-  range.selectNodeContents(cell);
-  return range.getClientRects().length;
-})"""
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    yield from opened(tmp_path_factory.mktemp("profile"))
-
-
-def value(browser: Browser, expression: str) -> object:
-    return browser.call("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
 
 
 def test_curves_are_those_of_metrics_csv_and_those_last_at_work_of_many(tmp_path: Path) -> None:
@@ -108,6 +90,16 @@ def test_of_a_failed_run_the_message_is_shown(tmp_path: Path) -> None:
     assert "RunError" not in text
 
 
+@pytest.mark.parametrize(("seconds", "silent"), [([], 300), ([2.0, 3.0], 300), ([380.0, 20.0, 360.0], 1140)])
+def test_three_of_the_longest_epochs_may_pass_in_silence(seconds: list[float], silent: float, tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "r")
+    run.write_status("running")
+    if seconds:
+        run.write_rows("metrics.csv", [{"epoch": n, "seconds": value} for n, value in enumerate(seconds, 1)])
+    text = live.render(tmp_path, [Job("r", (), 0, 9), Job("queued", (), 0, 9)], live._now())
+    assert [*map(float, re.findall(r'data-silent="([\d.]+)"', text))] == [silent]
+
+
 def test_a_thousand_runs_take_a_second(tmp_path: Path) -> None:
     runs = write_sweep(tmp_path, {f"g{n}": {} for n in range(100)}, seeds=10, epochs=10, images=1, valid=1)
     jobs = [Job(run.name, (run.name.split("-")[1],), n % 10, 10) for n, run in enumerate(runs)]
@@ -117,56 +109,6 @@ def test_a_thousand_runs_take_a_second(tmp_path: Path) -> None:
     assert time.process_time() - started < 4
     assert "1000 finished, of 1000 runs" in text
     assert len(text) < 1e6
-
-
-def test_times_are_those_of_the_readers_clock(browser: Browser, tmp_path: Path) -> None:
-    [run] = write_sweep(tmp_path, {"none": {}}, seeds=1, epochs=4, images=5, valid=5)
-    RunFolder(run).write_status("running")
-    job = Job(run.name, (), 0, 604)
-    expected = datetime.now(UTC) + timedelta(seconds=time_left(read_progress(tmp_path, [job])))
-    (tmp_path / "report.html").write_text(live.render(tmp_path, [job], live._now()))
-    browser.call("Emulation.setTimezoneOverride", timezoneId="Asia/Kathmandu")
-    browser.open(tmp_path / "report.html")
-    times = browser.run("[...document.querySelectorAll('time')].map((time) => [time.dateTime, time.textContent])")
-    browser.call("Emulation.setTimezoneOverride", timezoneId="")
-    assert len(times) == 3
-    assert abs(datetime.fromisoformat(times[0][0]) - expected) < timedelta(seconds=20)
-    form = "{ dateStyle: 'medium', timeStyle: 'short', timeZone: 'Asia/Kathmandu' }"
-    for when, text in times:
-        assert text == browser.run(f"new Date('{when}').toLocaleString(undefined, {form})")
-
-
-def test_a_browser_renews_it_until_nothing_is_heard_for_five_minutes(browser: Browser, tmp_path: Path) -> None:
-    [run] = write_sweep(tmp_path, {"none": {}}, seeds=1, epochs=4, images=5, valid=5)
-    page = tmp_path / "report.html"
-    jobs = [Job(run.name, (HOSTILE,), 0, 4), Job("not there", ("aug=none",), 1, 4)]
-    page.write_text(live.render(tmp_path, jobs, live._now()))
-    for width in (1280, 390):
-        browser.open(page, width=width)
-        assert value(browser, "document.documentElement.scrollWidth") <= width
-        # No state is broken into two lines.
-        assert value(browser, LINES) == [1, 1]
-    assert value(browser, "document.querySelectorAll('.chart canvas').length") == 3
-    assert value(browser, "document.querySelectorAll('.bar button').length") == 3
-    value(browser, "document.querySelectorAll('.bar button').forEach((button) => button.click())")
-    assert value(browser, "document.querySelectorAll('.chart canvas').length") == 3
-    assert value(browser, "document.getElementById('silent').hidden") is True
-    assert HOSTILE in value(browser, "document.querySelector('#jobs tbody').textContent")
-    page.write_text("<title>the full page</title>")
-    value(browser, "look()")
-    wait_for(lambda: value(browser, "document.title") == "the full page")
-
-    old = (datetime.now(UTC) - timedelta(minutes=7)).isoformat(timespec="seconds")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(live, "_now", lambda: old)
-        page.write_text(live.render(tmp_path, jobs, old))
-    browser.open(page)
-    assert value(browser, "document.getElementById('silent').hidden") is False
-    assert "Nothing was heard of it for 7 minutes" in value(browser, "document.body.innerText")
-    page.write_text("<title>the full page</title>")
-    value(browser, "look()")
-    assert value(browser, "document.title") != "the full page"
-    assert browser.problems == []
 
 
 @pytest.mark.slow

@@ -37,6 +37,7 @@ function drawCurves(figure, { panels, caption }) {
   box.append(bar, charts, names, element("p", { className: "note", textContent: caption }));
   figure.prepend(box);
   figure.classList.add("live");
+  figure.charts = () => drawn;
   draw();
   // Colours and widths are not those of a window that has changed.
   let width = box.clientWidth;
@@ -95,7 +96,11 @@ function chartOf(panel, view, charts) {
   place.append(element("h3", { textContent: panel.title }));
   charts.append(place);
   const chart = new uPlot(options, data, place);
-  return { destroy: () => { chart.destroy(); place.remove(); } };
+  const zoomed = () => {
+    const { min, max } = chart.scales.x;
+    return min > start || max < last ? { min, max } : null;
+  };
+  return { chart, zoomed, destroy: () => { chart.destroy(); place.remove(); } };
 }
 
 // x, mean, and the ends of its band, which has no width where there is none.
