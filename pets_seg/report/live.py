@@ -14,7 +14,7 @@ from typing import Any
 
 from pets_seg.errors import escaped
 from pets_seg.machine.files import open_regular, write_text
-from pets_seg.machine.terminal import duration
+from pets_seg.machine.terminal import duration, shell
 from pets_seg.report.at_work import Command, commands, is_worked_on, leave
 from pets_seg.report.progress import STATES, Job, Progress, found_jobs, number, read_progress, time_left
 from pets_seg.report.study.words import PANELS, count
@@ -97,9 +97,9 @@ def render(folder: Path, jobs: Sequence[Job], started: str, stopped: bool = Fals
     shown = {
         "kind": Markup(KIND),
         "name": folder.resolve().name,
-        "folder": str(folder),
+        "command": f"python -m pets_seg.run {shell(['task=report', f'runs={folder}'])}",
         "counts": ", ".join(f"{many} {state}" for state, many in states.items() if many),
-        "jobs": order,
+        "progress": order,
         "runs": count(len(order), "run"),
         "started": started,
         "updated": _now(),

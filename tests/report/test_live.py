@@ -1,7 +1,9 @@
 """The page of a sweep that is running: states, curves, expected end; it is renewed, and gives way to the full one."""
 
+import html
 import json
 import re
+import shlex
 import time
 from pathlib import Path
 
@@ -109,6 +111,19 @@ def test_a_thousand_runs_take_a_second(tmp_path: Path) -> None:
     assert time.process_time() - started < 4
     assert "1000 finished, of 1000 runs" in text
     assert len(text) < 1e6
+
+
+def test_a_page_of_a_stopped_sweep_says_how_to_go_on(tmp_path: Path) -> None:
+    folder = tmp_path / "it's mine"
+    running = live.render(folder, [Job("r", (), 0, 9)], live._now())
+    stopped = live.render(folder, [Job("r", (), 0, 9)], live._now(), stopped=True)
+    for text in (running, stopped):
+        [command] = re.findall(r"<code>python -m pets_seg.run (.*?)</code>", text)
+        assert shlex.split(html.unescape(command)) == ["task=report", f"runs={folder}"]
+    assert "The comparison takes its place" in running
+    assert "The comparison takes its place" not in stopped
+    assert "location.reload" not in stopped
+    assert 'http-equiv="refresh"' not in stopped
 
 
 @pytest.mark.slow

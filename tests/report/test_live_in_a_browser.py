@@ -15,7 +15,7 @@ from pets_seg.run_folder.folder import RunFolder
 
 HOSTILE = "<script>alert(1)</script>"
 # How many lines the states of the jobs take.
-LINES = """[...document.querySelectorAll("#jobs td:nth-child(2)")].map((cell) => {
+LINES = """[...document.querySelectorAll("#runs td:nth-child(2)")].map((cell) => {
   const range = document.createRange();
   range.selectNodeContents(cell);
   return range.getClientRects().length;
@@ -27,7 +27,7 @@ VIEW = """new Promise((done) => setTimeout(() => done({
   off: [...document.querySelectorAll("#curves button")].filter((one) => one.ariaPressed === "false")
     .map((one) => one.textContent.replace(/^\\d+ /, "")),
   zooms: document.querySelector("figure").charts().map(({ zoomed }) => zoomed()),
-  scroll: [scrollY, document.querySelector("#jobs .scroll").scrollTop],
+  scroll: [scrollY, document.querySelector("#runs .scroll").scrollTop],
   focus: document.activeElement.textContent,
 }), 200))"""
 
@@ -73,7 +73,7 @@ def test_a_browser_renews_it_until_nothing_is_heard_for_five_minutes(browser: Br
     value(browser, "document.querySelectorAll('.bar button').forEach((button) => button.click())")
     assert value(browser, "document.querySelectorAll('.chart canvas').length") == 3
     assert value(browser, "document.getElementById('silent').hidden") is True
-    assert HOSTILE in value(browser, "document.querySelector('#jobs tbody').textContent")
+    assert HOSTILE in value(browser, "document.querySelector('#runs tbody').textContent")
     page.write_text("<title>the full page</title>")
     value(browser, "look()")
     wait_for(lambda: value(browser, "document.title") == "the full page")
@@ -104,7 +104,7 @@ def test_what_its_reader_has_chosen_stays_when_it_is_loaded_again(browser: Brows
       const press = (text) => buttons.find((one) => one.textContent === text).click();
       ["smooth", "aug=group1", [...document.querySelectorAll(".names button")].at(-1).textContent].forEach(press);
       document.querySelector("figure").charts()[1].chart.setScale("x", { min: 5, max: 9 });
-      document.querySelector("#jobs .scroll").scrollTop = 40;
+      document.querySelector("#runs .scroll").scrollTop = 40;
       document.querySelector(".names button").focus({ focusVisible: true });
       scrollTo(0, 300);
       window.before = true;

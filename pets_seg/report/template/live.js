@@ -2,7 +2,7 @@
 const updated = document.getElementById("updated");
 const chosen = `chosen on ${location.pathname}`;
 const curves = document.querySelector("figure[data-curves]");
-const table = document.querySelector("#jobs .scroll");
+const table = document.querySelector("#runs .scroll");
 const controls = () => [...document.querySelectorAll("button, [tabindex]")];
 // Their number may have changed.
 const nameOf = (control) => control.ariaLabel ?? control.textContent.replace(/^\d+ (?=others$)/, "");
