@@ -88,7 +88,7 @@ def test_of_a_failed_run_the_message_is_shown(tmp_path: Path) -> None:
         ("queued", ""),
     ]
     text = live.render(tmp_path, jobs, live._now())
-    assert "failed: lr=9 is too large &lt;script&gt;" in text
+    assert 'class="error">lr=9 is too large &lt;script&gt;' in text
     assert "RunError" not in text
 
 

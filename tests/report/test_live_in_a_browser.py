@@ -21,7 +21,11 @@ LINES = """[...document.querySelectorAll("#runs td:nth-child(2)")].map((cell) =>
   return range.getClientRects().length;
 })"""
 
-
+# How far the table reaches beyond its box.
+BEYOND = """(() => {
+  const { scrollWidth, clientWidth } = document.querySelector(".scroll");
+  return scrollWidth - clientWidth;
+})()"""
 # What its reader may choose, the buttons by those that are not pressed.
 VIEW = """new Promise((done) => setTimeout(() => done({
   off: [...document.querySelectorAll("#curves button")].filter((one) => one.ariaPressed === "false")
@@ -63,7 +67,14 @@ def test_a_browser_renews_it_until_nothing_is_heard_for_five_minutes(browser: Br
     page = tmp_path / "report.html"
     jobs = [Job(run.name, (HOSTILE,), 0, 4), Job("not there", ("aug=none",), 1, 4)]
     page.write_text(live.render(tmp_path, jobs, live._now()))
-    for width in (1280, 390):
+    RunFolder(run).write_status("failed", RuntimeError(), "unet-none: the loss is not finite; lower the rate " * 5)
+    failed = tmp_path / "failed.html"
+    failed.write_text(live.render(tmp_path, [*jobs, Job("r", ("optimizer.lr=0.0001 aug=strong",), 1, 4)], live._now()))
+    for width in (390, 1280):
+        browser.open(failed, width=width)
+        # The table has room for the reason, and no figure is broken into two lines.
+        assert value(browser, BEYOND) == 0
+        assert value(browser, LINES.replace("2)", "4)")) == [0, 0, 1]
         browser.open(page, width=width)
         assert value(browser, "document.documentElement.scrollWidth") <= width
         # No state is broken into two lines.
