@@ -1,4 +1,4 @@
-"""The learning curves of the page in a browser: true to the runs, zoomed, smoothed, logarithmic, hidden, printed."""
+"""The learning curves of the page in a browser: true to the runs, zoomed by pointer and keys, smoothed, printed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,6 +106,93 @@ def test_late_epochs_smoothing_and_hiding(browser: Browser, study: Study, page: 
     press(browser, "elastic")
     # With nothing to show the axes stay.
     assert browser.run("document.querySelectorAll('#curves canvas').length") == 3
+    assert browser.problems == []
+
+
+def drag(browser: Browser, panel: int, start: float, end: float) -> None:
+    """Drag the pointer from one part of the width of a panel to another."""
+    lines_under_the_pointer(browser, panel, start)
+    box = f"document.querySelectorAll('#curves .u-over')[{panel}].getBoundingClientRect()"
+    left, width, y = browser.run(f"[{box}.left, {box}.width, {box}.top + {box}.height / 2]")
+    for kind, part in (("mousePressed", start), ("mouseMoved", end), ("mouseReleased", end)):
+        browser.call("Input.dispatchMouseEvent", type=kind, x=left + part * width, y=y, button="left", clickCount=1)
+    browser.run("new Promise(requestAnimationFrame)")
+
+
+def double_click(browser: Browser, panel: int) -> None:
+    lines_under_the_pointer(browser, panel, 0.5)
+    box = f"document.querySelectorAll('#curves .u-over')[{panel}].getBoundingClientRect()"
+    x, y = browser.run(f"[{box}.left + {box}.width / 2, {box}.top + {box}.height / 2]")
+    for count in (1, 2):
+        for kind in ("mousePressed", "mouseReleased"):
+            browser.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=count)
+
+
+@pytest.mark.parametrize("way", ["double click", "button"])
+def test_all_epochs_are_shown_again_and_no_button_says_otherwise(browser: Browser, page: Path, way: str) -> None:
+    browser.open(page)
+    late = "[...document.querySelectorAll('#curves button')].find((one) => one.textContent === 'late epochs')"
+    press(browser, "late epochs")
+    drag(browser, 2, 0.4, 0.6)
+    assert int(lines_under_the_pointer(browser, 2, 0.001)[0].removeprefix("epoch ")) > 10
+    assert browser.run(f"{late}.ariaPressed") == "true"
+    if way == "button":
+        press(browser, "all epochs")
+    else:
+        double_click(browser, 2)
+    for panel in range(3):
+        assert lines_under_the_pointer(browser, panel, 0.001)[0] == "epoch 1"
+        assert lines_under_the_pointer(browser, panel, 0.999)[0] == "epoch 20"
+    assert browser.run(f"{late}.ariaPressed") == "false"
+    assert browser.problems == []
+
+
+def test_keys_move_through_the_values_and_zoom(browser: Browser, study: Study, page: Path) -> None:
+    browser.open(page)
+    chart = "document.querySelectorAll('#curves [role=slider]')[2]"
+
+    def tell(*keys: str) -> list[str]:
+        for key in keys:
+            browser.call("Input.dispatchKeyEvent", type="keyDown", key=key)
+        browser.run("new Promise(requestAnimationFrame)")
+        lines = browser.run("document.getElementById('tip').innerText").splitlines()
+        # A screen reader is told the same.
+        assert browser.run(f"{chart}.ariaValueText") == ", ".join(lines)
+        assert lines[0] == f"epoch {browser.run(f'{chart}.ariaValueNow')}"
+        return lines
+
+    # The key Tab leads from the last button to the charts, one after the other.
+    browser.run("[...document.querySelectorAll('#curves .bar button')].at(-1).focus()")
+    for _ in range(3):
+        browser.call("Input.dispatchKeyEvent", type="keyDown", key="Tab", code="Tab", windowsVirtualKeyCode=9)
+    assert browser.run(f"document.activeElement === {chart}")
+    assert browser.run(f"[{chart}.ariaLabel, {chart}.ariaValueMin, {chart}.ariaValueMax]") == [
+        "validation Dice by epoch",
+        "1",
+        "20",
+    ]
+    assert tell("ArrowRight")[0] == "epoch 1"
+    assert tell("ArrowLeft")[0] == "epoch 1"
+    lines = tell("End", "ArrowLeft", "ArrowLeft")
+    assert lines[0] == "epoch 18"
+    for group in study.groups:
+        values = [run.metrics["val/dice"].iloc[17] for run in group.finished]
+        [line] = [line for line in lines if line.startswith(f"{group.short} ")]
+        assert float(line.split()[1]) == pytest.approx(np.mean(values), rel=1e-3)
+    # Half of the epochs, and the cursor stays at its own.
+    assert tell("+")[0] == "epoch 18"
+    assert tell("Home")[0] == "epoch 10"
+    assert tell("End")[0] == "epoch 19"
+    assert tell("-", "-")[0] == "epoch 19"
+    assert tell("Home")[0] == "epoch 1"
+    # However often, some epochs stay in sight.
+    assert tell(*"++++++++++", "End")[0] == "epoch 2"
+    # Another width draws the charts anew, and the keys stay where they were.
+    browser.call("Emulation.setDeviceMetricsOverride", width=700, height=900, deviceScaleFactor=1, mobile=False)
+    browser.run("new Promise((done) => setTimeout(done, 100))")
+    assert browser.run(f"document.activeElement === {chart}")
+    browser.run("document.activeElement.blur()")
+    assert browser.run("document.getElementById('tip').hidden")
     assert browser.problems == []
 
 

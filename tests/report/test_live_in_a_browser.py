@@ -80,7 +80,7 @@ def test_a_browser_renews_it_until_nothing_is_heard_for_five_minutes(browser: Br
         # No state is broken into two lines.
         assert value(browser, LINES) == [1, 1]
     assert value(browser, "document.querySelectorAll('.chart canvas').length") == 3
-    assert value(browser, "document.querySelectorAll('.bar button').length") == 3
+    assert value(browser, "document.querySelectorAll('.bar button').length") == 4
     value(browser, "document.querySelectorAll('.bar button').forEach((button) => button.click())")
     assert value(browser, "document.querySelectorAll('.chart canvas').length") == 3
     assert value(browser, "document.getElementById('silent').hidden") is True

@@ -6,24 +6,31 @@ for (const figure of document.querySelectorAll("figure[data-curves]")) {
 }
 
 function drawCurves(figure, { panels, caption }) {
-  const view = { by: panels[0].views.length - 1 && 0, last: false, log: false, smooth: false, hidden: new Set() };
+  const view = { by: 0, last: false, log: false, smooth: false, hidden: new Set() };
   const box = element("div", { className: "curves" });
   const bar = element("div", { className: "bar", role: "group", ariaLabel: "How the curves are shown" });
   const charts = element("div", { className: "charts" });
   const names = element("ul", { className: "names" });
   let drawn = [];
   const draw = () => {
+    const focused = drawn.findIndex((chart) => chart.slider === document.activeElement);
     for (const chart of drawn) chart.destroy();
-    drawn = panels.map((panel) => chartOf(panel, view, charts));
+    drawn = panels.map((panel) => chartOf(panel, view, charts, whole));
+    drawn[focused]?.slider.focus();
   };
+  const late = toggle("late epochs", "Leave out the first quarter of the course", (on) => { view.last = on; draw(); });
+  const whole = () => { view.last = false; late.ariaPressed = "false"; draw(); };
+  const all = element("button", { type: "button", textContent: "all epochs", title: "Undo every zoom" });
+  all.addEventListener("click", whole);
   if (panels[0].views.length > 1) {
     bar.append(toggle("by time", "Put epochs at the time at which they ended", (on) => { view.by = on ? 1 : 0; draw(); }));
   }
   bar.append(
-    toggle("late epochs", "Leave out the first quarter of the course", (on) => { view.last = on; draw(); }),
+    late,
     toggle("log loss", "Logarithmic axis for losses", (on) => { view.log = on; draw(); }),
     toggle("smooth", "Exponential moving average, weight 0.6", (on) => { view.smooth = on; draw(); }),
-    element("span", { className: "hint", textContent: "Drag to zoom, double-click to see all." }),
+    all,
+    element("span", { className: "hint", textContent: "Drag to zoom, double-click to see all. Keys on a chart: arrows for values, + and - to zoom." }),
   );
   for (const [label, of] of legend(panels)) {
     const button = toggle(label, "Show or hide", (on) => { for (const one of of) view.hidden[on ? "delete" : "add"](one.name); draw(); }, true);
@@ -39,7 +46,7 @@ function drawCurves(figure, { panels, caption }) {
   figure.classList.add("live");
   figure.charts = () => drawn;
   draw();
-  // Colours and widths are not those of a window that has changed.
+  // A canvas keeps the width and the colours with which it was drawn.
   let width = box.clientWidth;
   new ResizeObserver(() => { if (box.clientWidth !== width) { width = box.clientWidth; draw(); } }).observe(box);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
@@ -56,7 +63,8 @@ function legend(panels) {
   return grey.length ? [...entries, [`${grey.length} others`, grey]] : [...entries];
 }
 
-function chartOf(panel, view, charts) {
+// A chart is a slider: keys move its cursor, and a screen reader says the values there. `whole` undoes every zoom.
+function chartOf(panel, view, charts, whole) {
   const { unit, series: all } = panel.views[Math.min(view.by, panel.views.length - 1)];
   // What is in colour is drawn over what is grey.
   const shown = all.filter(({ name }) => !view.hidden.has(name)).sort((one, other) => Boolean(other.thin) - Boolean(one.thin));
@@ -75,14 +83,14 @@ function chartOf(panel, view, charts) {
   const options = {
     width, height: Math.round(Math.min(300, 0.72 * width + 40)), legend: { show: false },
     scales: { x: { time: false, min: start, max: last, range: (u, low, high) => xRange(low, high) }, y: { distr: logarithmic ? 3 : 1 } },
-    cursor: { points: { size: 6 } },
+    cursor: { points: { size: 6 }, bind: { dblclick: () => whole } },
     axes: [
       { ...axis, grid: { show: false }, label: unit, labelFont: axis.font, labelSize: 18, size: 26, incrs: unit === "epoch" ? WHOLE : undefined },
       { ...axis, grid, size: 50 },
     ],
     series: [{}],
     bands: [],
-    hooks: { setCursor: [(u) => point(u, shown, unit)] },
+    hooks: { setCursor: [(u) => point(u, shown, unit, slider)] },
   };
   if (!logarithmic) options.scales.y.range = (u, low, high) => padded(low, high);
   shown.forEach((one, index) => {
@@ -92,15 +100,47 @@ function chartOf(panel, view, charts) {
     options.series.push({ spanGaps: true, points: { show: false }, auto: true }, { spanGaps: true, points: { show: false }, auto: true });
     if (!one.thin) options.bands.push({ series: [at + 1, at + 2], fill: `color-mix(in srgb, ${colour(one.colour)} 14%, transparent)` });
   });
-  const place = element("div", { className: "chart", role: "img", ariaLabel: `${panel.title} by ${unit}` });
-  place.append(element("h3", { textContent: panel.title }));
+  const place = element("div", { className: "chart" });
+  const slider = element("div", { role: "slider", tabIndex: 0, ariaLabel: `${panel.title} by ${unit}`, ariaValueMin: start, ariaValueMax: last });
+  place.append(element("h3", { textContent: panel.title }), slider);
   charts.append(place);
-  const chart = new uPlot(options, data, place);
+  const chart = new uPlot(options, data, slider);
+  say(slider, valuesAt(chart, data[0].length - 1, shown, unit), last);
+  slider.addEventListener("keydown", (event) => press(event, chart, [start, last]));
+  slider.addEventListener("blur", () => chart.setCursor({ left: -10, top: -10 }));
   const zoomed = () => {
     const { min, max } = chart.scales.x;
     return min > start || max < last ? { min, max } : null;
   };
-  return { chart, zoomed, destroy: () => { chart.destroy(); place.remove(); } };
+  return { chart, slider, zoomed, destroy: () => { chart.destroy(); place.remove(); } };
+}
+
+// Move the cursor to a neighbouring point of the x axis, or zoom around it within `range`.
+function press(event, u, range) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const x = u.data[0];
+  const { min, max } = u.scales.x;
+  const [first, last] = [x.findIndex((value) => value >= min), x.findLastIndex((value) => value <= max)];
+  const at = u.cursor.idx ?? null;
+  const to = (index) => {
+    const left = u.valToPos(x[Math.min(Math.max(index, first), last)], "x");
+    u.setCursor({ left, top: u.over.clientHeight / 2 });
+  };
+  const zoom = (factor) => {
+    const middle = at === null ? (min + max) / 2 : x[at];
+    const [low, high] = [middle - factor * (middle - min), middle + factor * (max - middle)].map((end) => Math.min(Math.max(end, range[0]), range[1]));
+    if (x.filter((value) => value >= low && value <= high).length < 2) return;
+    u.setScale("x", { min: low, max: high });
+    // The scale is set in a microtask that was queued before this one.
+    if (at !== null) queueMicrotask(() => to(at));
+  };
+  const keys = {
+    ArrowRight: () => to(at === null ? first : at + 1), ArrowLeft: () => to(at === null ? last : at - 1),
+    Home: () => to(first), End: () => to(last), "+": () => zoom(0.5), "=": () => zoom(0.5), "-": () => zoom(2),
+  };
+  if (!Object.hasOwn(keys, event.key)) return;
+  event.preventDefault();
+  keys[event.key]();
 }
 
 // x, mean, and the ends of its band, which has no width where there is none.
@@ -131,22 +171,33 @@ function padded(low, high) {
   return [low - pad, high + pad];
 }
 
-function point(u, shown, unit) {
+function point(u, shown, unit, slider) {
   const { idx, left, top } = u.cursor;
-  if (idx === null || idx === undefined || left < 0) { tip.hidden = true; return; }
+  const values = idx === null || idx === undefined || left < 0 ? null : valuesAt(u, idx, shown, unit);
+  if (!values) { tip.hidden = true; return; }
+  const area = u.over.getBoundingClientRect();
+  show(values, { clientX: area.left + left, clientY: area.top + top });
+  say(slider, values, u.data[0][idx]);
+}
+
+function say(slider, values, x) {
+  slider.ariaValueNow = x;
+  slider.ariaValueText = values ? [values.head, ...values.rows.map(({ text }) => text)].join(", ") : "no values";
+}
+
+// Values of every series near a point of the x axis, the largest first; null without any.
+function valuesAt(u, at, shown, unit) {
   const rows = [];
   shown.forEach(({ name, colour }, index) => {
-    const nearest = near(u.data[3 * index + 1], u.data[0], idx);
+    const nearest = near(u.data[3 * index + 1], u.data[0], at);
     if (nearest === null) return;
     const value = u.data[3 * index + 1][nearest];
     const upper = u.data[3 * index + 2][nearest];
     const spread = upper === null || upper === undefined ? "" : ` ± ${number(upper - value)}`;
     rows.push({ colour, value, text: `${name} ${number(value)}${spread}` });
   });
-  if (!rows.length) { tip.hidden = true; return; }
   rows.sort((one, other) => other.value - one.value);
-  const area = u.over.getBoundingClientRect();
-  show({ head: `${unit} ${number(u.data[0][idx])}`, rows }, { clientX: area.left + left, clientY: area.top + top });
+  return rows.length ? { head: `${unit} ${number(u.data[0][at])}`, rows } : null;
 }
 
 // Series have x of their own by time: the value nearest to the pointer, if that is near.
