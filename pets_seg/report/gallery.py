@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from pets_seg.errors import escaped, reason
+from pets_seg.report.predicted import resized
 from pets_seg.report.search import only_trials
 from pets_seg.report.study.gallery import Gallery, choose_gallery
 from pets_seg.report.study.study import Study
@@ -24,7 +25,8 @@ def gallery_data(study: Study, labels: Mapping[str, str]) -> dict[str, Any] | No
     """Return photographs, masks and Dice of the images of `choose_gallery`; None if there are none.
 
     By number of the group and of the seed `masks` and `dice` hold a value for each image, None where the group does not
-    show it. A mask is the lengths of its runs in base 36, row by row, background first.
+    show it. A mask is the lengths of its runs in base 36, row by row, background first. All are of one `side`, whatever
+    the size at which a group predicts them.
     """
     from pets_seg.evaluation.prediction import predict_test
 
@@ -36,6 +38,7 @@ def gallery_data(study: Study, labels: Mapping[str, str]) -> dict[str, Any] | No
     masks, dice = [], []
     photographs: list[str] = []
     truths: list[np.ndarray] = []
+    side = LARGEST
     try:
         for group in gallery.groups:
             wanted = gallery.stems(group)
@@ -43,10 +46,12 @@ def gallery_data(study: Study, labels: Mapping[str, str]) -> dict[str, Any] | No
             for seed in gallery.seeds:
                 images, masks_of_images, predicted = predict_test(gallery.run(group, seed).folder, wanted)
                 if not photographs:
-                    photographs, truths = [*map(_photograph, images)], [*masks_of_images]
+                    side = min(LARGEST, len(images[0]))
+                    photographs = [*map(_photograph, images)]
+                    truths = [resized(truth, side) for truth in masks_of_images]
                 of_seed: list[str | None] = [None] * len(stems)
                 for stem, mask in zip(wanted, predicted, strict=True):
-                    of_seed[place[stem]] = _lengths(mask)
+                    of_seed[place[stem]] = _lengths(resized(mask, side))
                 of_group.append(of_seed)
             masks.append(of_group)
             dice.append([_dice(gallery, group.name, seed, stems) for seed in gallery.seeds])
@@ -62,7 +67,7 @@ def gallery_data(study: Study, labels: Mapping[str, str]) -> dict[str, Any] | No
         "photographs": photographs,
         "truths": [_lengths(truth == 1) for truth in truths],
         "uncounted": [_lengths(truth == 255) if (truth == 255).any() else "" for truth in truths],
-        "side": min(LARGEST, len(truths[0])),
+        "side": side,
         "masks": masks,
         "dice": dice,
         "worst": [[place[stem] for stem in gallery.worst[group.name]] for group in gallery.groups],
@@ -85,8 +90,6 @@ def _photograph(image: np.ndarray) -> str:
 
 
 def _lengths(mask: np.ndarray) -> str:
-    side = min(LARGEST, len(mask))
-    nearest = ((np.arange(side) + 0.5) * len(mask) // side).astype(int)
-    pixels = mask[np.ix_(nearest, nearest)].ravel()
+    pixels = mask.ravel()
     ends = np.flatnonzero(np.diff(pixels, prepend=False, append=not pixels[-1]))
     return " ".join(np.base_repr(length, 36).lower() for length in np.diff(ends, prepend=0))

@@ -85,7 +85,7 @@ def write_page(
     leafed = gallery_data(study, labels) if gallery else None
     if leafed:
         shown = {"gallery": for_script(leafed)}
-        shown["gallery_first"] = leafed["groups"][0]
+        shown |= {"gallery_first": leafed["groups"][0], "gallery_side": leafed["side"]}
     shown |= {"answer": answer, "tables": tables, "figures": figures, "notes": [*notes, *failed], "made": made}
     write_text(folder / "report.html", render(study=study, **shown))
     return folder / "report.html"

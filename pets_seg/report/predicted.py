@@ -43,12 +43,13 @@ def draw_examples(study: Study) -> tuple[list[Example], str, bool]:
     for index, (kind, stem) in enumerate(chosen):
         example = Example(kind, stem, seed, images[index], truths[index])
         for group, run, (_, _, masks) in zip(groups, runs, predicted, strict=True):
-            example.predicted[group.name] = _resized(masks[index], len(truths[index]))
+            example.predicted[group.name] = resized(masks[index], len(truths[index]))
             example.dice[group.name] = float(run.images["test"]["dice"][stem])
         examples.append(example)
     return examples, "", True
 
 
-def _resized(mask: np.ndarray, size: int) -> np.ndarray:
+def resized(mask: np.ndarray, size: int) -> np.ndarray:
+    """Return a square mask at another size, each pixel that of `mask` (S,S) at its middle."""
     nearest = ((np.arange(size) + 0.5) * len(mask) // size).astype(int)
     return mask[np.ix_(nearest, nearest)]

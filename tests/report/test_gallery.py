@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from hypothesis.extra.numpy import arrays
 from processes import forked
 from sweeps import SMALL, write_sweep
 
+from pets_seg.evaluation.prediction import predict_test
 from pets_seg.report.gallery import LARGEST, _lengths
 from pets_seg.report.study.gallery import choose_gallery
 from pets_seg.report.study.study import read_study
@@ -33,17 +35,14 @@ def decoded(lengths: str, side: int) -> np.ndarray:
     return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(side, side)
 
 
+def gallery_of(sweep: Path) -> dict[str, Any]:
+    [text] = re.findall(r'id="gallery-data">(.*?)</script>', (sweep / "report.html").read_text(encoding="utf-8"))
+    return json.loads(text)
+
+
 @given(st.integers(1, 20).flatmap(lambda side: arrays(bool, (side, side))))
 def test_lengths_stand_for_the_mask(mask: np.ndarray) -> None:
     assert (decoded(_lengths(mask), len(mask)) == mask).all()
-
-
-def test_large_masks_are_made_smaller() -> None:
-    mask = np.zeros((4 * LARGEST, 4 * LARGEST), dtype=bool)
-    mask[: 2 * LARGEST] = True
-    small = decoded(_lengths(mask), LARGEST)
-    assert small[: LARGEST // 2].all()
-    assert not small[LARGEST // 2 :].any()
 
 
 def test_it_has_the_worst_and_the_most_changed_images_of_each_group(tmp_path: Path) -> None:
@@ -75,6 +74,33 @@ def test_what_takes_long_is_less(tmp_path: Path, macs: float, expected: tuple[in
 
 
 @pytest.mark.slow
+def test_masks_of_every_size_are_shown_at_one(oxford: Path, tmp_path: Path) -> None:
+    few = [word for word in tiny(oxford) if not word.startswith("data.size=")]
+    few += ["train.batch_size=4", "optimizer.lr=0.01", "data.size=192,32", "report.baseline={data.size:192}"]
+    assert forked("-m", "name=s", *few, cwd=tmp_path).returncode == 0
+    data = gallery_of(tmp_path / "runs" / "s")
+    side = data["side"]
+    assert data["groups"] == ["size=192", "size=32"]
+    assert side == LARGEST
+    runs = {f"size={run.settings['data.size']}": run.folder for run in read_study([tmp_path / "runs" / "s"]).runs}
+    for group, name in enumerate(data["groups"]):
+        shown = [number for number, text in enumerate(data["masks"][group][0]) if text]
+        assert shown
+        _, _, masks = predict_test(runs[name], [data["stems"][number] for number in shown])
+        for number, mask in zip(shown, masks, strict=True):
+            found = decoded(data["masks"][group][0][number], side)
+            # The pixel of the mask in which the middle of a shown pixel lies.
+            nearest = [(2 * index + 1) * len(mask) // (2 * side) for index in range(side)]
+            assert (found == mask[nearest][:, nearest]).all()
+            truth = decoded(data["truths"][number], side)
+            dice = (2 * (found & truth).sum() + 1e-6) / (found.sum() + truth.sum() + 1e-6)
+            assert dice == pytest.approx(data["dice"][group][0][number], abs=0.1)
+        assert max(data["dice"][group][0]) > 0.3
+    said = f"Outlines are drawn at {side} \N{MULTIPLICATION SIGN} {side} pixels"
+    assert said in (tmp_path / "runs" / "s" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
 def test_masks_and_dice_are_those_of_the_runs_and_a_browser_shows_them(
     oxford: Path, tmp_path: Path, browser: Browser
 ) -> None:
@@ -82,8 +108,7 @@ def test_masks_and_dice_are_those_of_the_runs_and_a_browser_shows_them(
     few += ["train.epochs=3", "train.batch_size=4", "optimizer.lr=0.01"]
     assert forked("-m", "name=s", *few, "aug=none,hflip", "seed=0,1", cwd=tmp_path).returncode == 0
     page = tmp_path / "runs" / "s" / "report.html"
-    [text] = re.findall(r'id="gallery-data">(.*?)</script>', page.read_text())
-    data = json.loads(text)
+    data = gallery_of(page.parent)
     assert data["groups"] == ["none", "hflip"]
     assert data["seeds"] == [0, 1]
     for group, name in enumerate(data["groups"]):
