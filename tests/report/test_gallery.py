@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,14 @@ def test_it_has_the_worst_and_the_most_changed_images_of_each_group(tmp_path: Pa
         assert changed == ([] if group is gallery.groups[0] else change.index[:20].tolist())
         # The baseline's mask is there for whatever is shown.
         assert {*worst, *changed} <= {*gallery.stems(gallery.groups[0])}
+
+
+def test_a_group_with_the_scores_of_the_baseline_has_no_changed_images(tmp_path: Path) -> None:
+    first, second = write_sweep(tmp_path, {"none": {}, "crop": {}}, **{**SMALL, "seeds": 1})
+    shutil.copy(first / "per_image.csv", second)
+    gallery = choose_gallery(read_study([tmp_path]))
+    assert [gallery.changed[group.name] for group in gallery.groups] == [[], []]
+    assert all(len(gallery.worst[group.name]) == 20 for group in gallery.groups)
 
 
 @pytest.mark.parametrize(("macs", "expected"), [(5e9, (20, 1)), (1.3e10, (10, 1)), (2e10, (5, 1)), (5e11, None)])
@@ -142,4 +151,16 @@ def test_masks_and_dice_are_those_of_the_runs_and_a_browser_shows_them(
     assert browser.run(captions)[0] == f"Dice {data['dice'][0][1][data['worst'][0][0]]:.3f}"
     browser.run("document.querySelectorAll('#gallery .bar button').forEach((button) => button.click())")
     assert browser.run("document.querySelectorAll('#gallery canvas').length") == len(data["worst"][0])
+    assert browser.problems == []
+    # The second group as it is where it has the scores of the first.
+    text = page.read_text(encoding="utf-8")
+    alike = data | {"dice": data["dice"][:1] * 2, "changed": [[], []]}
+    [former] = re.findall(r'id="gallery-data">(.*?)</script>', text)
+    page.write_text(text.replace(former, json.dumps(alike)), encoding="utf-8")
+    browser.open(page)
+    said = "document.querySelector('#gallery .cards').textContent"
+    assert browser.run(said).startswith("Its Dice, averaged over the seeds, is that of none for every image;")
+    choose = "(() => { const select = document.querySelector('#gallery select'); select.value = 'none'; "
+    browser.run(choose + "select.dispatchEvent(new Event('change')); })()")
+    assert browser.run(said).startswith("It is what the others are compared with;")
     assert browser.problems == []

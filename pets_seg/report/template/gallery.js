@@ -28,8 +28,13 @@ function leafThrough(place, data) {
   function show(cards, data, view) {
     const stems = data[view.list === "worst" ? "worst" : "changed"][view.group];
     cards.replaceChildren(...stems.map((stem) => card(data, stem, view)));
-    if (!stems.length) cards.append(element("li", { className: "note", textContent: "It is what the others are compared with; choose another group, or its worst images." }));
+    if (!stems.length) cards.append(element("li", { className: "note", textContent: `${unchanged(data, view)}; choose another group, or its worst images.` }));
   }
+}
+
+function unchanged({ groups, seeds }, { group }) {
+  if (!group) return "It is what the others are compared with";
+  return `Its Dice${seeds.length > 1 ? ", averaged over the seeds," : ""} is that of ${groups[0]} for every image`;
 }
 
 function card(data, stem, { group, seed, outlines, names }) {
