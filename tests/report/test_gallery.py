@@ -82,6 +82,20 @@ def test_what_takes_long_is_less(tmp_path: Path, macs: float, expected: tuple[in
     assert found == expected
 
 
+@pytest.mark.parametrize(("macs", "expected"), [(1e6, (5, 1)), (5e11, None)])
+def test_of_a_network_whose_cost_is_not_known_there_is_the_least(
+    tmp_path: Path, macs: float, expected: tuple[int, int] | None
+) -> None:
+    runs = write_sweep(tmp_path, {"none": {}, "crop": {}}, **{**SMALL, "seeds": 3})
+    # Of one run that is shown, in whichever group.
+    for run, cost in ((runs[0], macs), (runs[4], None)):
+        summary = json.loads((run / "summary.json").read_text())
+        (run / "summary.json").write_text(json.dumps(summary | {"macs": cost}))
+    gallery = choose_gallery(read_study([tmp_path]))
+    found = gallery and (max(map(len, gallery.worst.values())), len(gallery.seeds))
+    assert found == expected
+
+
 @pytest.mark.slow
 def test_masks_of_every_size_are_shown_at_one(oxford: Path, tmp_path: Path) -> None:
     few = [word for word in tiny(oxford) if not word.startswith("data.size=")]

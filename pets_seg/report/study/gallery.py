@@ -1,5 +1,6 @@
 """Which test images can be leafed through on the page, group by group: the worst, and the most changed."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,15 +44,19 @@ class Gallery:
 
 
 def choose_gallery(study: Study) -> Gallery | None:
-    """Return what can be leafed through; None if there are no scores of images, or predicting the masks takes long."""
+    """Return what can be leafed through; None if there are no scores of images, or predicting the masks takes long.
+
+    Where it is not known how long that takes, because a run does not say what its network costs, it is the least.
+    """
     groups = choose_groups(study)
     if not groups or not (seeds := common_seeds(groups)[:MOST_SEEDS]):
         return None
-    for count in IMAGES:
-        for chosen in (seeds, seeds[:1]):
-            gallery = _gallery(groups, chosen, count)
-            if gallery is None or _cost(gallery) <= BUDGET:
-                return gallery
+    choices = [(count, chosen) for count in IMAGES for chosen in (seeds, seeds[:1])]
+    known = all(math.isfinite(run.number("macs")) for group in groups for run in group.finished if run.seed in seeds)
+    for count, chosen in choices if known else choices[-1:]:
+        gallery = _gallery(groups, chosen, count)
+        if gallery is None or _cost(gallery) <= BUDGET:
+            return gallery
     return None
 
 
