@@ -203,6 +203,28 @@ def test_all_columns_are_copied(clipboard: Table, browser: Browser) -> None:
     assert lines[8:] == [r"\bottomrule", r"\end{tabular}"]
 
 
+SIGNS = [
+    ["[=1+1,-2]", "-0.5", "-1.5 (-5.8 to 2.7)", "1e-05", "2026-11-24", "a-1"],
+    ["*", "-.5 ± 0.1", "@x", '"', "a|b\\|", "-"],
+    ["+1", "3", "-1 -2", "\\-1", "_-1", "lr=-2"],
+]
+IN_LATEX = r"""{}[=1+1,$-$2] & $-$0.5 & $-$1.5 ($-$5.8 to 2.7) & 1e-05 & 2026-11-24 & a-1 \\
+{}* & $-$.5 $\pm$ 0.1 & @x & " & a\textbar{}b\textbackslash{}\textbar{} & - \\
++1 & 3 & $-$1 $-$2 & \textbackslash{}$-$1 & \_-1 & lr=$-$2 \\"""
+
+
+def test_signs_are_copied_for_what_they_are(study: Study, tmp_path: Path, browser: Browser) -> None:
+    table = Table("Signs", ["group", "b", "c", "d", "e", "f"], SIGNS)
+    browser.open(page_with(study, tmp_path / "page.html", table), 1280)
+    browser.run(KEEP.format("{ writeText: async (text) => { window.taken = text; } }"))
+    # As they are: a quote in front of "=" or "+" would be part of the value.
+    assert list(csv.reader(io.StringIO(copied(browser, 0)))) == [table.header, *SIGNS]
+    assert copied(browser, 1).strip() in markdown(table)
+    assert r"| a\|b\\\| | - |" in copied(browser, 1)
+    assert "\n".join(copied(browser, 2).splitlines()[4:7]) == IN_LATEX
+    assert browser.problems == []
+
+
 def test_rows_are_copied_as_they_are_sorted(hard: Table, browser: Browser) -> None:
     browser.run(KEEP.format("{ writeText: async (text) => { window.taken = text; } }"))
     press(browser, "document.querySelectorAll('#table thead button')[1]")

@@ -138,8 +138,11 @@ const TEX = {
 };
 
 function latex(names, rows) {
-  const cell = (text) => text.replace(/[\\{}$&#_%~^<>|\u00b1\u2212\u00d7]/g, (sign) => TEX[sign]).replace(/^-(?=\d)/, "$-$");
-  const line = (row) => `${row.map(cell).join(" & ")} \\\\\n`;
+  const escaped = (text) => text.replace(/[\\{}$&#_%~^<>|\u00b1\u2212\u00d7]/g, (sign) => TEX[sign]);
+  // A hyphen before a figure is a minus, but not that of a date, an exponent or a name.
+  const cell = (text) => escaped(text).replace(/(^|[^\w.-])-(?=\.?\d)/g, "$1$$-$$");
+  // At the start of a row "[" and "*" would be read as arguments of the command before.
+  const line = (row) => `${row.map(cell).join(" & ").replace(/^(?=[[*])/, "{}")} \\\\\n`;
   const number = (column) => rows.some((row) => row[column]) && rows.every((row) => !row[column] || keyOf(row[column]).kind === 0);
   const columns = names.map((_, column) => (column && number(column) ? "r" : "l")).join("");
   return `\\begin{tabular}{${columns}}\n\\toprule\n${line(names)}\\midrule\n${rows.map(line).join("")}\\bottomrule\n\\end{tabular}\n`;
