@@ -105,6 +105,9 @@ def test_the_step_line_of_costs_is_the_front_and_a_panel_left_out_is_true(crosse
         drawing = draw_cost(study, find_looks(study))
         assert [panel.axes.get_xlabel() for panel in drawing.hover] == units
         assert "peak memory" not in drawing.caption
+        # The first group has no point in the panel of memory, and its label all the same.
+        texts = [text.get_text() for text in drawing.figure.findobj(mpl.text.Text)]
+        assert sorted(text for text in texts if text in groups) == sorted(groups)
 
 
 def test_a_cell_of_two_factors_is_that_of_its_row_and_column(crossed: Study) -> None:

@@ -42,6 +42,18 @@ class Costs:
         return [key for key in COSTS if _differs(key, self.costs[key].values())]
 
     @property
+    def complete(self) -> bool:
+        """Whether every group in colour has a point in the last panel, beside which its label can stand."""
+        last = self.costs[self.differing[-1]]
+        return all(math.isfinite(last[name].mean) for name in self.strong)
+
+    @property
+    def entries(self) -> list[Look]:
+        """What a legend has."""
+        others = [Look("others", OTHER)] if len(self.strong) < len(self.scores) else []
+        return [self.looks[name] for name in self.strong] + others
+
+    @property
     def strong(self) -> list[str]:
         """The names of the groups in colour."""
         return [name for name in self.scores if self.looks[name].strong]
@@ -65,30 +77,32 @@ def draw_cost(study: Study, looks: dict[str, Look], width: float = WIDTH) -> Dra
 
 
 def _draw_wide(data: Costs) -> tuple[Figure, list[Points]]:
-    """Draw the panels in a row, with labels beside the last."""
-    figure = Figure((WIDTH, 2.45))
-    right = 0.35 + widest(data.looks[name].label for name in data.strong)
+    """Draw the panels in a row, with labels beside the last, or under a legend."""
+    right = 0.35 + widest(data.looks[name].label for name in data.strong) if data.complete else 0.2
+    head = 0.28 if data.complete else legend_height(data.entries, WIDTH) + 0.2
+    figure = Figure((WIDTH, 2.17 + head))
     # A single panel over the whole width would be mostly empty.
     right += max(0.0, (WIDTH - 0.62 - right) * (1 - (0.3 + 0.35 * len(data.differing))))
-    [panels] = grid(figure, 1, len(data.differing), (0.62, right, 0.42, 0.28), (0.25, 0))
+    [panels] = grid(figure, 1, len(data.differing), (0.62, right, 0.42, head), (0.25, 0))
     hover = [_draw_panel(axes, key, data) for axes, key in zip(panels, data.differing, strict=True)]
     _share_height(panels)
     panels[0].set_ylabel(NAMES[data.metric])
     for axes in panels[1:]:
         axes.tick_params(labelleft=False)
-    ends = {mark.lines[0]: (mark.x, mark.y) for mark in hover[-1].marks}
-    end_labels(panels[-1], [(*ends[name], data.looks[name]) for name in data.strong])
+    if data.complete:
+        ends = {mark.lines[0]: (mark.x, mark.y) for mark in hover[-1].marks}
+        end_labels(panels[-1], [(*ends[name], data.looks[name]) for name in data.strong])
+    else:
+        add_legend(figure, data.entries, dots=True)
     return figure, hover
 
 
 def _draw_narrow(data: Costs, width: float) -> tuple[Figure, list[Points]]:
     """Draw the panels one beneath the other, under a legend."""
-    entries = [data.looks[name] for name in data.strong]
-    entries += [Look("others", OTHER)] if len(entries) < len(data.scores) else []
-    head, rows = legend_height(entries, width) + 0.2, len(data.differing)
+    head, rows = legend_height(data.entries, width) + 0.2, len(data.differing)
     figure = Figure((width, head + 0.42 + 1.4 * rows + 0.68 * (rows - 1)))
     panels = [row[0] for row in grid(figure, rows, 1, (0.62, 0.2, 0.42, head), (0, 0.68))]
-    add_legend(figure, entries, dots=True)
+    add_legend(figure, data.entries, dots=True)
     hover = [_draw_panel(axes, key, data) for axes, key in zip(panels, data.differing, strict=True)]
     _share_height(panels)
     for axes in panels:

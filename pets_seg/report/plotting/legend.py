@@ -1,4 +1,4 @@
-"""The legend at the head of a narrow figure, which has no room for labels beside its lines."""
+"""The legend at the head of a figure that has no room for labels beside its lines."""
 
 from collections.abc import Sequence
 
