@@ -1,9 +1,11 @@
 """The page of a study in a browser, and its figures: whole, harmless, self-contained, and true to the runs."""
 
+import io
 import json
 import os
 import re
 import time
+import zlib
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import Browser, opened
+from fontTools.ttLib import TTFont
 from sweeps import make_examples, write_sweep
 
 from pets_seg.report.page import write_page
@@ -27,6 +30,12 @@ def page_of(study: Study, folder: Path, **more: object) -> Path:
     table = Table("Groups", ["group", "test Dice"], [[group.name, "0.8"] for group in study.groups], "One a row.")
     given = {"answer": ["elastic helps."], "tables": [table], "examples": [], "notes": [], "made": []} | more
     return write_page(study, folder, **given)
+
+
+def streams(pdf: bytes) -> list[bytes]:
+    """Return what is in the compressed streams of a PDF."""
+    found = re.findall(rb"/FlateDecode[^>]*>>\s+stream\r?\n(.*?)\r?\nendstream", pdf, re.DOTALL)
+    return [zlib.decompress(data) for data in found]
 
 
 def files_of(names: set[str]) -> set[str]:
@@ -74,6 +83,11 @@ def test_figures_are_whole_and_those_of_a_former_report_are_gone(page: Path) -> 
             pdf = base.with_name(f"{base.name}.pdf").read_bytes()
             assert re.search(rb"/MediaBox \[ ?0 0 %d [\d.]+ ?\]" % (72 * width), pdf)
             assert b"/FontFile2" in pdf
+            fonts = [TTFont(io.BytesIO(data)) for data in streams(pdf) if data.startswith(b"\0\1\0\0")]
+            assert fonts
+            for font in fonts:
+                assert "glyf" in font
+                assert not {"GSUB", "GPOS", "GDEF"} & {*font.keys()}
             assert b"/Type3" not in pdf
             assert not re.search(b"/(CreationDate|Producer|Creator)", pdf)
 

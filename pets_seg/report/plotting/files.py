@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from fontTools.subset import Options
+from fontTools import subset
 
 from pets_seg.machine.files import write_text, write_whole
 from pets_seg.report.plotting.drawing import WIDTH, WIDTHS, Drawing
@@ -15,6 +15,8 @@ FOLDER = "figures"
 FORMATS = ("pdf", "svg")
 # Without a date and a version the same study gives the same file.
 NO_METADATA = {"CreationDate": None, "Creator": None, "Producer": None}
+# Tables of a font by which text is laid out.
+LAYOUT = {"GSUB", "GPOS", "GDEF", "kern"}
 
 
 def stem(name: str, width: float) -> str:
@@ -39,20 +41,27 @@ def write_figure(drawing: Drawing, width: float, folder: Path) -> str:
     svg = plain_svg(drawing)
     write_text(base.with_name(f"{base.name}.svg"), svg)
     options: dict[str, Any] = {"format": "pdf", "dpi": PICTURE_DPI, "metadata": NO_METADATA}
-    with _without_layout():
+    with _less_font():
         write_whole(base.with_name(f"{base.name}.pdf"), lambda file: drawing.figure.savefig(file, **options))
     return svg
 
 
 @contextmanager
-def _without_layout() -> Iterator[None]:
+def _less_font() -> Iterator[None]:
     """Embed fonts without the tables by which text is laid out: no PDF uses them, and cutting them takes a second."""
-    default = getattr(Options, "_drop_tables_default", [])
-    Options._drop_tables_default = [*default, "GSUB", "GPOS", "GDEF"]
+    load = subset.load_font
+
+    def load_less(*given: Any, **options: Any) -> Any:
+        font = load(*given, **options)
+        for table in LAYOUT & {*font.keys()}:
+            del font[table]
+        return font
+
+    subset.load_font = load_less
     try:
         yield
     finally:
-        Options._drop_tables_default = default
+        subset.load_font = load
 
 
 def remove_figure(name: str, folder: Path) -> None:
