@@ -18,6 +18,7 @@ from pets_seg.tracking import wandb_names as named
 from pets_seg.tracking.content import PICTURES, run_settings, summary_figures
 from pets_seg.tracking.replay import replay_folder
 from pets_seg.tracking.wandb_image import wandb_image
+from pets_seg.tracking.wandb_lines import Line, Lines
 
 # Of the last, which makes nothing, commands of older versions know; tracker=none needs no W&B either.
 Mode = Literal["auto", "online", "offline", "disabled"]
@@ -25,8 +26,6 @@ Mode = Literal["auto", "online", "offline", "disabled"]
 INIT = ("id", "project", "entity", "group", "name", "job_type", "tags", "notes")
 BY_EPOCH = ("train/*", "val/*", "lr", "seconds", "images_per_second", "images_seen", "updates")
 STEPS = Annotated[int, Range(0, 1_000_000)]
-# What a line of the history holds: its step, its figures, and pictures.
-Line = tuple[int, Mapping[str, Any], Sequence[Picture]]
 # In seconds: for so long after a failure the runs of this process do not ask the server again.
 REST = 600
 TRY_AGAIN: dict[str, float] = {}
@@ -54,10 +53,7 @@ class WandbSink:
         self.run: Any = None
         self.config, self.folder, self.mode = config, folder, mode
         self.wanted_steps = every_steps
-        self.lines: list[Line] = []
-        # What belongs to the epoch whose row comes next.
-        self.steps: list[Mapping[str, Any]] = []
-        self.pictures, self.rows = list[Picture](), 0
+        self.lines = Lines()
         self.online = self.begun = self.whole = False
         if account.wanted_mode(mode) != "disabled":
             self.about = named.with_history(dict(_about or named.names(config, folder, project)), folder)
@@ -113,23 +109,16 @@ class WandbSink:
     def log(self, row: Mapping[str, Any]) -> None:
         """Add the row of an epoch; a run that is continued passes all its rows again, in order."""
         if self.run:
-            by_steps = self.about[named.HISTORY] == named.BY_STEPS
-            # Rows of the oldest versions do not know their step, which no epoch's number exceeds.
-            last = row.get("updates") or self.rows if by_steps else self.rows
-            lines: dict[int, Line] = {step["step"]: (step["step"], step, []) for step in self.steps if by_steps}
-            _, figures, _ = lines.get(last, (last, {}, []))
-            lines[last] = (last, {**figures, **row}, self.pictures)
-            self.steps, self.pictures, self.rows = [], [], self.rows + 1
-            self.lines += lines.values()
-            self._try(lambda: self._send([*lines.values()]))
+            lines = self.lines.add(row, self.about[named.HISTORY] == named.BY_STEPS)
+            self._try(lambda: self._send(lines))
 
     def log_steps(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add the figures of steps of the epoch whose row follows."""
-        self.steps += rows
+        self.lines.steps += rows
 
     def log_pictures(self, epoch: int, pictures: list[Picture]) -> None:
         """Add images (uint8 (3,S,S)) with their masks (uint8 (S,S)) and predictions (bool (S,S)) of that epoch."""
-        self.pictures = pictures
+        self.lines.pictures = pictures
 
     def finish(self, summary: Mapping[str, Any], failed: bool = False) -> None:
         """Add the summary and close the run."""
@@ -212,7 +201,7 @@ class WandbSink:
             for empty in (self.folder / WANDB).glob("run-*-*"):
                 shutil.rmtree(empty, ignore_errors=True)
         self._open()
-        self._send(self.lines)
+        self._send(self.lines.made)
 
     def _try(self, call: Callable[[], None]) -> None:
         try:
