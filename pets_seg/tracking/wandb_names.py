@@ -27,6 +27,8 @@ WHOLE = "uploaded"
 # What numbers the lines of a W&B run's history, as the first kind of file says. Without the word it is their order,
 # as in runs that an older version began: the server takes no line beside one that it has.
 HISTORY, BY_STEPS, BY_ORDER = "history", "steps", "order"
+# Whether a W&B run got the summary of a finished run, as the first kind of file says: another tracker may see the end.
+ENDED = "ended"
 GIVEN_UP = ("filestream: fatal error", "file transfer: upload: failed")
 
 
@@ -59,9 +61,9 @@ def names(config: Mapping[str, Any], folder: Path, project: str | None) -> dict[
 
 
 def with_history(about: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Return the names of a W&B run with what numbers the lines of its history."""
+    """Return the names of a W&B run that begins or goes on, with what numbers the lines of its history."""
     known = recorded(folder).get(about["id"])
-    return {**about, HISTORY: BY_STEPS if known is None else known.get(HISTORY, BY_ORDER)}
+    return {**about, HISTORY: BY_STEPS if known is None else known.get(HISTORY, BY_ORDER), ENDED: False}
 
 
 def refused(log: str) -> list[str]:
@@ -109,6 +111,21 @@ def waiting(folder: Path) -> dict[str, Path | None]:
         if run_id or not runs:
             runs.setdefault(run_id, None)
     return runs
+
+
+def behind(folder: Path) -> list[str]:
+    """Return the ids of W&B runs of a finished run that did not get its end: it went on with another tracker."""
+    # Older versions did not say it.
+    ids = [run_id for run_id, about in recorded(folder).items() if about.get(ENDED) is False]
+    return ids if ids and is_finished(folder) else []
+
+
+def is_finished(folder: Path) -> bool:
+    """Return whether the status of a run folder says that the run is finished."""
+    try:
+        return read_json(folder / STATUS).get("state") == "finished"
+    except ValueError:
+        return False
 
 
 def remove_files(folder: Path, run_id: str) -> None:

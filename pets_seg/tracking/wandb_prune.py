@@ -6,10 +6,9 @@ from pathlib import Path
 
 from pets_seg.errors import InputError, reason
 from pets_seg.run_folder.lock import locked
-from pets_seg.run_folder.names import STATUS, WANDB
+from pets_seg.run_folder.names import WANDB
 from pets_seg.run_folder.pictures import FORMER
-from pets_seg.run_folder.reading import read_json
-from pets_seg.tracking.wandb_names import partly_mark, waiting, whole_mark
+from pets_seg.tracking.wandb_names import is_finished, partly_mark, waiting, whole_mark
 
 # What files are called from the moment on at which they are to go. `wandb sync` takes them for nothing.
 REMOVED = ".removed-"
@@ -51,14 +50,10 @@ def _prune_run(run: Path) -> int:
 
 def _files(run: Path) -> list[Path]:
     """Return what is to be removed of a run: all but names, once it is finished and nothing of it is to be uploaded."""
-    try:
-        finished = read_json(run / STATUS).get("state") == "finished"
-    except ValueError:
-        finished = False
     place = run / WANDB
     begun = [*place.glob(f"{REMOVED}*")]
     # A run that is sent again from its folder needs the pictures of an older version.
-    if not finished or waiting(run) or partly_mark(run, "").exists():
+    if not is_finished(run) or waiting(run) or partly_mark(run, "").exists():
         return begun
     files = [path for pattern in ("run-*-*", "offline-run-*-*") for path in place.glob(pattern) if path.is_dir()]
     # What a killed process or an older version sent may not be all.

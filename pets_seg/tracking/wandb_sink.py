@@ -193,7 +193,11 @@ class WandbSink:
                 raise RuntimeError("the server refused figures or pictures")
             for run_id in (self.about["id"], ""):
                 named.partly_mark(self.folder, run_id).unlink(missing_ok=True)
-            named.whole_mark(self.folder, self.about["id"]).touch()
+            # The rest of an interrupted run may come through another tracker.
+            if not failed:
+                named.whole_mark(self.folder, self.about["id"]).touch()
+        self.about[named.ENDED] = not failed
+        named.record(self.folder, self.about)
         self.run, self.whole = None, True
 
     def _open_offline_instead(self) -> None:

@@ -11,10 +11,19 @@ from pets_seg.errors import InputError
 from pets_seg.machine.home import settle
 from pets_seg.run_folder.config_file import load_plain
 from pets_seg.run_folder.lock import check_free
-from pets_seg.run_folder.names import CONFIG, STATUS, WANDB
-from pets_seg.run_folder.reading import read_json
+from pets_seg.run_folder.names import CONFIG, WANDB
 from pets_seg.tracking.wandb_account import check_server, key_configured, one_line_without_secrets
-from pets_seg.tracking.wandb_names import partly_mark, recorded, refused, upload_command, waiting, whole_mark
+from pets_seg.tracking.wandb_names import (
+    ENDED,
+    behind,
+    is_finished,
+    partly_mark,
+    recorded,
+    refused,
+    upload_command,
+    waiting,
+    whole_mark,
+)
 from pets_seg.tracking.wandb_prune import prune
 from pets_seg.tracking.wandb_sink import copy_to_wandb
 
@@ -26,10 +35,13 @@ AT_ONCE = 8
 
 
 def waiting_runs(folder: Path) -> list[tuple[Path, str, Path | None]]:
-    """Return run folder, id and offline files (see `waiting`) of the W&B runs to be uploaded, none in progress."""
+    """Return run folder, id and offline files (see `waiting`) of the W&B runs to be uploaded, none in progress.
+
+    Among them are those that a finished run left behind when it went on with another tracker.
+    """
     runs = []
     for run in sorted({place.parent for place in folder.glob(f"**/{WANDB}")}):
-        if left := waiting(run):
+        if left := dict.fromkeys(behind(run)) | waiting(run):
             try:
                 check_free(run)
             except InputError as error:
@@ -82,10 +94,7 @@ def _is_whole(run: Path, run_id: str) -> bool:
     """Return whether the offline files have all of a W&B run and the server nothing; a killed process wrote a part."""
     if partly_mark(run, "").exists() or partly_mark(run, run_id).exists():
         return False
-    try:
-        return read_json(run / STATUS).get("state") == "finished"
-    except ValueError:
-        return False
+    return is_finished(run) and bool(recorded(run).get(run_id, {}).get(ENDED))
 
 
 def _complete(run: Path, run_id: str) -> bool:
@@ -93,7 +102,8 @@ def _complete(run: Path, run_id: str) -> bool:
     try:
         # The mark stays until the server has everything, so that the next call takes up an upload that is broken off.
         partly_mark(run, run_id).touch()
-        project = load_plain(run / CONFIG)["tracker"]["project"]
+        # The run may have gone on with a tracker that has no projects.
+        project = load_plain(run / CONFIG)["tracker"].get("project")
         # The names are those of W&B's variables when the run was made.
         return copy_to_wandb(run, "online", project, recorded(run).get(run_id)).online
     # An error in one folder must not stop the upload of the others.

@@ -5,8 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from test_wandb import drive, sync, write_folder
-from wandb_child import row
+from wandb_child import config_of, row
 from wandb_server import WandbServer
 
 from pets_seg.run_folder.lock import locked
@@ -97,16 +98,26 @@ def test_what_the_server_refuses_stays_although_wandb_calls_it_uploaded(tmp_path
         assert files(run) == names(run)
 
 
-def test_what_a_killed_process_sent_is_not_taken_for_all(tmp_path: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("begun", [{"killed": True}, {"failed": True}, {"failed": True, "mode": "offline"}])
+def test_what_another_tracker_saw_of_a_run_is_sent_before_files_go(tmp_path: Path, begun: dict[str, object]) -> None:
     run = tmp_path / "runs" / "a"
     with WandbServer() as server:
-        drive({"folder": str(run), "rows": 2, "killed": True}, environment=server.environment)
-        # It was continued without W&B.
+        drive({"folder": str(run), "rows": 2, **begun}, environment=server.environment)
+        # As `tracker=none` continues it.
         write_folder(run, 4)
-        (run / "status.json").write_text(json.dumps({"state": "finished"}))
-        _, shown = sync(tmp_path / "runs", "--prune", **server.environment)
-    assert FREED.findall(shown)[0][1] == "0"
-    assert any(name.startswith("run-") for name in files(run))
+        (run / "config.yaml").write_text(yaml.safe_dump(config_of("auto") | {"tracker": {"name": "none"}}))
+        (run / "status.json").write_text(json.dumps({"state": "finished", "started": "then"}))
+        prune(tmp_path)
+        assert any("run-" in name for name in files(run))
+        code, shown = sync(tmp_path / "runs", "--prune", **server.environment)
+        assert code == 0, shown
+        [stored] = server.runs.values()
+    assert stored.rows == [row(epoch) for epoch in range(1, 5)]
+    assert stored.sent == len(stored.lines) == 4
+    assert (stored.about["project"], stored.exit_code, stored.summary["test/dice"]) == ("p", 0, 0.75)
+    assert files(run) == names(run)
+    assert waiting_runs(tmp_path) == []
 
 
 def test_a_removal_that_was_broken_off_leaves_nothing_to_upload(
