@@ -3,12 +3,13 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pets_seg.config.parts import build, locate
 from pets_seg.errors import reason
 from pets_seg.run_folder.pictures import Picture
 
+T = TypeVar("T")
 log = logging.getLogger("pets_seg")
 
 
@@ -27,44 +28,54 @@ class Tracker:
     @property
     def wants_pictures(self) -> bool:
         """Whether pictures would be shown to anybody."""
-        return bool(getattr(self.part, "wants_pictures", hasattr(self.part, "log_pictures")))
+        return self._guard(_wants_pictures, False)
 
     @property
     def every_steps(self) -> int:
         """From how many steps the figures of one are passed on; 0 if of none."""
-        return int(getattr(self.part, "every_steps", 0)) if hasattr(self.part, "log_steps") else 0
+        return self._guard(_every_steps, 0)
 
     def log(self, row: Mapping[str, Any]) -> None:
         """Pass on the row of an epoch."""
-        self._call("log", row)
+        self._guard(lambda part: part.log(row), None)
 
     def log_steps(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Pass on rows of steps.csv, before the row of their epoch."""
-        if hasattr(self.part, "log_steps"):
-            self._call("log_steps", rows)
+        self._guard(lambda part: part.log_steps(rows) if hasattr(part, "log_steps") else None, None)
 
     def log_pictures(self, epoch: int, pictures: list[Picture]) -> None:
         """Pass on pictures of an epoch, before its row."""
-        if self.wants_pictures:
-            self._call("log_pictures", epoch, pictures)
+        self._guard(lambda part: part.log_pictures(epoch, pictures) if _wants_pictures(part) else None, None)
 
     def finish(self, summary: Mapping[str, Any], failed: bool = False) -> None:
         """Pass on the summary; nothing follows."""
-        self._call("finish", summary, failed)
+        self._guard(lambda part: part.finish(summary, failed), None)
 
     def where(self) -> dict[str, str]:
         """Return, after `finish`, where the copy is, by the tracker's label; nothing if the tracker does not say."""
-        return _labelled(type(self.part), self._call("where") if hasattr(self.part, "where") else None)
+        return self._guard(lambda part: _labelled(type(part), part.where() if hasattr(part, "where") else None), {})
 
-    def _call(self, method: str, *arguments: Any) -> Any:
+    def _guard(self, ask: Callable[[Any], T], otherwise: T) -> T:
+        """Return what `ask` gives of the part; `otherwise` without a part, and if there is an error, which drops it."""
         if self.part is None:
-            return None
+            return otherwise
         try:
-            return getattr(self.part, method)(*arguments)
+            return ask(self.part)
         except Exception as error:
             _warn(type(self.part).__name__, error)
             self.part = None
-            return None
+            return otherwise
+
+
+def _wants_pictures(part: Any) -> bool:
+    return bool(getattr(part, "wants_pictures", hasattr(part, "log_pictures")))
+
+
+def _every_steps(part: Any) -> int:
+    every = getattr(part, "every_steps", 0) if hasattr(part, "log_steps") else 0
+    if not isinstance(every, int) or every < 0:
+        raise ValueError(f"every_steps is {every!r}; must be a whole number, 0 for none")
+    return every
 
 
 def begin(config: Mapping[str, Any], folder: Path) -> Tracker:

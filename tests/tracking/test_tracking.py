@@ -10,7 +10,7 @@ from conftest import command, only_run, tiny
 from wandb_server import WandbServer
 
 from pets_seg.run_folder.folder import RunFolder, git_commit
-from pets_seg.tracking.tracker import finished_already
+from pets_seg.tracking.tracker import Tracker, finished_already
 from pets_seg.tracking.wandb_account import without_secrets
 from pets_seg.tracking.wandb_names import recorded
 from pets_seg.tracking.wandb_sink import WandbSink
@@ -160,3 +160,45 @@ def test_a_tracker_hears_of_a_finished_run_and_of_its_new_metrics(tmp_path: Path
     assert (tmp_path / "copied").exists()
     (tmp_path / "trial").touch()
     assert finished_already(settings, tmp_path, rescored=True) == {"Decision": "of a trial"}
+
+
+class Broken:
+    """A tracker one of whose attributes cannot be used."""
+
+    def __init__(self, name: str, value: object) -> None:
+        self.name, self.value = name, value
+
+    def __getattr__(self, name: str) -> object:
+        if name == self.__dict__.get("name"):
+            if isinstance(self.value, Exception):
+                raise self.value
+            return self.value
+        if name in ("log", "log_steps", "log_pictures", "finish", "where"):
+            return lambda *arguments: None
+        raise AttributeError(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("every_steps", None, "every_steps is None; must be a whole number, 0 for none"),
+        ("every_steps", -1, "every_steps is -1; must be a whole number, 0 for none"),
+        ("every_steps", "10", "every_steps is '10'; must be a whole number, 0 for none"),
+        ("every_steps", OSError("away"), "away"),
+        ("wants_pictures", OSError("away"), "away"),
+        ("log_steps", OSError("away"), "away"),
+        ("log_pictures", OSError("away"), "away"),
+        ("where", OSError("away"), "away"),
+    ],
+)
+def test_whatever_a_tracker_has_costs_one_warning(name: str, value: object, said: str, caplog) -> None:
+    tracker = Tracker(Broken(name, value))
+    found = tracker.every_steps, tracker.wants_pictures
+    tracker.log_steps([{"step": 1}])
+    tracker.log_pictures(1, [])
+    tracker.log({"epoch": 1})
+    tracker.finish({})
+    assert tracker.where() == {}
+    assert caplog.messages == [f"tracker Broken: {said}; the run goes on without it"]
+    if name == "every_steps":
+        assert found == (0, False)
