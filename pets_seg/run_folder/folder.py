@@ -1,7 +1,6 @@
 """The files of a run, each written whole or not at all."""
 
 import csv
-import io
 import json
 import math
 import os
@@ -23,6 +22,7 @@ from pets_seg.machine.files import remove_parts, write_text
 from pets_seg.machine.processor import instruction_set
 from pets_seg.machine.world import this_world
 from pets_seg.run_folder import names
+from pets_seg.run_folder.growing_table import csv_text
 from pets_seg.run_folder.reading import read_json
 
 PACKAGES = ("pets_seg", "torch", "torchvision", "kornia", "hydra-core", "omegaconf", "wandb", "numpy", "pillow")
@@ -88,14 +88,7 @@ class RunFolder:
 
     def write_rows(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write a CSV file, e.g. names.METRICS; NaN is an empty cell."""
-        text = io.StringIO()
-        # A run that an older version began has rows with fewer figures.
-        columns = dict.fromkeys(name for row in rows for name in row)
-        writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({k: "" if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()})
-        write_text(self.path / table, text.getvalue())
+        write_text(self.path / table, csv_text(rows))
 
     def read_summary(self) -> dict[str, Any]:
         """Return summary.json, or nothing if there is none."""

@@ -12,7 +12,7 @@ from pets_seg.evaluation.mask_contents import summary_of
 from pets_seg.models.checkpoint import save_weights
 from pets_seg.models.cost import count_macs, count_parameters
 from pets_seg.run_folder.data_record import DATA_DIGEST, EARLIER, TRUTH, UNKNOWN
-from pets_seg.run_folder.names import CALIBRATION, DATA, METRICS, PER_IMAGE, STEPS
+from pets_seg.run_folder.names import CALIBRATION, DATA, METRICS, PER_IMAGE
 from pets_seg.run_folder.recorded_data import trained_images
 from pets_seg.training.memory import peak_memory_mb
 from pets_seg.training.setup import Setup
@@ -50,8 +50,14 @@ def write_epoch(run: Setup, is_best: bool) -> None:
     if is_best:
         save_weights(run.folder.best, run.state.best_weights, {**run.about, "epoch": run.state.best_epoch})
     run.folder.write_rows(METRICS, run.state.rows)
-    if steps := step_rows(run):
-        run.folder.write_rows(STEPS, steps)
+    write_steps(run)
+
+
+def write_steps(run: Setup) -> None:
+    """Write steps.csv, of which only the steps since the last call are rendered."""
+    rows = step_rows(run, after=run.steps_written)
+    run.steps_table.add(rows)
+    run.steps_written = rows[-1]["step"] if rows else run.steps_written
 
 
 def record_data(run: Setup) -> None:

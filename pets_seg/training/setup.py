@@ -25,6 +25,8 @@ from pets_seg.machine.seeding import seed_all
 from pets_seg.machine.world import World
 from pets_seg.models import build_model, memory_format
 from pets_seg.run_folder.folder import RunFolder
+from pets_seg.run_folder.growing_table import GrowingTable
+from pets_seg.run_folder.names import STEPS
 from pets_seg.tracking.tracker import Tracker
 from pets_seg.training.compiled import compiled
 from pets_seg.training.distributed import wrap_in_ddp
@@ -48,7 +50,7 @@ class Checkpoint:
 
 @dataclass
 class Setup:
-    """The parts of a run: `state` changes with every step, the others stay."""
+    """The parts of a run: `state` changes with every step, what is written of it with every epoch, the others stay."""
 
     dataset: Dataset
     folder: RunFolder
@@ -66,6 +68,9 @@ class Setup:
     batch_size: int
     micro_batch_size: int
     state: State
+    # steps.csv, whose rows are those of `state.steps`, and the last step that it has.
+    steps_table: GrowingTable
+    steps_written: int
     saving: Saving
     objective: Objective
     metrics: dict[str, Metric]
@@ -130,6 +135,8 @@ def set_up(
         batch_size=train["batch_size"],
         micro_batch_size=micro_batch_size,
         state=state,
+        steps_table=GrowingTable(folder.path / STEPS),
+        steps_written=0,
         saving=Saving(folder.last, train["save_every_steps"], world),
         objective=build_objective(config["loss"]),
         metrics=build_metrics(metric),

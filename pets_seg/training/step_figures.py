@@ -29,13 +29,18 @@ class StepFigures:
             self.means.append(means)
 
     def collect(self) -> None:
-        """Bring what was added to the host in one copy, which waits for the device; a collective operation."""
+        """Bring what was added to the host, which waits for the device; a collective operation."""
         if self.means:
             means = self.world.sum(torch.stack(self.means).float()).cpu().double()
-            steps = torch.tensor([(step, float(lr)) for step, lr in self.steps], dtype=torch.float64)
-            added = torch.cat((steps, means), dim=1)
+            steps = torch.tensor([step for step, _ in self.steps], dtype=torch.float64)
+            added = torch.cat((torch.stack((steps, _on_host([lr for _, lr in self.steps])), dim=1), means), dim=1)
             self.kept = torch.cat((self.kept, added))
             self.steps, self.means = [], []
+
+    def beyond(self, step: int) -> list[list[float]]:
+        """Return the rows of `kept` after a step."""
+        first = int(torch.searchsorted(self.kept[:, 0].contiguous(), float(step), right=True))
+        return self.kept[first:].tolist()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state; a collective operation."""
@@ -47,4 +52,12 @@ class StepFigures:
         kept = state["kept"]
         if kept.dtype != torch.float64 or kept.ndim != 2 or kept.shape[1] != COLUMNS:
             raise ValueError("the figures of its steps are no table")
+        if not (kept[:, 0].diff() > 0).all():
+            raise ValueError("its steps are not in order")
         self.kept = kept
+
+
+def _on_host(rates: list[float | torch.Tensor]) -> torch.Tensor:
+    """Return learning rates as float64; those of an optimizer that has them on the device come in one copy."""
+    tensors = [rate for rate in rates if isinstance(rate, torch.Tensor)]
+    return torch.stack(tensors).flatten().cpu().double() if tensors else torch.tensor(rates, dtype=torch.float64)

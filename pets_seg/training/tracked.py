@@ -32,10 +32,9 @@ def track_epoch(run: Setup, row: Mapping[str, Any], pictures: list[Picture]) -> 
 def step_rows(run: Setup, after: int = 0) -> list[dict[str, Any]]:
     """Return the rows of steps.csv beyond the step `after`; the learning rate is that of the step's update."""
     rows = []
-    for step, lr, objective, cross_entropy in run.state.steps.kept.tolist():
-        if step > after:
-            row = {"step": int(step), "step/loss": cross_entropy, "step/lr": lr}
-            rows.append(row if run.objective.is_cross_entropy else row | {"step/objective": objective})
+    for step, lr, objective, cross_entropy in run.state.steps.beyond(after):
+        row = {"step": int(step), "step/loss": cross_entropy, "step/lr": lr}
+        rows.append(row if run.objective.is_cross_entropy else row | {"step/objective": objective})
     return rows
 
 

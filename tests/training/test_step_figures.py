@@ -50,6 +50,21 @@ def test_what_is_saved_in_an_epoch_is_not_collected_again() -> None:
             figures.load_state_dict({"kept": wrong})
 
 
+def test_rates_on_the_device_are_those_of_their_steps_and_only_later_steps_are_asked_for() -> None:
+    by_number, on_device = StepFigures(1, ALONE), StepFigures(1, ALONE)
+    for step in range(1, 6):
+        by_number.add(step, 0.125 * step, torch.tensor([float(step), 0.5]))
+        on_device.add(step, torch.tensor(0.125 * step), torch.tensor([float(step), 0.5]))
+    by_number.collect()
+    on_device.collect()
+    assert torch.equal(by_number.kept, on_device.kept)
+    assert by_number.beyond(0) == by_number.kept.tolist()
+    assert by_number.beyond(3) == [[4, 0.5, 4, 0.5], [5, 0.625, 5, 0.5]]
+    assert by_number.beyond(5) == StepFigures(1, ALONE).beyond(0) == []
+    with pytest.raises(ValueError, match="not in order"):
+        on_device.load_state_dict({"kept": by_number.kept.flip(0)})
+
+
 def table(file: Path) -> list[dict[str, float]]:
     with file.open(newline="") as opened:
         return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(opened)]
