@@ -41,7 +41,8 @@ class RunFolder:
         for name in (names.STATUS, names.CONFIG, names.DATA):
             (self.path / name).unlink(missing_ok=True)
         self.clear_results()
-        for name in (names.CHECKPOINTS, names.EVALUATIONS, names.WANDB, names.TENSORBOARD):
+        self.clear_tensorboard()
+        for name in (names.CHECKPOINTS, names.EVALUATIONS, names.WANDB):
             shutil.rmtree(self.path / name, ignore_errors=True)
 
     def clear_results(self) -> None:
@@ -49,6 +50,10 @@ class RunFolder:
         tables = (names.METRICS, names.STEPS, names.PER_IMAGE, names.CALIBRATION)
         for name in (names.BEST, *tables, names.PICTURES, names.SUMMARY, names.RESULT):
             (self.path / name).unlink(missing_ok=True)
+
+    def clear_tensorboard(self) -> None:
+        """Remove TensorBoard's files of a run that starts anew, perhaps with another tracker."""
+        shutil.rmtree(self.path / names.TENSORBOARD, ignore_errors=True)
 
     def tidy(self) -> None:
         """Remove what killed processes left half-written; the folder must be locked."""

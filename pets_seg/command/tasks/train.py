@@ -210,8 +210,7 @@ def _train(
     try:
         sources, name = source_digests(made_of(config)), describe_device(device)
         facts: dict[str, Any] = {"sources": sources, "source_files": source_files([made_of(config), config["metric"]])}
-        if others := earlier_threads(folder):
-            facts["earlier_threads"] = others
+        facts |= {"earlier_threads": others} if (others := earlier_threads(folder)) else {}
         folder.write_status("running", **describe_machine(name, torch.get_num_threads()), **facts)
         kept = recorded(config)
         folder.write_config(kept)
@@ -220,6 +219,7 @@ def _train(
         log.info(f"{from_here(folder.path)}: {settings}")
         if not folder.last.exists():
             tell_of_shorter(folder.path, config)
+            folder.clear_tensorboard()
         dataset = open_dataset(config["data"])
         for remark in [*check_start(config, dataset.index), *check_masks(dataset, config["data"], SPLITS)]:
             log.warning(remark)
