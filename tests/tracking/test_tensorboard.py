@@ -14,6 +14,7 @@ from PIL import Image
 from processes import finish
 from tensorboard.backend.event_processing.event_accumulator import IMAGES, SCALARS, TENSORS, EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
+from test_wandb import write_folder
 from wandb_child import config_of, pictures, row, steps
 
 from pets_seg.run_folder.pictures import add_pictures, read_pictures
@@ -75,6 +76,20 @@ def test_a_run_that_was_killed_and_continued_has_every_point_once(oxford: Path, 
     assert len(found.Images(shown[0])) == 3
 
 
+def test_a_run_that_starts_anew_keeps_nothing_of_other_trackers(
+    oxford: Path, tmp_path: Path, in_process: Callable[..., tuple[int, str]]
+) -> None:
+    arguments = [word for word in tiny(oxford) if not word.startswith("tracker")] + ["train.epochs=1"]
+    assert in_process(*arguments, "tracker=tensorboard", "tracker.every_steps=1")[0] == 0
+    folder = only_run(tmp_path / "work")
+    assert {"tensorboard", "steps.csv", "pictures.npz"} <= {path.name for path in folder.iterdir()}
+    # As one that was killed before last.pt was written.
+    (folder / "status.json").write_text(json.dumps({"state": "running", "started": "then"}))
+    code, shown = in_process(*arguments, "tracker=none")
+    assert code == 0, shown
+    assert not {"tensorboard", "steps.csv", "pictures.npz"} & {path.name for path in folder.iterdir()}
+
+
 def test_settings_are_of_the_run_itself(tmp_path: Path) -> None:
     config = config_of("auto") | {"existing": "restart", "runs": "x", "checkpoint": None}
     config["model"] = {"name": "unet", "_target_": "a.B", "width": 4, "sizes": [1, 2], "root": None}
@@ -100,6 +115,30 @@ def test_settings_are_of_the_run_itself(tmp_path: Path) -> None:
     }
     assert begun.session_start_info.hparams["optimizer.lr"].number_value == 0.001
     assert "_hparams_/session_end_info" in plugin
+
+
+def test_a_copy_of_a_finished_run_that_is_broken_off_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_folder(tmp_path, 2, every=1)
+    TensorBoardWriter.copy_again(tmp_path)
+    expected = points(read(tmp_path), "val/dice")
+    assert [step for step, _ in expected] == [4, 8]
+
+    def broken_off(writer: TensorBoardWriter, *given: object) -> None:
+        writer.writer.close()
+        raise KeyboardInterrupt
+
+    for method in ("log", "finish"):
+        with monkeypatch.context() as broken:
+            broken.setattr(TensorBoardWriter, method, broken_off)
+            with pytest.raises(KeyboardInterrupt):
+                TensorBoardWriter.copy_again(tmp_path)
+        assert len(list((tmp_path / "tensorboard").iterdir())) > 1
+    TensorBoardWriter.copy_again(tmp_path)
+    assert len(list((tmp_path / "tensorboard").iterdir())) == 1
+    assert points(read(tmp_path), "val/dice") == expected
+    assert len(points(read(tmp_path), "step/loss")) == 8
 
 
 def test_pictures_show_image_truth_and_prediction_side_by_side() -> None:
