@@ -18,7 +18,7 @@ class Listener(Protocol):
         """Take the row of an epoch."""
 
     def log_steps(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Take the rows of some steps of the epoch whose row follows."""
+        """Take the rows of some steps of the epoch whose row follows, or in which the run ended without one."""
 
     def log_pictures(self, epoch: int, pictures: list[Picture]) -> None:
         """Take the pictures of the epoch whose row follows."""
@@ -32,8 +32,11 @@ def replay(
     rows: Sequence[Mapping[str, Any]],
     steps: Sequence[Mapping[str, Any]],
     pictures: Mapping[int, list[Picture]],
-) -> None:
-    """Pass on the rows of epochs, before each one the `steps` up to its end and the pictures of its number."""
+) -> Sequence[Mapping[str, Any]]:
+    """Pass on the rows of epochs, before each one the `steps` up to its end and the pictures of its number.
+
+    Returns the steps behind them.
+    """
     begun = 0
     for row in rows:
         # Rows of older versions do not say how many steps there were; they have none.
@@ -44,13 +47,15 @@ def replay(
         if row["epoch"] in pictures:
             listener.log_pictures(row["epoch"], pictures[row["epoch"]])
         listener.log(row)
+    return steps[begun:]
 
 
 def replay_folder(listener: Listener, folder: Path) -> None:
     """Pass on what a run folder holds, and its summary."""
     run = RunFolder(folder)
     rows, steps = _numbers(run, METRICS), _numbers(run, STEPS)
-    replay(listener, rows, steps, read_pictures(folder, last=rows[-1]["epoch"] if rows else 0))
+    if rest := replay(listener, rows, steps, read_pictures(folder, last=rows[-1]["epoch"] if rows else 0)):
+        listener.log_steps(rest)
     listener.finish(run.read_summary(), run.read_status().get("state") != "finished")
 
 

@@ -40,7 +40,7 @@ class Tracker:
         self._guard(lambda part: part.log(row), None)
 
     def log_steps(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Pass on rows of steps.csv, before the row of their epoch."""
+        """Pass on rows of steps.csv, before the row of their epoch, or before the end of a run that diverged in it."""
         self._guard(lambda part: part.log_steps(rows) if hasattr(part, "log_steps") else None, None)
 
     def log_pictures(self, epoch: int, pictures: list[Picture]) -> None:

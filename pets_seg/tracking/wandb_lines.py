@@ -29,3 +29,10 @@ class Lines:
         self.steps, self.pictures, self.rows = [], [], self.rows + 1
         self.made += lines.values()
         return [*lines.values()]
+
+    def add_rest(self, by_steps: bool) -> list[Line]:
+        """Return, at the end of a run, the lines of steps whose epoch has no row."""
+        lines: list[Line] = [(step["step"], step, []) for step in self.steps if by_steps]
+        self.steps = []
+        self.made += lines
+        return lines

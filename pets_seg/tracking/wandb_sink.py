@@ -96,7 +96,11 @@ class WandbSink:
     @property
     def every_steps(self) -> int:
         """From how many steps the figures of one are wanted; 0 for none."""
-        return self.wanted_steps if self.run and self.about[named.HISTORY] == named.BY_STEPS else 0
+        return self.wanted_steps if self.run and self._by_steps else 0
+
+    @property
+    def _by_steps(self) -> bool:
+        return self.about[named.HISTORY] == named.BY_STEPS
 
     def where(self) -> str | None:
         """Return, after `finish`, where W&B has the run, and how offline files are uploaded; None if it has nothing."""
@@ -109,7 +113,7 @@ class WandbSink:
     def log(self, row: Mapping[str, Any]) -> None:
         """Add the row of an epoch; a run that is continued passes all its rows again, in order."""
         if self.run:
-            lines = self.lines.add(row, self.about[named.HISTORY] == named.BY_STEPS)
+            lines = self.lines.add(row, self._by_steps)
             self._try(lambda: self._send(lines))
 
     def log_steps(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -122,6 +126,9 @@ class WandbSink:
 
     def finish(self, summary: Mapping[str, Any], failed: bool = False) -> None:
         """Add the summary and close the run."""
+        if self.run:
+            rest = self.lines.add_rest(self._by_steps)
+            self._try(lambda: self._send(rest))
         # If the server does not take everything, there is an offline run to be closed after the first attempt.
         for _ in range(2):
             if self.run:

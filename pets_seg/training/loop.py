@@ -3,12 +3,13 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import torch
 
 from pets_seg.data import Dataset
-from pets_seg.errors import RunError
+from pets_seg.errors import DivergedError, RunError
 from pets_seg.evaluation.evaluate import Scores, evaluate
 from pets_seg.machine.terminal import from_here
 from pets_seg.machine.world import ALONE, World
@@ -17,10 +18,10 @@ from pets_seg.run_folder.folder import RunFolder
 from pets_seg.tracking.tracker import Tracker
 from pets_seg.training.interruption import Interrupted
 from pets_seg.training.progress import Progress, speed_advice
-from pets_seg.training.record import epoch_row, record_data, score_best, write_epoch
+from pets_seg.training.record import epoch_row, record_data, score_best, write_epoch, write_steps
 from pets_seg.training.setup import Setup, set_up
 from pets_seg.training.step import stop_unless_finite, train_epoch
-from pets_seg.training.tracked import make_pictures, track_again, track_epoch
+from pets_seg.training.tracked import make_pictures, step_rows, track_again, track_epoch
 
 log = logging.getLogger("pets_seg")
 
@@ -67,7 +68,20 @@ def train(
         except Interrupted:
             run.saving.write(run.state)
             raise
+        except DivergedError:
+            keep_last_steps(run)
+            raise
     return score_best(run)
+
+
+def keep_last_steps(run: Setup) -> None:
+    """Write and pass on the steps of an epoch that has no row, which show how a run diverged; all ranks call it."""
+    run.state.steps.collect()
+    run.tracker.log_steps(step_rows(run, after=run.steps_per_epoch * len(run.state.rows)))
+    if run.world.first:
+        # A full disk must not hide the reason.
+        with suppress(RunError):
+            write_steps(run)
 
 
 def resume(run: Setup, model: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 import yaml
 from conftest import only_run, python_elsewhere, tiny
 from processes import finish
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from wandb_child import config_of, pictures, row, steps
 from wandb_server import KEY, WandbServer
 
@@ -49,7 +51,7 @@ def inspect(run: Path) -> dict[str, Any]:
         elif record["type"] == "history":
             found["rows"].append({k: v for k, v in record["history"]["item"].items() if not k.startswith("_")})
         elif record["type"] == "summary":
-            found["summary"] |= record["summary"]["update"]
+            found["summary"] |= record["summary"].get("update", {})
         elif record["type"] == "exit":
             found["exit_code"] = record["exit"].get("exit_code", 0)
     return found
@@ -156,6 +158,39 @@ def test_a_finished_run_that_gets_a_new_metric_is_copied_again(
     score = json.loads((folder / "summary.json").read_text())["test_boundary_f1"]
     assert float(after["summary"]["test/boundary_f1"]) == score
     assert (after["run_id"], len(after["rows"])) == (before["run_id"], len(before["rows"]))
+
+
+@pytest.mark.slow
+def test_the_steps_in_which_a_run_diverges_are_in_its_folder_and_its_copies(
+    oxford: Path, tmp_path: Path, in_process: Callable[..., tuple[int, str]]
+) -> None:
+    arguments = [word for word in tiny(oxford) if not word.startswith("tracker")]
+    arguments += ["optimizer.lr=1e30", "scheduler=constant", "tracker.every_steps=1"]
+    for name, tracker in (("a", "tracker.mode=offline"), ("b", "tracker=tensorboard")):
+        code, shown = in_process(*arguments, tracker, f"name={name}")
+        assert (code, "not finite in epoch 1" in shown) == (1, True), shown
+        folder = only_run(tmp_path / "work", name)
+        with (folder / "steps.csv").open(newline="") as file:
+            of_steps = list(csv.DictReader(file))
+        assert [line["step"] for line in of_steps] == ["1", "2"]
+        losses = [float(line["step/loss"] or "nan") for line in of_steps]
+        assert [math.isfinite(loss) for loss in losses] == [True, False]
+        if name == "a":
+            read = inspect(offline(folder))
+            assert [line["step"] for line in read["rows"]] == [1, 2]
+            assert read["rows"][0]["step/loss"] == losses[0]
+            assert read["exit_code"] == 1
+        else:
+            events = EventAccumulator(str(folder / "tensorboard")).Reload().Scalars("step/loss")
+            assert [event.step for event in events] == [1, 2]
+            assert [math.isfinite(event.value) for event in events] == [True, False]
+    # What was not passed on then is sent from the folder.
+    folder = only_run(tmp_path / "work", "a")
+    with WandbServer() as server:
+        assert sync(folder, **server.environment)[0] == 0
+        [stored] = server.runs.values()
+    assert [line["step"] for line in stored.lines.values()] == [1, 2]
+    assert stored.exit_code == 1
 
 
 @pytest.mark.slow
