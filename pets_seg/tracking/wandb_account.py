@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from functools import cache
 from types import ModuleType
+from typing import Any
 
 from pets_seg.errors import InputError
 from pets_seg.tracking.wandb_names import in_trial, project_name
@@ -160,3 +161,22 @@ def without_secrets(text: str) -> str:
 
 def _without_account(address: str) -> str:
     return ACCOUNT_IN_ADDRESS.sub(r"\1", address).rstrip("/")
+
+
+def init_settings(sweep_id: str | None) -> Any:
+    """Return the wandb.Settings of a run, perhaps a trial of a W&B sweep."""
+    import wandb
+
+    return wandb.Settings(
+        silent=True,
+        sweep_id=sweep_id,
+        console="off",
+        x_disable_stats=True,
+        # A process that is killed loses the figures of one second at most.
+        x_transaction_log_flush_interval=1,
+        # The address of a remote may hold a token. The commit is in status.json.
+        disable_git=True,
+        init_timeout=PATIENCE,
+        finish_timeout=PATIENCE,
+        finish_timeout_raises=True,
+    )

@@ -29,7 +29,10 @@ WHOLE = "uploaded"
 HISTORY, BY_STEPS, BY_ORDER = "history", "steps", "order"
 # Whether a W&B run got the summary of a finished run, as the first kind of file says: another tracker may see the end.
 ENDED = "ended"
-GIVEN_UP = ("filestream: fatal error", "file transfer: upload: failed")
+# Whether the server refused pictures of lines that it has, as that file says.
+LOST = "pictures_refused"
+NO_FILE = "file transfer: upload: failed"
+GIVEN_UP = ("filestream: fatal error", NO_FILE)
 
 
 def in_trial() -> bool:
@@ -61,9 +64,28 @@ def names(config: Mapping[str, Any], folder: Path, project: str | None) -> dict[
 
 
 def with_history(about: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Return the names of a W&B run that begins or goes on, with what numbers the lines of its history."""
+    """Return the names of a W&B run that begins or goes on, with what is known of its history.
+
+    What numbers its lines is None if wandb/ does not say whether the run is new.
+    """
     known = recorded(folder).get(about["id"])
-    return {**about, HISTORY: BY_STEPS if known is None else known.get(HISTORY, BY_ORDER), ENDED: False}
+    history = {HISTORY: None, LOST: False} if known is None else {HISTORY: BY_ORDER, LOST: False, **known}
+    return {**about, HISTORY: history[HISTORY], LOST: history[LOST], ENDED: False}
+
+
+def history_of(lines: int, summary: Mapping[str, Any]) -> str:
+    """Return what numbers the lines of a W&B run, given the number behind its last one and its summary.
+
+    By steps, the updates of its last epoch are below it. In the order of epochs they are not: an epoch has an update or
+    more.
+    """
+    return BY_ORDER if 0 < lines <= (summary.get("updates") or 0) else BY_STEPS
+
+
+def pictures_refused(folder: Path, run_id: str) -> bool:
+    """Return whether W&B's log of a run that was online says that its server did not take a picture."""
+    logs = (folder / WANDB).glob(f"run-*-{glob.escape(run_id)}/logs/debug-internal.log")
+    return any(NO_FILE in log.read_text("utf-8", "replace") for log in logs)
 
 
 def refused(log: str) -> list[str]:

@@ -20,7 +20,7 @@ from pets_seg.tracking.replay import replay_folder
 from pets_seg.tracking.wandb_image import wandb_image
 from pets_seg.tracking.wandb_lines import Line, Lines
 
-# Of the last, which makes nothing, commands of older versions know; tracker=none needs no W&B either.
+# Older versions said "disabled" for what is now tracker=none.
 Mode = Literal["auto", "online", "offline", "disabled"]
 # The arguments of wandb.init among what `names` returns.
 INIT = ("id", "project", "entity", "group", "name", "job_type", "tags", "notes")
@@ -127,7 +127,7 @@ class WandbSink:
     def finish(self, summary: Mapping[str, Any], failed: bool = False) -> None:
         """Add the summary and close the run."""
         if self.run:
-            rest = self.lines.add_rest(self._by_steps)
+            rest = self.lines.add_rest(self._by_steps, failed)
             self._try(lambda: self._send(rest))
         # If the server does not take everything, there is an offline run to be closed after the first attempt.
         for _ in range(2):
@@ -153,6 +153,7 @@ class WandbSink:
 
     def _open(self) -> None:
         wandb = account.quiet_wandb()
+        self.about[named.LOST] |= named.pictures_refused(self.folder, self.about["id"])
         named.remove_files(self.folder, self.about["id"])
         named.whole_mark(self.folder, self.about["id"]).unlink(missing_ok=True)
         self.run = wandb.init(
@@ -162,22 +163,13 @@ class WandbSink:
             dir=self.folder,
             mode="online" if self.online else "offline",
             reinit="finish_previous",
-            # No git: the address of a remote may hold a token. The commit is in status.json.
-            settings=wandb.Settings(
-                silent=True,
-                sweep_id=self.about["sweep_id"],
-                console="off",
-                x_disable_stats=True,
-                # A process that is killed loses the figures of one second at most.
-                x_transaction_log_flush_interval=1,
-                disable_git=True,
-                init_timeout=account.PATIENCE,
-                finish_timeout=account.PATIENCE,
-                finish_timeout_raises=True,
-            ),
+            settings=account.init_settings(self.about["sweep_id"]),
         )
         self.begun = self.online
         self.about["address"] = self.run.url
+        self.about[named.HISTORY] = self.about[named.HISTORY] or named.history_of(
+            self.run.starting_step, self.run.summary
+        )
         named.record(self.folder, self.about)
         for axis, figures in {"epoch": BY_EPOCH, "step": ("step/*",)}.items():
             self.run.define_metric(axis)
@@ -192,6 +184,8 @@ class WandbSink:
                 self.run.log({**figures, **shown}, step=step, commit=True)
 
     def _close(self, summary: Mapping[str, Any], failed: bool) -> None:
+        if self.about[named.LOST] and not failed:
+            self._send(self.lines.pictures_again(self.run.starting_step))
         self.run.summary.update(summary_figures(summary))
         self.run.finish(exit_code=int(failed))
         if self.online:
@@ -203,7 +197,7 @@ class WandbSink:
             # The rest of an interrupted run may come through another tracker.
             if not failed:
                 named.whole_mark(self.folder, self.about["id"]).touch()
-        self.about[named.ENDED] = not failed
+        self.about |= {named.ENDED: not failed, named.LOST: self.about[named.LOST] and (failed or not self.online)}
         named.record(self.folder, self.about)
         self.run, self.whole = None, True
 

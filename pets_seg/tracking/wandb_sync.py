@@ -15,9 +15,12 @@ from pets_seg.run_folder.names import CONFIG, WANDB
 from pets_seg.tracking.wandb_account import check_server, key_configured, one_line_without_secrets
 from pets_seg.tracking.wandb_names import (
     ENDED,
+    LOST,
+    NO_FILE,
     behind,
     is_finished,
     partly_mark,
+    record,
     recorded,
     refused,
     upload_command,
@@ -128,14 +131,20 @@ def _wandb_sync(runs: list[Path]) -> bool:
 
 def _take_back(scratch: Path, runs: list[Path]) -> None:
     """Mark offline runs that W&B calls uploaded although the server refused something of them, as its log says."""
+    said: dict[Path, list[str]] = {}
     for log in scratch.glob("**/*.log"):
         for line in refused(log.read_text("utf-8", "replace")):
             # Where the line does not say which run it is about, it may be any.
             named = [offline for offline in runs if str(offline.absolute()) in line]
             for offline in named or runs:
-                for synced in offline.glob("*.synced"):
-                    synced.unlink()
-                    partly_mark(offline.parents[1], offline.name.split("-", 3)[3]).touch()
+                said.setdefault(offline, []).append(line)
+    for offline, lines in said.items():
+        run, run_id = offline.parents[1], offline.name.split("-", 3)[3]
+        for synced in offline.glob("*.synced"):
+            synced.unlink()
+            partly_mark(run, run_id).touch()
+            if any(NO_FILE in line for line in lines) and (about := recorded(run).get(run_id)):
+                record(run, {**about, LOST: True})
 
 
 def main() -> int:

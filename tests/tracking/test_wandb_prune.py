@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 from test_wandb import drive, sync, write_folder
-from wandb_child import config_of, row
-from wandb_server import WandbServer
+from wandb_child import config_of, pictures, row
+from wandb_server import StoredRun, WandbServer
 
 from pets_seg.run_folder.lock import locked
+from pets_seg.run_folder.pictures import add_pictures
 from pets_seg.tracking import wandb_prune
 from pets_seg.tracking.wandb_names import recorded, whole_mark
 from pets_seg.tracking.wandb_prune import prune
@@ -33,6 +34,13 @@ def files(run: Path) -> set[str]:
 
 def names(run: Path) -> set[str]:
     return {name for key in recorded(run) for name in (f"about-{key}.json", f"uploaded-{key}")}
+
+
+def shown_pictures(stored: StoredRun) -> list[set[str]]:
+    """Return what the lines of a stored run that have pictures call their files."""
+    shown = [line["val/pictures"] for line in stored.lines.values() if "val/pictures" in line]
+    assert all(len(taken["filenames"]) == 2 for taken in shown)
+    return [set(taken["filenames"]) for taken in shown]
 
 
 @pytest.mark.slow
@@ -84,6 +92,7 @@ def test_what_the_server_does_not_take_stays(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", ["file_stream", "/put/"])
 def test_what_the_server_refuses_stays_although_wandb_calls_it_uploaded(tmp_path: Path, path: str) -> None:
     run = made(tmp_path / "runs" / "sweep" / "a", "finished", pictures=True)
+    add_pictures(run, 2, pictures())
     with WandbServer() as server:
         server.refuses = path
         _, shown = sync(tmp_path / "runs", "--prune", **server.environment)
@@ -96,6 +105,35 @@ def test_what_the_server_refuses_stays_although_wandb_calls_it_uploaded(tmp_path
         [stored] = server.runs.values()
         assert stored.rows == [row(1), row(2)]
         assert files(run) == names(run)
+        assert shown_pictures(stored)[-1] <= stored.files.keys()
+
+
+@pytest.mark.slow
+def test_pictures_that_the_server_refused_during_a_run_are_sent_again(tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "a"
+    with WandbServer() as server:
+        server.refuses = "/put/"
+        done = drive({"folder": str(run), "rows": 2, "pictures": True}, environment=server.environment)
+        assert "W&B: the server refused figures or pictures" in done.stderr
+        [stored] = server.runs.values()
+        assert not stored.files
+        write_folder(run, 2)
+        add_pictures(run, 2, pictures())
+        # It still refuses them.
+        code, _ = sync(tmp_path / "runs", **server.environment)
+        assert code == 1
+        server.refuses = ""
+        code, shown = sync(tmp_path / "runs", "--prune", **server.environment)
+        assert code == 0, shown
+        sent, arrived = stored.sent, shown_pictures(stored)
+        assert arrived[-1] <= stored.files.keys()
+        assert stored.rows == [row(1), row(2)]
+        assert [line["epoch"] for line in stored.lines.values()][-1] == 2
+        assert stored.exit_code == 0
+        assert files(run) == names(run)
+        # That was all.
+        assert sync(tmp_path / "runs", **server.environment)[0] == 0
+        assert stored.sent == sent == len(stored.lines)
 
 
 @pytest.mark.slow
