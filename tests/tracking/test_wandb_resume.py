@@ -1,4 +1,4 @@
-"""A run that goes on from a state older than what W&B has of it sends no epoch twice."""
+"""A run that goes on from a state older than what W&B has of it sends no epoch and no step twice."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ from wandb_server import WandbServer
 
 
 @pytest.mark.slow
-def test_epochs_that_are_trained_again_are_not_sent_again(
+def test_epochs_and_steps_that_are_trained_again_are_not_sent_again(
     oxford: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arguments = [*tiny(oxford), "train.epochs=4", "tracker.mode=online", "name=again"]
+    arguments = [*tiny(oxford), "train.epochs=4", "tracker.mode=online", "tracker.every_steps=1", "name=again"]
     work = tmp_path / "work"
     with WandbServer() as server:
         for name, value in server.environment.items():
@@ -26,5 +26,6 @@ def test_epochs_that_are_trained_again_are_not_sent_again(
         assert finish(work, arguments) == 0, (work / "shown").read_text()
         [run] = server.runs.values()
     assert [row["epoch"] for row in run.rows] == [1, 2, 3, 4]
-    assert run.sent == len(run.lines) == 4
+    assert [line["step"] for line in run.lines.values()] == list(range(1, 9))
+    assert run.sent == len(run.lines) == 8
     assert run.exit_code == 0
