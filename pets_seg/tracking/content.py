@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pets_seg.config.identity import made_of
+from pets_seg.config.identity import made_of, settings_of
 from pets_seg.config.weights import DIGEST
 from pets_seg.run_folder.pictures import Picture
 
@@ -20,14 +20,26 @@ def run_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     settings = {**made_of(config), "metric": config.get("metric")}
     # The weights that it started from.
     settings |= {key: config.get(key) for key in ("checkpoint", DIGEST)} if config.get(DIGEST) else {}
-    return {key: _plain(node) for key, node in settings.items() if node not in (None, {})}
+    return {key: _plain(_chosen(key, node)) for key, node in settings.items() if node not in (None, {})}
+
+
+def _chosen(group: str, node: Any) -> Any:
+    # What an option derives from its settings, its name and they say.
+    return {key: node[key] for key in settings_of(group, node)} if isinstance(node, Mapping) else node
 
 
 def _plain(node: Any) -> Any:
-    # What an option is made of, its name says.
+    # What an option is made of, its name says; parts in a list are named by their class or function.
     if isinstance(node, Mapping):
         return {key: _plain(value) for key, value in node.items() if not str(key).startswith("_")}
+    if isinstance(node, list):
+        return [_named(item) if isinstance(item, Mapping) else _plain(item) for item in node]
     return node
+
+
+def _named(part: Mapping[str, Any]) -> dict[str, Any]:
+    name = {"name": str(part["_target_"]).rpartition(".")[2]} if "_target_" in part else {}
+    return name | _plain(part)
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
