@@ -6,7 +6,7 @@ from pets_seg.config.weights import BEST as BEST
 CONFIG = "config.yaml"
 STATUS = "status.json"
 METRICS = "metrics.csv"
-# Of every few steps, and of a few epochs, what a tracker asked for.
+# Written if a tracker asks for it: figures of every few steps, and pictures of a few epochs.
 STEPS = "steps.csv"
 PICTURES = "pictures.npz"
 SUMMARY = "summary.json"

@@ -23,7 +23,7 @@ class Lines:
 
     def add(self, row: Mapping[str, Any], by_steps: bool) -> list[Line]:
         """Return the lines of an epoch: one for each of its steps, the last of which has the row and the pictures."""
-        # Rows of the oldest versions do not know their step, which no epoch's number exceeds.
+        # Rows of the oldest versions have no number of updates. An epoch has one or more, so its place is not above it.
         last = row.get("updates") or self.rows if by_steps else self.rows
         lines: dict[int, Line] = {step["step"]: (step["step"], step, []) for step in self.steps if by_steps}
         _, figures, _ = lines.get(last, (last, {}, []))
