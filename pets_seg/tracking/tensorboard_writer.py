@@ -27,11 +27,7 @@ class TensorBoardWriter:
     label = "TensorBoard"
 
     def __init__(
-        self,
-        config: Mapping[str, Any],
-        folder: Path,
-        every_steps: Annotated[int, Range(0, 1_000_000)] = 10,
-        _keeps_former: bool = False,
+        self, config: Mapping[str, Any], folder: Path, every_steps: Annotated[int, Range(0, 1_000_000)] = 10
     ) -> None:
         from torch.utils.tensorboard import SummaryWriter
         from torch.utils.tensorboard.summary import hparams
@@ -40,11 +36,10 @@ class TensorBoardWriter:
         self.place = folder / TENSORBOARD
         self.step, self.columns = 0, set[str]()
         self.pictures: list[Picture] = []
+        # A run that is continued passes everything again. Until `finish` the former files stay, for nobody would write
+        # those of a finished run again after a kill; a TensorBoard drops what it read in them at the new one.
         self.former = [*self.place.glob("events.out.tfevents.*")]
-        # A run that is continued passes everything again. A TensorBoard that reads the former files drops them then.
         self.writer = SummaryWriter(str(self.place), purge_step=0)
-        if not _keeps_former:
-            self._remove_former()
         settings = {key: _simple(value) for key, value in flat(run_settings(config))}
         # Not by add_hparams, which would make a second run of it in a folder below.
         experiment, begin, self.end = hparams(settings, dict.fromkeys(COMPARED, 0.0))
@@ -65,10 +60,8 @@ class TensorBoardWriter:
         from pets_seg.run_folder.config_file import load_plain
         from pets_seg.run_folder.names import CONFIG
 
-        # Nobody would write them again after a kill.
-        writer = cls(load_plain(folder / CONFIG), folder, every_steps, _keeps_former=True)
+        writer = cls(load_plain(folder / CONFIG), folder, every_steps)
         replay_folder(writer, folder)
-        writer._remove_former()
         return writer.where()
 
     def log_steps(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -99,15 +92,13 @@ class TensorBoardWriter:
         if not failed:
             self._file.add_summary(self.end)
         self.writer.close()
+        for file in self.former:
+            file.unlink(missing_ok=True)
 
     def where(self) -> str:
         """Return where the files are, and how they are shown."""
         place = str(from_here(self.place))
         return f"files in {shell([place])}\nshow with {shell(['tensorboard', '--logdir', place])}"
-
-    def _remove_former(self) -> None:
-        for file in self.former:
-            file.unlink()
 
     @property
     def _file(self) -> Any:

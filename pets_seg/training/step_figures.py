@@ -60,4 +60,6 @@ class StepFigures:
 def _on_host(rates: list[float | torch.Tensor]) -> torch.Tensor:
     """Return learning rates as float64; those of an optimizer that has them on the device come in one copy."""
     tensors = [rate for rate in rates if isinstance(rate, torch.Tensor)]
-    return torch.stack(tensors).flatten().cpu().double() if tensors else torch.tensor(rates, dtype=torch.float64)
+    if len(tensors) == len(rates):
+        return torch.stack(tensors).flatten().cpu().double()
+    return torch.tensor([float(rate) for rate in rates], dtype=torch.float64)

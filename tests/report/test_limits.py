@@ -116,6 +116,8 @@ def test_groups_of_different_code_are_told_with_what_mixes_it(runs: list[Path]) 
     for run, (commit, dirty) in zip(runs, commits, strict=True):
         status = json.loads((run / "status.json").read_text())
         versions = {"torch": "2.14.1" if run == runs[0] else "2.13.0", "numpy": "2.4.6"}
+        # It changes no figure.
+        versions["wandb"] = f"0.31.{run.name}"
         new = status | {"git": {"commit": commit, "dirty": dirty}, "versions": versions}
         (run / "status.json").write_text(json.dumps(new))
     study = read_study([runs[0].parent])
@@ -147,6 +149,13 @@ def test_the_command_that_trained_is_there_with_the_one_that_compared(runs: list
     (folder / "multirun.yaml").write_text(json.dumps({"hydra": {"overrides": given}}))
     made = dict(origin(read_study([folder]), []))
     assert made["Trained by"] == "python -m pets_seg.run -m hydra/launcher=local aug=none,crop 'seed=range(2)'"
+
+
+def test_settings_that_change_together_are_no_two_factors(tmp_path: Path) -> None:
+    groups = {aug: {"config": {"aug.name": aug, "train.batch_size": size}} for aug, size in (("none", 8), ("crop", 16))}
+    write_sweep(tmp_path, groups, **SMALL)
+    [said] = remarks(read_study([tmp_path]))
+    assert said == "aug and train.batch_size change together, so that their effects cannot be told apart."
 
 
 def test_runs_of_a_group_that_were_not_equally_fast_are_named(runs: list[Path]) -> None:

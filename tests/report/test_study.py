@@ -13,6 +13,7 @@ from sweeps import SMALL, sweep, write_sweep
 from pets_seg.errors import InputError
 from pets_seg.report.limits import remarks
 from pets_seg.report.sentences import answer
+from pets_seg.report.study.runs import read_run
 from pets_seg.report.study.statistics import holm
 from pets_seg.report.study.study import reached, read_study, spread
 from pets_seg.report.tables import comparison_frame, course_table, main_table, markdown, runs_frame
@@ -189,3 +190,21 @@ def test_markdown_keeps_its_columns(tmp_path: Path) -> None:
     study = sweep(tmp_path / "s", {"none": 0.0, "a|b": 0.0})
     lines = [line for line in markdown(main_table(study)).splitlines() if line.startswith("|")]
     assert len({line.replace(r"\|", "").count("|") for line in lines}) == 1
+
+
+def test_a_group_of_one_seed_counts_in_no_correction(tmp_path: Path) -> None:
+    groups = {"none": {}, "a": {"effect": 0.02}, "b": {"effect": 0.01}, "single": {"effect": 0.3}}
+    write_sweep(tmp_path / "few", {name: groups[name] for name in ("none", "a", "b")}, seeds=3, epochs=2)
+    for folder in write_sweep(tmp_path / "more", groups, seeds=3, epochs=2):
+        run = read_run(folder)
+        if run.options["aug"] == "single" and run.seed:
+            shutil.rmtree(folder)
+    few, more = (
+        {item.group.short: item for item in read_study([tmp_path / name]).differences if item.metric == "test_dice"}
+        for name in ("few", "more")
+    )
+    assert (more["single"].estimate.seeds, len(more)) == (1, 3)
+    for name in ("a", "b"):
+        assert more[name].p_holm == pytest.approx(few[name].p_holm)
+        assert math.isfinite(more[name].p_holm)
+    assert math.isnan(more["single"].p_holm)

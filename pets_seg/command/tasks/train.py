@@ -210,7 +210,8 @@ def _train(
     try:
         sources, name = source_digests(made_of(config)), describe_device(device)
         facts: dict[str, Any] = {"sources": sources, "source_files": source_files([made_of(config), config["metric"]])}
-        facts |= {"earlier_threads": others} if (others := earlier_threads(folder)) else {}
+        if others := earlier_threads(folder):
+            facts["earlier_threads"] = others
         folder.write_status("running", **describe_machine(name, torch.get_num_threads()), **facts)
         kept = recorded(config)
         folder.write_config(kept)
