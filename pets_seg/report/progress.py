@@ -18,6 +18,7 @@ import yaml
 from pets_seg.errors import escaped
 from pets_seg.machine.files import read_limited
 from pets_seg.run_folder.names import METRICS, OVERRIDES, STATUS
+from pets_seg.run_folder.process import ENDED, has_ended
 
 # In signs, and in bytes.
 LONGEST_LABEL, LARGEST_OVERRIDES = 120, 100_000
@@ -122,6 +123,8 @@ def _read(folder: Path, job: Job, label: str) -> Progress:
         return Progress(job, label)
     failure = status.get("error")
     error = escaped(str(failure.get("message")))[:300] if isinstance(failure, dict) else ""
+    if state == "running" and has_ended(status):
+        state, error = "interrupted", ENDED
     found = Progress(job, label, state, error, began, ended)
     with suppress(OSError, UnicodeDecodeError, csv.Error), open(folder / job.run / METRICS, encoding="utf-8") as file:
         found.rows = [*csv.DictReader(file)]

@@ -1,5 +1,8 @@
 """How far the jobs of a sweep are: what tells them apart, and when the last of them will end."""
 
+import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -60,3 +63,18 @@ def test_runs_that_a_search_chose_have_the_words_that_it_gave_them(tmp_path: Pat
     (run / ".hydra" / "overrides.yaml").write_text("{a: !!python/name:os.system}")
     shown = [item.label for item in read_progress(tmp_path, found_jobs(tmp_path))]
     assert shown == ["unet-hflip-adamw 1a", "unet-hflip-adamw 2b"]
+
+
+def test_a_run_whose_process_was_killed_is_not_running(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    for name in ("a-s0-1", "a-s1-2"):
+        RunFolder(tmp_path / name).write_status("running")
+    status = tmp_path / "a-s0-1" / "status.json"
+    status.write_text(json.dumps(json.loads(status.read_text()) | {"pid": process.pid}))
+    killed, living = read_progress(tmp_path, found_jobs(tmp_path))
+    assert (killed.state, killed.error) == (
+        "interrupted",
+        "its process ended unexpectedly; the same command continues it",
+    )
+    assert (living.state, living.error) == ("running", "")

@@ -3,7 +3,6 @@
 import math
 import os
 import re
-import socket
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +23,7 @@ from pets_seg.report.study.results import Results, no_rows, read_results
 from pets_seg.run_folder.config_file import load_plain, with_absolute_root
 from pets_seg.run_folder.data_record import DataRecord, data_record
 from pets_seg.run_folder.names import CONFIG, STATUS, SUMMARY
+from pets_seg.run_folder.process import ENDED, has_ended
 from pets_seg.run_folder.reading import flat, read_json, tabular
 
 STATES = ("running", "finished", "failed", "interrupted")
@@ -188,8 +188,8 @@ def read_run(folder: Path) -> Run:
         raise ValueError(f"config.yaml: seed={str(seed)[:50]!r} is not a whole number")
     failure = status.get("error")
     message = escaped(str(failure.get("message")))[:1000] if isinstance(failure, dict) else None
-    if state == "running" and _is_dead(status):
-        state, message = "interrupted", "its process ended unexpectedly; the same command continues it"
+    if state == "running" and has_ended(status):
+        state, message = "interrupted", ENDED
     groups = {group: config[group] for group in IDENTITY if group != "seed" and isinstance(config.get(group), dict)}
     names = {group: groups.get(group, {}).get("name") for group in COMPARED}
     if isinstance(digest := config.get(DIGEST), str):
@@ -219,17 +219,3 @@ def without_test(run: Run) -> Run:
     scores = replace(run.results.scores, images=images)
     calibration = run.calibration[run.calibration["split"] != "test"]
     return replace(run, summary=summary, results=replace(run.results, scores=scores, calibration=calibration))
-
-
-def _is_dead(status: dict[str, Any]) -> bool:
-    """Whether the process of a run that says it is running is known to have ended: it was on this machine."""
-    pid = status.get("pid")
-    # Signal 0 only asks for the process; on Windows it would end it.
-    local = os.name == "posix" and status.get("host") == socket.gethostname()
-    if not local or not isinstance(pid, int) or not 0 < pid < 2**31:
-        return False
-    try:
-        os.kill(pid, 0)
-    except OSError as error:
-        return isinstance(error, ProcessLookupError)
-    return False
