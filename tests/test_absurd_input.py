@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_wrong_input import ends_in_a_line
+from refusals import ends_in_a_line
 
 Command = Callable[..., tuple[int, str]]
 ABSURD = [

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_wrong_input import ends_in_a_line, refused
+from refusals import ends_in_a_line, refused
 
 Command = Callable[..., tuple[int, str]]
 SCHEMA = "defaults:\n  - /schema/aug@_here_\n  - _self_\n"

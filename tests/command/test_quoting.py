@@ -11,7 +11,7 @@ from conftest import command, picture, tiny, write_oxford
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
-from test_wrong_input import refused
+from refusals import refused
 
 from pets_seg.command.quoting import one_value, quoted
 from pets_seg.config.hints import readable

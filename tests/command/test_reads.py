@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from conftest import only_run, tiny
+from refusals import refused
 from sweeps import write_sweep
-from test_wrong_input import refused
 
 from pets_seg.command.reads import TASKS, reads
 from pets_seg.config.groups import GROUPS

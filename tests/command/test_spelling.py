@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_wrong_input import refused
+from refusals import refused
 
 Command = Callable[..., tuple[int, str]]
 CUT = "the shell cuts a command at its spaces, so leave out those beside commas, = and brackets"

@@ -7,7 +7,7 @@ import pytest
 from conftest import tiny
 from omegaconf import DictConfig
 from processes import forked
-from test_wrong_input import refused
+from refusals import refused
 
 from pets_seg.command.prepare import words_given
 from pets_seg.errors import InputError

@@ -1,35 +1,20 @@
-"""The tables of the page in a browser are sorted by any column, and copied with all columns."""
+"""The tables of the page in a browser are sorted by any column, with keys and for readers of the screen too."""
 
-import csv
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from browser import WIDER, Browser, opened
-from sweeps import SMALL, page_with, write_sweep
+from hard_table import opened_hard, press
+from sweeps import page_with, sweep
 
-from pets_seg.report.study.study import Study, read_study
-from pets_seg.report.tables import Table, markdown
-
-KEEP = "Object.defineProperty(navigator, 'clipboard', {{ value: {} }}), 0"
-HARD = [
-    ["b", "0.9", "< 0.001", "not reached", "+1.2 (0.3 to 2.1)", "2"],
-    ["a10", "0.85 ± 0.3", "0.001", "12 (25 s)", "\N{MINUS SIGN}3.4 (\N{MINUS SIGN}5.0 to \N{MINUS SIGN}1.8)", "10"],
-    ["a9", "0.85 ± 0.2", "", "3 (6 s); 2 of 3 runs did", "baseline", "1,000"],
-    ['c, "q" | \\ 50 % & $x_1$ ~^ {#} <b>', "1.25e-05", "0.5", "", "", "9"],
-]
-HEADER = ["group", "test Dice", "p", "epochs to 0.80", "difference, points (95 % CI)", "images, k"]
-# So that one column is in a second line.
-WIDE = [f"a further column of figures, number {index}" for index in range(12)]
+from pets_seg.report.study.study import Study
+from pets_seg.report.tables import Table
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    folder = tmp_path_factory.mktemp("runs") / "sweep"
-    write_sweep(folder, {"none": {}, "crop": {"effect": 0.1}}, seeds=2, **SMALL)
-    return read_study([folder])
+    return sweep(tmp_path_factory.mktemp("runs") / "sweep", {"none": 0.0, "crop": 0.1}, seeds=2)
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +24,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture
 def hard(study: Study, tmp_path: Path, browser: Browser) -> Iterator[Table]:
-    """A table of hard cells, open in the browser; its last column and twelve more are in the second line."""
-    rows = [[*row[:5], *(f"0.{index}" for index in range(12)), row[5]] for row in HARD]
-    table = Table("Hard", [*HEADER[:5], *WIDE, HEADER[5]], rows, "A note.")
-    browser.open(page_with(study, tmp_path / "page.html", table), 1280)
-    assert browser.run("document.querySelectorAll('#table dt').length") > 4
-    yield table
-    assert browser.problems == []
+    yield from opened_hard(study, tmp_path / "page.html", browser)
 
 
 def order(browser: Browser) -> str:
@@ -53,13 +32,6 @@ def order(browser: Browser) -> str:
     return browser.run(
         "[...document.querySelectorAll('#table .record th')].map((name) => name.textContent[0]).join('')"
     )
-
-
-def press(browser: Browser, expression: str) -> None:
-    """Press a button as a user does, who may then write to the clipboard."""
-    done = browser.call("Runtime.evaluate", expression=f"{expression}.click()", userGesture=True)
-    assert "exceptionDetails" not in done
-    browser.run("new Promise((done) => setTimeout(done, 50))")
 
 
 @pytest.mark.parametrize("column", [0, 1, 2, 3, 4])
@@ -157,78 +129,6 @@ def test_a_thousand_rows_are_sorted_within_a_second(study: Study, browser: Brows
 def task_seconds(browser: Browser) -> float:
     found = {item["name"]: item["value"] for item in browser.call("Performance.getMetrics")["metrics"]}
     return found["ThreadTime"]
-
-
-def copied(browser: Browser, kind: int) -> str:
-    browser.call("Page.bringToFront")
-    # The page takes back what it wrote.
-    press(browser, f"document.querySelectorAll('#table .copy button')[{kind}]")
-    return browser.run("window.taken")
-
-
-@pytest.fixture(params=["clipboard", "no clipboard", "refused"])
-def clipboard(request: pytest.FixtureRequest, hard: Table, browser: Browser) -> Table:
-    """Keep what is copied in `window.taken`, with a clipboard, without one, and with one that refuses."""
-    assert browser.run("location.protocol") == "file:"
-    value = {
-        "clipboard": "{ writeText: async (text) => { window.taken = text; } }",
-        "no clipboard": "undefined",
-        "refused": "{ writeText: async () => { throw new DOMException('no', 'NotAllowedError'); } }",
-    }[request.param]
-    browser.run(KEEP.format(value))
-    browser.run("document.addEventListener('copy', () => { window.taken = document.activeElement.value; })")
-    return hard
-
-
-def test_all_columns_are_copied(clipboard: Table, browser: Browser) -> None:
-    text = copied(browser, 0)
-    assert list(csv.reader(io.StringIO(text))) == [clipboard.header, *clipboard.rows]
-    frame = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
-    assert frame.to_numpy().tolist() == clipboard.rows
-    assert browser.run("document.querySelector('#table output').textContent") == "copied as CSV"
-    assert browser.run("document.querySelector('#table output').getAttribute('aria-live')") == "polite"
-    assert browser.run("document.activeElement.textContent") == "CSV"
-    assert copied(browser, 1) in markdown(clipboard)
-    lines = copied(browser, 2).splitlines()
-    numbers = ["r" if index in (1, 2, *range(5, 18)) else "l" for index in range(18)]
-    assert lines[:2] == [rf"\begin{{tabular}}{{{''.join(numbers)}}}", r"\toprule"]
-    assert lines[2].startswith(r"group & test Dice & p & epochs to 0.80 & difference, points (95 \% CI) & ")
-    assert lines[3] == r"\midrule"
-    assert lines[4].startswith(r"b & 0.9 & $<$ 0.001 & not reached & +1.2 (0.3 to 2.1) & 0.0 & ")
-    assert lines[5].startswith(r"a10 & 0.85 $\pm$ 0.3 & 0.001 & 12 (25 s) & $-$3.4 ($-$5.0 to $-$1.8) & ")
-    signs = (
-        r'c, "q" \textbar{} \textbackslash{} 50 \% \& \$x\_1\$ \textasciitilde{}\textasciicircum{} \{\#\} $<$b$>$ & '
-    )
-    assert lines[7].startswith(signs)
-    assert lines[8:] == [r"\bottomrule", r"\end{tabular}"]
-
-
-SIGNS = [
-    ["[=1+1,-2]", "-0.5", "-1.5 (-5.8 to 2.7)", "1e-05", "2026-11-24", "a-1"],
-    ["*", "-.5 ± 0.1", "@x", '"', "a|b\\|", "-"],
-    ["+1", "3", "-1 -2", "\\-1", "_-1", "lr=-2"],
-]
-IN_LATEX = r"""{}[=1+1,$-$2] & $-$0.5 & $-$1.5 ($-$5.8 to 2.7) & 1e-05 & 2026-11-24 & a-1 \\
-{}* & $-$.5 $\pm$ 0.1 & @x & " & a\textbar{}b\textbackslash{}\textbar{} & - \\
-+1 & 3 & $-$1 $-$2 & \textbackslash{}$-$1 & \_-1 & lr=$-$2 \\"""
-
-
-def test_signs_are_copied_for_what_they_are(study: Study, tmp_path: Path, browser: Browser) -> None:
-    table = Table("Signs", ["group", "b", "c", "d", "e", "f"], SIGNS)
-    browser.open(page_with(study, tmp_path / "page.html", table), 1280)
-    browser.run(KEEP.format("{ writeText: async (text) => { window.taken = text; } }"))
-    # As they are: a quote in front of "=" or "+" would be part of the value.
-    assert list(csv.reader(io.StringIO(copied(browser, 0)))) == [table.header, *SIGNS]
-    assert copied(browser, 1).strip() in markdown(table)
-    assert r"| a\|b\\\| | - |" in copied(browser, 1)
-    assert "\n".join(copied(browser, 2).splitlines()[4:7]) == IN_LATEX
-    assert browser.problems == []
-
-
-def test_rows_are_copied_as_they_are_sorted(hard: Table, browser: Browser) -> None:
-    browser.run(KEEP.format("{ writeText: async (text) => { window.taken = text; } }"))
-    press(browser, "document.querySelectorAll('#table thead button')[1]")
-    assert [row[0][0] for row in csv.reader(io.StringIO(copied(browser, 0)))][1:] == [*"caab"]
 
 
 def test_without_a_script_and_in_print_there_are_tables_alone(hard: Table, browser: Browser, tmp_path: Path) -> None:

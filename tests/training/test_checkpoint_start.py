@@ -13,9 +13,9 @@ import yaml
 from conftest import SAVED, make_network, only_run, tiny
 from outcome import check_same, outcome
 from processes import finish
+from refusals import refused
 from safetensors.torch import load_file
 from test_distributed import torchrun
-from test_wrong_input import refused
 
 from pets_seg.errors import RunError
 from pets_seg.models.checkpoint import save_weights, starting_weights
