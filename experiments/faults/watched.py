@@ -43,14 +43,14 @@ def main() -> None:
     """Run the command line with everything that takes time wrapped."""
     watch, interval = Watch(Path(sys.argv.pop(1))), float(sys.argv.pop(1))
     from pets_seg import run
-    from pets_seg.command.tasks import train
+    from pets_seg.command import one_run
     from pets_seg.data import decoded
     from pets_seg.machine import files
     from pets_seg.models import checkpoint as weights
     from pets_seg.training import checkpoint, loop, record, saving, state
 
     watch.wrap(decoded, "build", lambda *_: "building the pixel cache")
-    watch.wrap(train, "train", lambda *_: "training")
+    watch.wrap(one_run, "train", lambda *_: "training")
     watch.wrap(state.State, "use_best", lambda *_: "testing")
     watch.wrap(loop, "evaluate", lambda *_: "validating")
     watch.wrap(record, "evaluate", lambda *_: "testing")

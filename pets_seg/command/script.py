@@ -48,7 +48,8 @@ def run_config(cfg: DictConfig) -> Path:
     be wrong before work starts and RunError for what fails during it.
     """
     from pets_seg.command.after_run import show_files
-    from pets_seg.command.tasks.train import checked, prepare, train_run
+    from pets_seg.command.one_run import train_run
+    from pets_seg.command.tasks.train import checked, prepare
 
     if cfg.task.name != "train":
         raise InputError(f"task={cfg.task.name}: run_config trains; other tasks are run by the command line")

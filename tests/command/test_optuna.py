@@ -66,7 +66,7 @@ def test_a_search_maximises_validation_dice_and_goes_on_after_a_kill_as_if_it_ha
     assert "5 trials, 5 complete\n" in ran.stdout
     assert re.search(r"page +file://.*/runs/s/report.html\n", ran.stdout)
 
-    assert finish(cut, words, ("pets_seg.command.tasks.train.train", 4)) < 0
+    assert finish(cut, words, ("pets_seg.command.one_run.train", 4)) < 0
     assert [trial.state for trial in searched(cut).trials] == [COMPLETE] * 3 + ["interrupted"]
     again = forked(*words, cwd=cut)
     assert again.returncode == 0, again.stderr

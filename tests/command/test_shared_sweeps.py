@@ -88,7 +88,7 @@ def test_a_run_whose_process_was_killed_is_taken_over_and_continued(oxford: Path
 def test_what_the_other_process_failed_at_is_tried_once(oxford: Path, tmp_path: Path) -> None:
     work = tmp_path / "work"
     bad = ["-m", *tiny(oxford), "optimizer=sgd", "optimizer.lr=1e30", "seed=0"]
-    first, second = begin(work, bad, ("pets_seg.command.tasks.train.train", 1))
+    first, second = begin(work, bad, ("pets_seg.command.one_run.train", 1))
     (work / "go").touch()
     assert [end(first), end(second)] == [1, 1]
     one, two = ((work / name).read_text() for name in ("one", "two"))

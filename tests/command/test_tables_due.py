@@ -85,7 +85,7 @@ def states(folder: Path) -> dict[str, str]:
 def test_an_interrupted_sweep_has_tables_of_all_that_began(oxford: Path, tmp_path: Path) -> None:
     arguments = ["-m", "seed=0,1,2", "name=s", *tiny(oxford)]
     # The second job is interrupted, and its tables would not be due.
-    code = finish(tmp_path / "work", arguments, ("pets_seg.command.tasks.train.show_result", 2), interrupt)
+    code = finish(tmp_path / "work", arguments, ("pets_seg.command.one_run.show_result", 2), interrupt)
     assert code == 130
     assert states(tmp_path / "work" / "runs" / "s").keys() == {"0", "1"}
     assert states(tmp_path / "work" / "runs" / "s")["0"] == "finished"

@@ -139,7 +139,7 @@ def test_a_command_that_is_stopped_leaves_the_page_to_the_one_that_goes_on(oxfor
     (tmp_path / "halted").unlink()
     (tmp_path / "go").unlink()
     more = ["-m", "name=s", *few, "aug=none", "seed=0,1,2"]
-    third = start(tmp_path, more, ("pets_seg.command.tasks.train.train", 1), pause)
+    third = start(tmp_path, more, ("pets_seg.command.one_run.train", 1), pause)
     wait_for((tmp_path / "halted").exists)
     os.kill(third.pid, signal.SIGINT)
     (tmp_path / "go").touch()

@@ -130,7 +130,7 @@ def test_a_page_of_a_stopped_sweep_says_how_to_go_on(tmp_path: Path) -> None:
 def test_a_sweep_shows_how_far_it_is_and_then_its_comparison(oxford: Path, tmp_path: Path) -> None:
     few = [word for word in tiny(oxford) if not word.startswith("aug=")]
     words = ["-m", "name=s", *few, "aug=none,hflip", "seed=0"]
-    process = start(tmp_path, words, ("pets_seg.command.tasks.train.train", 2), pause)
+    process = start(tmp_path, words, ("pets_seg.command.one_run.train", 2), pause)
     wait_for((tmp_path / "halted").exists)
     folder = tmp_path / "runs" / "s"
     page = (folder / "report.html").read_text()
@@ -163,7 +163,7 @@ def test_a_sweep_that_is_interrupted_says_so(oxford: Path, tmp_path: Path) -> No
     few = [word for word in tiny(oxford) if not word.startswith("aug=")]
     words = ["-m", "name=s", *few, "aug=none,hflip", "seed=0", "hydra/sweeper=sequential", "hydra.sweeper.margin=1"]
     words = [word for word in words if word != "seed=0"]
-    process = start(tmp_path, words, ("pets_seg.command.tasks.train.train", 2), pause)
+    process = start(tmp_path, words, ("pets_seg.command.one_run.train", 2), pause)
     wait_for((tmp_path / "halted").exists)
     page = tmp_path / "runs" / "s" / "report.html"
     # Which runs there will be is not known before.

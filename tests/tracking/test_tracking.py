@@ -116,9 +116,7 @@ def test_another_commit_is_pointed_out(
     commits = iter("ab")
     now = {"commit": "a" * 40, "dirty": False}
     monkeypatch.setattr("pets_seg.run_folder.folder.git_commit", lambda: now)
-    monkeypatch.setattr(
-        "pets_seg.command.tasks.train.git_commit", lambda: {"commit": next(commits) * 40, "dirty": False}
-    )
+    monkeypatch.setattr("pets_seg.command.one_run.git_commit", lambda: {"commit": next(commits) * 40, "dirty": False})
     assert in_process(*tiny(oxford), "train.epochs=1")[0] == 0
     [run] = (tmp_path / "work" / "runs" / "default").iterdir()
     assert json.loads((run / "status.json").read_text())["git"] == now
