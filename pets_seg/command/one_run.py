@@ -47,12 +47,14 @@ def train_run(
     device: torch.device,
     path: Path,
     end: Callable[[dict[str, str]], None],
+    before: Callable[[], None] = lambda: None,
     sweep: Path | None = None,
 ) -> float:
     """Train a run into the folder `path`, unless it is finished there; return its best validation Dice.
 
-    `end` is called once its figures are shown, before another process may have the folder, with where the tracker's
-    copy is. `sweep` is the folder of the sweep of which it is a job; a run by itself renews no page of a sweep.
+    `before` is called if there is something to train. `end` is called once its figures are shown, before another
+    process may have the folder, with where the tracker's copy is. `sweep` is the folder of the sweep of which it is a
+    job; a run by itself renews no page of a sweep.
     """
     folder = RunFolder(path)
     with process_group(device) as world, Interruption(world) as interruption:
@@ -65,6 +67,8 @@ def train_run(
                 finished = _finished(config, device, folder)
                 told_others = True
                 world.broadcast(finished is None)
+                if finished is None:
+                    before()
                 summary, where = finished or _train(config, device, folder, interruption, world, sweep)
                 show_result(summary)
                 end(where)

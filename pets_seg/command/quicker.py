@@ -12,4 +12,4 @@ log = logging.getLogger("pets_seg")
 def tell_of_bf16() -> None:
     """Say once in a process that bf16 may be quicker here than the fp32 that `train.precision=auto` takes on a CPU."""
     if names := bf16_instructions():
-        log.info(f"this processor computes bf16 in hardware ({', '.join(names)}): train.precision=bf16 may be quicker")
+        log.info(f"{', '.join(names)}: train.precision=bf16 may be quicker on this processor")

@@ -9,7 +9,7 @@ from conftest import tiny
 from pets_seg.command import quicker
 
 Command = Callable[..., tuple[int, str]]
-LINE = "this processor computes bf16 in hardware (AMX_BF16): train.precision=bf16 may be quicker"
+LINE = "AMX_BF16: train.precision=bf16 may be quicker on this processor"
 
 
 @pytest.fixture(autouse=True)

@@ -71,15 +71,14 @@ def run(cfg: DictConfig) -> float:
         use_threads_of(config["replay"])
         if this_world().first and (change := changed_data(config, *data_now(config))):
             log.warning(change)
-    if cfg.train.precision == "auto" and device.type == "cpu" and this_world().first:
-        tell_of_bf16()
+    before = tell_of_bf16 if cfg.train.precision == "auto" and device.type == "cpu" else lambda: None
     # A sweep ends with a page of all its runs.
     alone = hydra.mode == RunMode.RUN
     while True:
         try:
             with threads_of_begun(path, config["existing"]):
                 end = partial(show_files, path) if alone else lambda where: None
-                dice = train_run(config, device, path, end, sweep=None if alone else path.parent)
+                dice = train_run(config, device, path, end, before, sweep=None if alone else path.parent)
             break
         except HeldError as error:
             # Such a sweeper chooses the next job by the figure of this one; others leave it for the end of the sweep.
