@@ -18,6 +18,7 @@ def rewrite(file: Path, before: str, after: str, monkeypatch: pytest.MonkeyPatch
     sources._imported.cache_clear()
 
 
+@pytest.mark.slow
 def test_changed_code_of_ones_own_is_another_run(
     oxford: Path, tmp_path: Path, run: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -43,6 +44,7 @@ def test_changed_code_of_ones_own_is_another_run(
     assert code == 0, shown
 
 
+@pytest.mark.slow
 def test_a_network_of_ones_own_is_rebuilt_only_where_the_command_names_it(
     oxford: Path, tmp_path: Path, run: Command
 ) -> None:

@@ -75,6 +75,7 @@ def test_a_run_that_cannot_be_read_now_is_not_damaged(
         damage(run, status, summary, 1)
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_is_no_damage(trained: tuple[Path, Path]) -> None:
     root, work = trained
     run = next((work / "runs" / "default").glob("unet-hflip-*-s1-*"))

@@ -114,6 +114,7 @@ def test_an_older_run_is_evaluated_and_replayed_on_its_own_data(projects: Path, 
     assert loss(done) == pytest.approx(own_loss(Path(away)), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_replay_has_the_runs_own_data_and_at_home_its_name(projects: Path) -> None:
     run = run_of(projects)
     before = (run / "checkpoints" / "best.safetensors").read_bytes()

@@ -191,6 +191,7 @@ def test_code_of_ones_own_is_compared_without_an_import(oxford: Path, tmp_path: 
     assert done.stdout.count("scoring the best weights again for area") == 2, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_finished_sweep_of_another_launcher_launches_nothing(trained: tuple[Path, Path]) -> None:
     root, work = trained
     words = [*sweep(root), "hydra/launcher=submitit_local"]

@@ -77,6 +77,7 @@ def test_data_that_changed_under_a_run_are_told(root: Path, trained: Path) -> No
     assert f"the data of this run have changed since it was trained ({COUNT} masks are other)" in shown
 
 
+@pytest.mark.slow
 def test_weights_that_know_the_test_images_are_no_start_unnoticed(tmp_path: Path, root: Path, trained: Path) -> None:
     other = ["data.split_seed=5" if word == "data.split_seed=3" else word for word in SETTINGS]
     command = [*other, f"data.root={root}", f"checkpoint={trained}", "name=on"]

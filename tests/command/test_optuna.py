@@ -115,6 +115,7 @@ def test_trials_that_the_launcher_did_not_start_wait_for_the_next_command(oxford
     assert begun(more.stdout) == ["2/4", "3/4", "4/4"]
 
 
+@pytest.mark.slow
 def test_a_sampler_that_has_tried_everything_ends_the_search(oxford: Path, tmp_path: Path) -> None:
     fixed = ["name=s", "hydra.sweeper.n_trials=5", "optimizer.lr=0.01,0.02"]
     sampler = "hydra.sweeper.sampler._target_=optuna.samplers.BruteForceSampler"
@@ -183,6 +184,7 @@ def test_another_search_under_the_name_of_one_is_refused(oxford: Path, tmp_path:
     assert len(searched(tmp_path).trials) == 1
 
 
+@pytest.mark.slow
 def test_a_search_that_a_file_describes_ends_with_a_command_that_repeats_its_best_run(
     oxford: Path, tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ def _nothing_said() -> None:
     quicker.tell_of_bf16.cache_clear()
 
 
+@pytest.mark.slow
 def test_the_line_comes_once_in_a_sweep(
     oxford: Path, tmp_path: Path, in_process: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

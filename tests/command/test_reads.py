@@ -88,6 +88,7 @@ def test_a_file_that_sets_what_nothing_reads(content: str, line: str, in_process
         refused(*in_process(*sweep, f"--config-dir={tmp_path}/conf", "experiment=mine"), line, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_file_may_set_what_only_training_reads(oxford: Path, in_process: Command, tmp_path: Path) -> None:
     (tmp_path / "conf" / "experiment").mkdir(parents=True)
     content = "train: {epochs: 3}\nreport: {baseline: none}\nmodel: {width: 2}\nexisting: restart"

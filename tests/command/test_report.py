@@ -67,6 +67,7 @@ def test_a_sweep_that_dies_has_its_tables_and_ends_with_its_report_when_it_is_co
     assert "No test images are shown" in (sweep / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_several_folders_make_one_report_in_the_first(tmp_path: Path, in_process: Command) -> None:
     small = {"seeds": 2, "epochs": 4, "images": 20, "valid": 5}
     write_sweep(tmp_path / "work" / "a", {"none": {}}, **small)

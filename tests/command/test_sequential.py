@@ -190,6 +190,7 @@ def test_an_ordinary_sweep_that_tells_nothing_apart_proposes_one_that_decides(ox
     assert "sequential" not in one_more.stdout
 
 
+@pytest.mark.slow
 def test_runs_from_before_the_design_are_refused(oxford: Path, tmp_path: Path) -> None:
     single = [word for word in words(oxford, "aug=hflip", "seed=1") if not word.startswith(("-m", "hydra"))]
     assert forked(*single, cwd=tmp_path).returncode == 0

@@ -69,6 +69,7 @@ def composed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str]]]
     cuda._told_by_child.cache_clear()
 
 
+@pytest.mark.slow
 def test_composing_a_sweep_makes_no_cuda_context(
     composed: list, oxford: Path, tmp_path: Path, in_process: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:

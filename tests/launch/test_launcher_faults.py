@@ -93,6 +93,7 @@ def test_workers_end_when_the_process_of_the_sweep_is_killed(tmp_path: Path) -> 
         wait_for(lambda pid=int(pid): not is_alive(pid), seconds=30)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_no_job_begins_in_workers_that_start_while_the_sweep_is_ended(tmp_path: Path, number: signal.Signals) -> None:
     write(tmp_path)

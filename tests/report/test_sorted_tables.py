@@ -99,6 +99,7 @@ def test_the_keyboard_reaches_all_of_it(hard: Table, browser: Browser) -> None:
     assert order(browser) == "caab"
 
 
+@pytest.mark.slow
 def test_a_thousand_rows_are_sorted_within_a_second(study: Study, browser: Browser, tmp_path: Path) -> None:
     rows = [
         [f"aug=a{index}", *(f"{(index * 7919 + k) % 1000 / 1000:.3f} ± 0.01" for k in range(12))]

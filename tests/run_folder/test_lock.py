@@ -45,6 +45,7 @@ def holder(tmp_path: Path) -> Callable[[Path], subprocess.Popen]:
         process.stdout.close()
 
 
+@pytest.mark.slow
 def test_the_second_process_says_who_is_at_work_and_changes_nothing(
     oxford: Path, tmp_path: Path, in_process: Callable[..., tuple[int, str]], holder: Callable
 ) -> None:

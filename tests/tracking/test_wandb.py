@@ -150,6 +150,7 @@ def test_jobs_of_one_process_are_runs_of_their_own_and_a_restart_is_another(tmp_
     assert inspect(runs[1])["rows"] == [row(1), row(2)]
 
 
+@pytest.mark.slow
 def test_a_finished_run_that_gets_a_new_metric_is_copied_again(
     oxford: Path, tmp_path: Path, in_process: Callable[..., tuple[int, str]]
 ) -> None:

@@ -50,6 +50,7 @@ def test_the_steps_in_which_a_run_diverges_are_in_its_folder_and_its_copies(
     assert stored.exit_code == 1
 
 
+@pytest.mark.slow
 def test_steps_are_sent_once_whatever_was_changed_between(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     folder = runs / "a"
@@ -72,6 +73,7 @@ def test_steps_are_sent_once_whatever_was_changed_between(tmp_path: Path) -> Non
         assert stored.sent == len(stored.lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deleted", [False, True])
 def test_a_run_that_an_older_version_began_goes_on_by_epochs(deleted: bool, tmp_path: Path) -> None:
     job = {"folder": str(tmp_path / "a"), "mode": "online", "every": 1}

@@ -28,6 +28,7 @@ KEPT = {"project": "mine", "entity": "team", "run_group": "g", "display_name": "
 KEPT |= {"notes": "of no use", "tags": ["unet", "crop", "adam", "seed 3", "x", "y z"]}
 
 
+@pytest.mark.slow
 def test_what_a_run_is_called_is_what_the_variables_say(tmp_path: Path) -> None:
     jobs = [{"folder": str(tmp_path / name), "rows": 1, "project": p} for name, p in (("a", None), ("b", "given"))]
     done = drive(*jobs, environment=GIVEN)
@@ -62,6 +63,7 @@ def test_an_upload_says_what_the_variables_said_when_the_run_was_made(tmp_path: 
             assert told == ["mine", "trial", "g", ENTITY, None]
 
 
+@pytest.mark.slow
 def test_the_line_at_the_end_of_a_sweep_names_a_command_that_uploads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,7 @@ ROOM = 150
 OFFLINE_FILES = "; the run goes on with offline files"
 
 
+@pytest.mark.slow
 def test_a_run_arrives_whole_and_goes_on_as_the_same_run(tmp_path: Path) -> None:
     job = {"folder": str(tmp_path / "a"), "pictures": True}
     with WandbServer() as server:

@@ -23,6 +23,7 @@ def _as_at_first() -> None:
     wandb_account._warn_once.cache_clear()
 
 
+@pytest.mark.slow
 def test_a_trial_of_a_run_that_is_there_gets_its_figures(
     oxford: Path, tmp_path: Path, in_process: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

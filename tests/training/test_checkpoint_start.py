@@ -43,6 +43,7 @@ def learned(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: value for name, value in weights.items() if "running" not in name and "batches" not in name}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [[], ["train.ema=0.5"]])
 def test_the_network_starts_from_the_weights(
     more: list[str], oxford: Path, tmp_path: Path, in_process: Command

@@ -62,6 +62,7 @@ def test_errors_of_the_network_are_its_own(counter: CompileCounter) -> None:
     assert "view" in str(caught.value) or "shape" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_run_compiles_its_whole_batches(
     oxford: Path, tmp_path: Path, in_process: Command, counter: CompileCounter
 ) -> None:

@@ -77,6 +77,7 @@ def until_epoch(epoch: int, work: Path, arguments: list[str]) -> Any:
     return process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_once_interrupted_it_ends_after_the_step_and_goes_on_there(
     number: int, code: int, oxford: Path, tmp_path: Path
@@ -159,6 +160,7 @@ def test_a_checkpoint_of_another_run_is_refused(oxford: Path, tmp_path: Path) ->
     assert finish(work, [*tiny(oxford), "existing=restart"]) == 0
 
 
+@pytest.mark.slow
 def test_figures_without_a_state_are_removed_before_training_starts_anew(oxford: Path, tmp_path: Path) -> None:
     work = tmp_path / "work"
     assert finish(work, [*tiny(oxford), "train.epochs=3"], ("pets_seg.training.record.Batches", 1)) == -signal.SIGKILL
