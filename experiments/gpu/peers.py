@@ -33,7 +33,7 @@ from plain import PlainResNet34UNet, PlainUNet
 from pets_seg.data.batches import IMAGENET_MEAN, IMAGENET_STD
 from pets_seg.data.sources import sample
 from pets_seg.machine.device import resolve_device, resolve_precision
-from pets_seg.training.precision import autocast, use_device
+from pets_seg.machine.precision import autocast, use_device
 
 BATCH = 16
 AUGS = ("none", "elastic", "crop")

@@ -12,12 +12,12 @@ from statistics import median
 import torch
 
 from pets_seg.losses.cross_entropy import cross_entropy
+from pets_seg.machine.precision import autocast, use_device
 from pets_seg.machine.processor import instruction_set
 from pets_seg.models import memory_format
 from pets_seg.models.resnet34_unet import ResNet34UNet
 from pets_seg.models.unet import UNet
 from pets_seg.training.objective import Objective
-from pets_seg.training.precision import autocast, use_device
 
 BATCH = 16
 CPU = torch.device("cpu")

@@ -19,9 +19,9 @@ from pets_seg.config.parts import build
 from pets_seg.data import Normalise
 from pets_seg.losses.cross_entropy import cross_entropy
 from pets_seg.machine.device import resolve_precision
+from pets_seg.machine.precision import autocast, use_device
 from pets_seg.models import build_model, memory_format
 from pets_seg.training.objective import Objective
-from pets_seg.training.precision import autocast, use_device
 
 BATCH = 16
 ELASTIC_SIZE = 256

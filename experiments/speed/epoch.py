@@ -15,11 +15,11 @@ from pets_seg.config.parts import build
 from pets_seg.data import open_dataset
 from pets_seg.losses.cross_entropy import cross_entropy
 from pets_seg.machine.device import resolve_precision, resolved
+from pets_seg.machine.precision import autocast, use_device
 from pets_seg.models import build_model, memory_format
 from pets_seg.run_folder.folder import RunFolder
 from pets_seg.training.loop import train
 from pets_seg.training.objective import Objective
-from pets_seg.training.precision import autocast, use_device
 
 CASES = {
     "ResNet34-UNet, 128 px, aug=elastic": ["model=resnet34_unet", "data.size=128", "aug=elastic"],

@@ -10,10 +10,10 @@ from pets_seg.data import Batches, Normalise
 from pets_seg.data.cache import Split
 from pets_seg.evaluation.evaluate import evaluate
 from pets_seg.machine.device import resolve_precision
+from pets_seg.machine.precision import autocast, use_device
 from pets_seg.models import memory_format
 from pets_seg.models.resnet34_unet import ResNet34UNet
 from pets_seg.models.unet import UNet
-from pets_seg.training.precision import autocast, use_device
 
 IMAGES = 368
 CASES = {"UNet width 16, 64 px": (UNet, {"width": 16}, 64), "ResNet34-UNet, 128 px": (ResNet34UNet, {}, 128)}

@@ -14,7 +14,7 @@ from torchvision.transforms import v2
 
 from pets_seg.data import Batches, Normalise, open_dataset
 from pets_seg.data.sources import sample
-from pets_seg.training.precision import use_device
+from pets_seg.machine.precision import use_device
 
 SIZE = 256
 BATCH = 32

@@ -19,11 +19,11 @@ from torch import nn
 from pets_seg.losses.cross_entropy import cross_entropy
 from pets_seg.machine import cuda
 from pets_seg.machine.device import resolve_precision
+from pets_seg.machine.precision import autocast, use_device
 from pets_seg.models import memory_format
 from pets_seg.models.resnet34_unet import ResNet34UNet
 from pets_seg.models.unet import UNet
 from pets_seg.training.objective import Objective
-from pets_seg.training.precision import autocast, use_device
 
 BATCH = 16
 CASES = {"unet 16": (64,), "unet 64": (64,), "resnet34_unet 32": (64, 128)}

@@ -13,11 +13,11 @@ from pets_seg.data.cache import Split
 from pets_seg.errors import InputError
 from pets_seg.evaluation.evaluate import Scores, evaluate
 from pets_seg.evaluation.metrics import Metric, build_metrics, metric_records, missing_metrics
+from pets_seg.machine.precision import autocast, use_device
 from pets_seg.models import memory_format
 from pets_seg.models.checkpoint import load_network, read_about
 from pets_seg.run_folder.folder import RunFolder
 from pets_seg.run_folder.names import METRICS, PER_IMAGE
-from pets_seg.training.precision import autocast, use_device
 from pets_seg.training.record import metric_summary
 
 log = logging.getLogger("pets_seg")

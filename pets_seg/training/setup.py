@@ -21,6 +21,7 @@ from pets_seg.config.weights import DIGEST
 from pets_seg.data import Batches, Dataset, Normalise
 from pets_seg.data.batches import cut, epoch_batches
 from pets_seg.evaluation.metrics import Metric, build_metrics, metric_records
+from pets_seg.machine.precision import autocast, use_device
 from pets_seg.machine.seeding import seed_all
 from pets_seg.machine.world import World
 from pets_seg.models import build_model, memory_format
@@ -32,9 +33,9 @@ from pets_seg.training.compiled import compiled
 from pets_seg.training.distributed import wrap_in_ddp
 from pets_seg.training.memory import reset_peak
 from pets_seg.training.objective import Objective, build_objective
-from pets_seg.training.precision import autocast, expect_skipped_updates, use_device
 from pets_seg.training.running_loss import RunningLoss
 from pets_seg.training.saving import Saving
+from pets_seg.training.skipped_updates import expect_skipped_updates
 from pets_seg.training.state import State
 from pets_seg.training.step_figures import StepFigures
 from pets_seg.training.weight_average import WeightAverage

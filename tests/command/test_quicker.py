@@ -9,7 +9,7 @@ from conftest import tiny
 from pets_seg.command import quicker
 
 Command = Callable[..., tuple[int, str]]
-LINE = "AMX_BF16: train.precision=bf16 may be quicker on this processor"
+LINE = "train.precision=bf16 may be 1.4 to 1.8 times as fast here (AMX_BF16)"
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from pets_seg.data import Batches, Normalise, open_dataset
 from pets_seg.data.cache import Split
 from pets_seg.evaluation import evaluate as module
 from pets_seg.evaluation.evaluate import evaluate
-from pets_seg.training.precision import autocast
+from pets_seg.machine.precision import autocast
 
 CPU = torch.device("cpu")
 

@@ -22,9 +22,9 @@ from pets_seg.errors import InputError
 from pets_seg.evaluation.mask_contents import check_masks
 from pets_seg.evaluation.metrics import build_metrics
 from pets_seg.machine.device import resolve_device
+from pets_seg.machine.precision import use_device
 from pets_seg.models.checkpoint import read_about
 from pets_seg.run_folder.folder import RunFolder
-from pets_seg.training.precision import use_device
 from pets_seg.training.rescore import score_checkpoint
 
 log = logging.getLogger("pets_seg")

@@ -2,7 +2,6 @@
 
 import contextlib
 import ctypes
-import warnings
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -40,16 +39,3 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager:
     """Return the context in which the network computes in `precision`."""
     formats = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
     return torch.autocast(device.type, dtype=formats[precision], enabled=precision != "fp32")
-
-
-def expect_skipped_updates(optimizer: torch.optim.Optimizer) -> None:
-    """Prepare an optimizer for fp16, which skips updates whose gradients overflow, the first ones among them.
-
-    Fused SGD would leave its momentum uninitialised then (PyTorch 2.14), and others warn that the schedule came first.
-    With the zeros that it gets here a `dampening` counts in its first update too.
-    """
-    warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
-    for group in optimizer.param_groups:
-        if isinstance(optimizer, torch.optim.SGD) and group["fused"] and group["momentum"]:
-            for weight in group["params"]:
-                optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
