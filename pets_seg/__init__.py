@@ -1,7 +1,8 @@
 """Ablation studies of binary pet segmentation.
 
-From a notebook or a script: `run_config(compose("model=unet", "aug=elastic"))`; see `pets_seg.command.script`. `Range`
-stands in the type hints of parts of one's own, e.g. `width: Annotated[int, Range(1, 256)]`.
+From a notebook or a script: `run_config(compose("model=unet", "aug=elastic"))`; see `pets_seg.command.script`.
+`load_model("runs/NAME/RUN")(photo)` segments a photograph. `Range` stands in the type hints of parts of one's own, e.g.
+`width: Annotated[int, Range(1, 256)]`.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pets_seg.command.script import compose, run_config
     from pets_seg.config.rules import Range
+    from pets_seg.evaluation.predictor import load_model
 
-__all__ = ["Range", "compose", "run_config"]
+__all__ = ["Range", "compose", "load_model", "run_config"]
 
 
 def __getattr__(name: str) -> Any:
@@ -19,6 +21,10 @@ def __getattr__(name: str) -> Any:
         from pets_seg.config.rules import Range
 
         return Range
+    if name == "load_model":
+        from pets_seg.evaluation.predictor import load_model
+
+        return load_model
     if name in __all__:
         from pets_seg.command import script
 

@@ -18,12 +18,16 @@ COMMON = "hydra* !hydra.run.* !hydra.sweep.* !hydra.output_subdir"
 TASKS = {
     "train": (
         "trains a network, or continues the run that the same command began",
-        "* !split !runs",
+        "* !split !runs !predict !predict.* !input !output !overwrite",
     ),
     "evaluate": (
         "scores a run with the settings that it was trained with",
         "task checkpoint split allow_trained data data.* !data.size !data.boundary !data.normalisation train.device "
         f"model metric metric.* {COMMON}",
+    ),
+    "predict": (
+        "segments photographs with the network of a checkpoint",
+        f"task checkpoint input output overwrite predict predict.* model train.device {COMMON}",
     ),
     "preview": (
         "draws what an aug option does to training images",

@@ -11,7 +11,7 @@ from hydra.core.plugins import Plugins
 from omegaconf import OmegaConf
 
 from pets_seg.config.identity import run_name
-from pets_seg.config.schema import Aug, Report, Root, Train
+from pets_seg.config.schema import Aug, Predict, Report, Root, Train
 
 
 @cache
@@ -24,7 +24,7 @@ def register() -> None:
     # Hydra takes what the plugin hydra-optuna-sweeper stores for the schema of our option of that name.
     Plugins.instance()
     store.repo.get("hydra", {}).get("sweeper", {}).pop("optuna.yaml", None)
-    for schema in (Root, Aug, Train, Report):
+    for schema in (Root, Aug, Train, Report, Predict):
         store.store(group="schema", name=schema.__name__.lower(), node=schema, provider="pets_seg")
     register_resolver("run_name", lambda *, _root_: run_name(_root_))
     register_resolver("scratch_folder", lambda: _scratch().name)

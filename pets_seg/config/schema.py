@@ -10,7 +10,7 @@ from pets_seg.config.rules import Range
 # In masks: a pixel that is not counted.
 IGNORED = 255
 # The settings of the package that are paths.
-PATHS = ("data.root", "data.cache_dir", "checkpoint", "runs", "replay")
+PATHS = ("data.root", "data.cache_dir", "checkpoint", "input", "output", "runs", "replay")
 # More is a mistake.
 COUNT = Range(1, 1_000_000)
 SEED = Range(0, 2**31 - 1)
@@ -30,6 +30,9 @@ class Root:
     checkpoint: str | None = MISSING
     split: str | None = setting(Literal["test", "valid", "all", None])
     allow_trained: bool = MISSING
+    input: str | None = MISSING
+    output: str | None = MISSING
+    overwrite: bool = MISSING
     runs: Any = MISSING
     replay: str | None = MISSING
     closing: str | None = MISSING
@@ -43,6 +46,7 @@ class Root:
     train: Any = MISSING
     tracker: Any = MISSING
     report: Any = MISSING
+    predict: Any = MISSING
     task: Any = MISSING
 
 
@@ -96,6 +100,12 @@ class Report:
     baseline: Any = MISSING
     reference: bool = MISSING
     wandb: bool = MISSING
+
+
+@dataclass
+class Predict:
+    name: str = MISSING
+    flip: bool = MISSING
 
 
 def rules(schema: type | None) -> dict[str, Any]:

@@ -49,10 +49,10 @@ def decode_pair(
     The image is resized with antialiasing (bilinear), the mask to the nearest pixel; the aspect ratio is ignored.
     """
     name = printable(pair.trimap.name)
-    mask_digest, (where, mask, mask_size, mask_tag) = _read(
+    mask_digest, (where, mask, mask_size, mask_tag) = read_picture(
         pair.trimap, lambda file, lossy: _mask(file, size, threshold, name, lossy)
     )
-    image_digest, (image, extent, tags) = _read(
+    image_digest, (image, extent, tags) = read_picture(
         pair.image, lambda file, _: _image(file, mask_tag, mask_size, value_range)
     )
     if not same_shape(image.size, mask_size):
@@ -81,8 +81,11 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:32]
 
 
-def _read(path: Path, convert: Callable[[Image.Image, bool], Any]) -> tuple[str, Any]:
-    """Return the digest of a file and what `convert` makes of its picture and of whether its format is lossy."""
+def read_picture(path: Path, convert: Callable[[Image.Image, bool], Any]) -> tuple[str, Any]:
+    """Return the digest of a file and what `convert` makes of its picture and of whether its format is lossy.
+
+    Raises BadFileError for a file that is no picture of a kind that is read, or that cannot be decoded.
+    """
     try:
         content = read_limited(path, MAX_BYTES)
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
@@ -130,8 +133,8 @@ def _image(
     file: Image.Image, mask_tag: int, mask_size: tuple[int, int], value_range: Sequence[float] | None
 ) -> tuple[Image.Image, Extent, str]:
     """Return an RGB image, turned as its orientation tag says unless the mask was drawn on the unturned pixels."""
-    deep = _is_deep(file)
-    _refuse_inverted(file)
+    deep = is_deep(file)
+    refuse_inverted(file)
     tag = orientation(file)
     # Pillow turns TIFF files itself, and gives the size that they have then.
     turned_by_pillow = file.format == "TIFF"
@@ -149,9 +152,9 @@ def _mask(
     file: Image.Image, size: int, threshold: float | None, name: str, lossy: bool
 ) -> tuple[np.ndarray, Levels, tuple[int, int], int]:
     """Return a mask's positions and levels, its size after it is turned as its orientation tag says, and the tag."""
-    if _is_deep(file):
+    if is_deep(file):
         raise BadFileError("is of 16-bit colour, of which the upper 8 bits are read; save it as 8-bit, or 16-bit grey")
-    _refuse_inverted(file)
+    refuse_inverted(file)
     if (pages := getattr(file, "n_frames", 1)) > 1:
         raise BadFileError(f"has {pages} pages; save the one that is the mask")
     tag = orientation(file)
@@ -160,14 +163,15 @@ def _mask(
     return where, levels, mask.size, tag
 
 
-def _is_deep(file: Image.Image) -> bool:
+def is_deep(file: Image.Image) -> bool:
     """Return whether a picture has colours of 16 bits; to be asked before its tags are read, which may load it."""
     raw_mode = str(tiles[0][3]) if (tiles := getattr(file, "tile", [])) else ""
     # A BMP of 16 bits a pixel has BGR;16.
     return ";16" in raw_mode and not is_wide(file) and "BGR;" not in raw_mode
 
 
-def _refuse_inverted(file: Image.Image) -> None:
+def refuse_inverted(file: Image.Image) -> None:
+    """Raise BadFileError for a picture of more than 8 bits that stores white as 0."""
     if is_wide(file) and file.format == "TIFF" and file.getexif().get(ExifTags.Base.PhotometricInterpretation) == 0:
         # Pillow inverts such files of 8 bits, and forgets it with more.
         raise BadFileError("stores white as 0, which is not read with more than 8 bits; save it as PNG")
