@@ -1,13 +1,20 @@
 """The axes of a forest plot: a row each, an interval around zero, and on which side of it a group is better."""
 
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from pets_seg.report.plotting.difference_words import signed
 from pets_seg.report.plotting.drawing import add_text
 from pets_seg.report.plotting.looks import INK, MUTED
-from pets_seg.report.plotting.widths import SMALL
+from pets_seg.report.plotting.widths import SMALL, text_width
+
+STEPS = [1, 2, 5, 10]
+# Inches between the labels of two ticks at least, and by how much one may reach beyond its axis.
+BETWEEN, OVER = 0.06, 0.06
 
 
 def prepare(axes: Axes, rows: int) -> None:
@@ -19,12 +26,36 @@ def prepare(axes: Axes, rows: int) -> None:
 
 
 def fit(axes: Axes, ticks: int) -> None:
-    """Fit the axis of points to what is drawn and to zero, with about so many ticks."""
+    """Fit the axis of points to what is drawn and to zero, with about so many ticks, fewer where they would touch."""
     low, high = min(axes.dataLim.x0, 0.0), max(axes.dataLim.x1, 0.0)
     pad = 0.08 * (high - low) or 1.0
-    axes.set_xlim(low - pad, high + pad)
-    axes.xaxis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 5, 10]))
+    low, high = low - pad, high + pad
+    axes.set_xlim(low, high)
+    inches = axes.bbox.width / axes.figure.dpi
+    found = (places for places in _ticks(low, high, ticks) if _apart(places, inches / (high - low), inches, low))
+    places = next(found, [0.0])
+    axes.xaxis.set_major_locator(FixedLocator(places))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: signed(value, "g")))
+
+
+def _ticks(low: float, high: float, most: int) -> Iterator[list[float]]:
+    """Yield places of ticks, zero among them: at most so many, later ones further apart, but two at least."""
+    for number in range(2 * most, 0, -1):
+        every = MaxNLocator(number, steps=STEPS).tick_values(low, high)
+        step = every[1] - every[0]
+        for apart in (1, 2):
+            inside = [place for place in every if low <= place <= high and round(place / step) % apart == 0]
+            if 1 < len(inside) <= most:
+                yield inside
+
+
+def _apart(places: Sequence[float], scale: float, inches: float, low: float) -> bool:
+    """Return whether the labels of ticks stand apart, and none reaches far beyond the axis, into its neighbour."""
+    halves = [text_width(signed(place, "g")) / 2 for place in places]
+    centres = [(place - low) * scale for place in places]
+    ends = [*zip(centres, halves, strict=True)]
+    inside = all(centre - half >= -OVER and centre + half <= inches + OVER for centre, half in ends)
+    return inside and all(b - a >= left + right + BETWEEN for (a, left), (b, right) in pairwise(ends))
 
 
 def name_sides(figure: Figure, axes: Axes) -> None:
