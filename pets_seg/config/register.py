@@ -13,6 +13,9 @@ from omegaconf import OmegaConf
 from pets_seg.config.identity import run_name
 from pets_seg.config.schema import Aug, Predict, Report, Root, Train
 
+# Not empty while the name of a run is made.
+_naming: list[bool] = []
+
 
 @cache
 def register() -> None:
@@ -26,8 +29,19 @@ def register() -> None:
     store.repo.get("hydra", {}).get("sweeper", {}).pop("optuna.yaml", None)
     for schema in (Root, Aug, Train, Report, Predict):
         store.store(group="schema", name=schema.__name__.lower(), node=schema, provider="pets_seg")
-    register_resolver("run_name", lambda *, _root_: run_name(_root_))
+    register_resolver("run_name", _run_name)
     register_resolver("scratch_folder", lambda: _scratch().name)
+
+
+def _run_name(*, _root_: Any) -> str:
+    # Where a part of the name refers to the name, it would be asked for within itself until the stack ends.
+    if _naming:
+        raise ValueError("the name of the run is made of it")
+    _naming.append(True)
+    try:
+        return run_name(_root_)
+    finally:
+        _naming.pop()
 
 
 def register_resolver(name: str, resolver: Callable[..., Any]) -> None:
