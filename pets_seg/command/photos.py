@@ -46,6 +46,11 @@ def find_photos(given: str, output: Path) -> list[Photo]:
         raise InputError(f"input={printable(given)}: cannot be read ({reason(error)}); make it readable") from error
     if not found:
         raise InputError(f"input={printable(given)}: holds no pictures ({', '.join(sorted(IMAGE_SUFFIXES))})")
+    if not whole.is_file() and output.resolve() == top.resolve():
+        raise InputError(
+            f"output={printable(output)}: is the folder of the photographs, and the next command would take what is "
+            "made for such; give another folder"
+        )
     names = [path.relative_to(top) for path in found]
     return [Photo(path, name, stem) for path, name, stem in zip(found, names, _stems(names), strict=True)]
 

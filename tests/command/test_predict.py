@@ -137,6 +137,15 @@ def test_nothing_is_replaced_unless_it_is_asked_for(
     assert "4 of 4 photographs" in shown
 
 
+def test_a_job_of_a_sweep_replaces_nothing_of_another(
+    trained: Path, photos: Path, tmp_path: Path, in_process: Command
+) -> None:
+    code, shown = in_process("-m", *arguments(trained, photos / "a.jpg", tmp_path / "out"), "predict.flip=false,true")
+    assert code != 0
+    assert "holds 4 of the files already" in shown
+    assert len(table(tmp_path / "out")) == 1
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [
@@ -144,6 +153,7 @@ def test_nothing_is_replaced_unless_it_is_asked_for(
         ("input=photos/*.bmp", "input=photos/*.bmp: matches no picture"),
         ("input=empty", "input=empty: holds no pictures (.avif"),
         ("output=photos/a.jpg", "a.jpg: is a file; give a folder"),
+        ("output=photos", "photos: is the folder of the photographs"),
         ("checkpoint=nowhere", "checkpoint=nowhere: "),
         ("input=null", "input: is needed with task=predict; give one, e.g. input=photos"),
         ("model=resnet34_unet", "model=resnet34_unet: the network of the run is unet; leave model out"),

@@ -65,6 +65,8 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
 def run(cfg: DictConfig) -> float:
     """Write mask, cut-out and overlay of each photograph, and a table; return the number of photographs."""
     config, weights, photos, output = _read(cfg)
+    # Another job of a sweep may have written there since `prepare`.
+    check_output(photos, output, [output / TABLE], config["overwrite"])
     predictor = Predictor(weights, resolve_device(config["train"]["device"]), config["predict"]["flip"])
     rows: dict[Path, Mapping[str, Any]] = {}
     failed: dict[Path, str] = {}
