@@ -16,6 +16,7 @@ from pets_seg.errors import InputError
 from pets_seg.report.sentences import answer
 from pets_seg.report.sequential.decisions import decide
 from pets_seg.report.sequential.verdict_files import read_record, write_verdicts
+from pets_seg.report.sequential.words import design_table
 from pets_seg.report.study.study import read_study
 from pets_seg.report.sweep import verdict_lines
 from pets_seg.report.tables import comparison_frame, main_table, runs_frame
@@ -55,6 +56,13 @@ def test_the_report_shows_no_interval_of_a_fixed_sample(tmp_path: Path) -> None:
     assert same.verdict == "equal"
     with pytest.raises(InputError, match="give the folder of that sweep alone"):
         read_study([folder, folder])
+
+
+def test_every_heading_that_sorts_has_a_name(tmp_path: Path) -> None:
+    designed(tmp_path / "s", {"none": 0.0, "good": 0.08})
+    study = read_study([tmp_path / "s"])
+    assert all(design_table(study).header)
+    assert all(main_table(study).header)
 
 
 def test_with_a_design_on_validation_nothing_of_the_test_set_is_shown(tmp_path: Path) -> None:

@@ -176,4 +176,4 @@ def design_table(study: Study) -> Table:
         ["declared", f"{design.when}{f', commit {design.commit[:10]}' if design.commit else ''}"],
         ["hash", design.hash],
     ]
-    return Table("Design", ["declared before the first run", ""], rows, "The whole design is in design.json.")
+    return Table("Design", ["declared before the first run", "value"], rows, "The whole design is in design.json.")
