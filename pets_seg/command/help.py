@@ -19,7 +19,7 @@ EXAMPLES = {
     "task=preview aug=elastic": "a picture of an augmentation",
     "task=report runs=runs/NAME": "compare the runs of a sweep",
     "task=evaluate checkpoint=runs/NAME/RUN": "score a run again",
-    "task=predict checkpoint=runs/NAME/RUN input=PHOTOS output=FOLDER": "segment photographs",
+    "task=predict checkpoint=RUN input=PHOTOS output=OUT": "segment photographs",
     "replay=runs/NAME/RUN": "train a run again",
 }
 GROUPS_HEAD = (
