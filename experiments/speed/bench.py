@@ -13,7 +13,7 @@ from pets_seg.machine.device import resolve_device
 from pets_seg.machine.files import write_text
 
 RESULTS = Path(__file__).parent / "results"
-PARTS = ("augmentation", "step", "epoch", "evaluation", "input", "checks", "settings", "startup", "sweep")
+PARTS = ("augmentation", "step", "epoch", "evaluation", "predict", "input", "checks", "settings", "startup", "sweep")
 
 
 def parts(text: str) -> list[str]:

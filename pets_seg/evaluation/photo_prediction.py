@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image
 
 # Above it a pixel is pet.
 THRESHOLD = 0.5
@@ -50,15 +50,26 @@ class Prediction:
 
     def overlay(self) -> Image.Image:
         """Return the photograph with the pet tinted and outlined."""
-        mask = self.mask_picture()
-        tinted = Image.blend(self.photo, Image.new("RGB", self.photo.size, TINT), STRENGTH)
-        shown = Image.composite(tinted, self.photo, mask)
+        keep = 1 - STRENGTH
+        tinted = self.photo.point([round(keep * value + STRENGTH * tint) for tint in TINT for value in range(256)])
+        shown = self.photo.copy()
+        shown.paste(tinted, mask=self.mask_picture())
         # An outline that is seen when the picture fills a window.
-        width = 2 * max(1, round(max(self.photo.size) / 500)) + 1
-        inner = mask.filter(ImageFilter.MinFilter(width)) if min(self.photo.size) >= width else mask
-        edge = Image.fromarray(np.asarray(mask) & ~np.asarray(inner))
-        shown.paste(LINE, mask=edge)
+        edge = self.mask & ~_eroded(self.mask, max(1, round(max(self.photo.size) / 500)))
+        shown.paste(LINE, mask=Image.fromarray(edge))
         return shown
+
+
+def _eroded(mask: np.ndarray, reach: int) -> np.ndarray:
+    """Return where all pixels of a mask (H,W) within `reach` rows and columns are true."""
+    for axis in (0, 1):
+        rows = np.moveaxis(mask, axis, 0)
+        found = rows.copy()
+        for step in range(1, min(reach, len(rows) - 1) + 1):
+            found[step:] &= rows[:-step]
+            found[:-step] &= rows[step:]
+        mask = np.moveaxis(found, 0, axis)
+    return mask
 
 
 def stretched(probabilities: np.ndarray, size: tuple[int, int]) -> np.ndarray:

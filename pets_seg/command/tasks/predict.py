@@ -3,16 +3,18 @@
 import csv
 import io
 import logging
-import os
+import math
+import threading
 import time
-from collections import deque
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from omegaconf import DictConfig
 from PIL import Image
 from tqdm import tqdm
@@ -35,9 +37,10 @@ from pets_seg.models.checkpoint import read_about
 TABLE = "predictions.csv"
 COLUMNS = ("file", "width", "height", "share_of_pet", "confidence", "seconds")
 # Photographs and pixels of a batch at most: decoded ones take 3 bytes a pixel until they are written.
-BATCH, BATCH_PIXELS = 8, 2**26
-# Little compression, since a cut-out is written for each photograph: a third of the time, a tenth more bytes.
-COMPRESSION, QUALITY = 1, 92
+BATCH, BATCH_PIXELS = 8, 2**25
+# A fifth of the time that Pillow's own settings take for a cut-out, and a tenth more bytes.
+PNG = {"compress_level": 1, "compress_type": zlib.Z_RLE}
+QUALITY = 92
 log = logging.getLogger("pets_seg")
 
 
@@ -49,6 +52,17 @@ class Opened:
     picture: Image.Image
     square: np.ndarray
     seconds: float
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the threads share: the progress bar, rows of the table by photograph, and why others could not be used."""
+
+    bar: tqdm
+    rows: dict[Path, Mapping[str, Any]] = field(default_factory=dict)
+    failed: dict[Path, str] = field(default_factory=dict)
+    # Set when the command was interrupted or a thread failed.
+    stop: threading.Event = field(default_factory=threading.Event)
 
 
 def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
@@ -68,28 +82,25 @@ def run(cfg: DictConfig) -> float:
     # Another job of a sweep may have written there since `prepare`.
     check_output(photos, output, [output / TABLE], config["overwrite"])
     predictor = Predictor(weights, resolve_device(config["train"]["device"]), config["predict"]["flip"])
-    rows: dict[Path, Mapping[str, Any]] = {}
-    failed: dict[Path, str] = {}
     started = time.perf_counter()
+    # disable=None: no bar without a terminal.
+    bar = tqdm(total=len(photos), desc="segmenting", unit=" photos", leave=False, disable=None)
+    work = Work(bar)
     try:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            results = _segmented(predictor, photos, output, pool, failed)
-            # disable=None: no bar without a terminal.
-            bar = tqdm(results, "segmenting", len(photos), unit=" photos", leave=False, disable=None)
-            for photo, row in bar:
-                rows[photo.path] = row
-                bar.total = len(photos) - len(failed)
+        with bar:
+            _segment_all(predictor, photos, output, work)
     finally:
         # Also of what was made before an interruption.
-        if rows:
-            _write_table(output / TABLE, [rows[photo.path] for photo in photos if photo.path in rows])
+        if work.rows:
+            _write_table(output / TABLE, [work.rows[photo.path] for photo in photos if photo.path in work.rows])
     seconds = time.perf_counter() - started
-    for line in failed.values():
-        log.warning(line)
-    print(f"{len(rows)} of {len(photos)} photographs in {seconds:.1f} s: {from_here(output)}")
-    if failed:
-        raise RunError(f"{len(failed)} of {len(photos)} photographs could not be used; the others are in {output}")
-    return float(len(rows))
+    for photo in photos:
+        if photo.path in work.failed:
+            log.warning(work.failed[photo.path])
+    print(f"{len(work.rows)} of {len(photos)} photographs in {seconds:.1f} s: {from_here(output)}")
+    if work.failed:
+        raise RunError(f"{len(work.failed)} of {len(photos)} photographs could not be used; the others are in {output}")
+    return float(len(work.rows))
 
 
 def _read(cfg: DictConfig) -> tuple[dict[str, Any], Path, list[Photo], Path]:
@@ -105,51 +116,58 @@ def _read(cfg: DictConfig) -> tuple[dict[str, Any], Path, list[Photo], Path]:
     return config, find_weights(config["checkpoint"]), find_photos(config["input"], output), output
 
 
-def _segmented(
-    predictor: Predictor, photos: Sequence[Photo], output: Path, pool: ThreadPoolExecutor, failed: dict[Path, str]
-) -> Iterator[tuple[Photo, Mapping[str, Any]]]:
-    """Yield photographs with their rows as their files are written; those that cannot be read go into `failed`.
+def _segment_all(predictor: Predictor, photos: Sequence[Photo], output: Path, work: Work) -> None:
+    """Segment photographs in threads, each of which reads some, computes and writes their pictures.
 
-    While the network computes a batch, the next one is read and the last one written.
+    So a thread never waits for another one, as those that compute one image together do at every layer.
     """
-    writing: deque[tuple[Photo, Future[Mapping[str, Any]]]] = deque()
-    for batch in _batches(_opened(predictor, photos, pool, failed)):
+    threads = torch.get_num_threads()
+    shares = [*_shares(photos, threads)]
+    workers = min(threads, len(shares))
+    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads // workers,)) as pool:
+        futures = [pool.submit(_segment, predictor, share, output, work) for share in shares]
+        try:
+            for future in as_completed(futures):
+                future.result()
+        finally:
+            work.stop.set()
+            torch.set_num_threads(threads)
+
+
+def _shares(photos: Sequence[Photo], threads: int) -> Iterator[Sequence[Photo]]:
+    """Yield the photographs that a thread segments at a time: fewer than a batch if that keeps all threads at work."""
+    size = min(BATCH, math.ceil(len(photos) / threads))
+    for start in range(0, len(photos), size):
+        yield photos[start : start + size]
+
+
+def _segment(predictor: Predictor, photos: Sequence[Photo], output: Path, work: Work) -> None:
+    """Write the pictures of photographs."""
+    for batch in _batches(_opened(predictor, photos, work)):
         started = time.perf_counter()
         probabilities = predictor.probabilities([opened.square for opened in batch])
         each = (time.perf_counter() - started) / len(batch)
-        while writing:
-            photo, future = writing.popleft()
-            yield photo, future.result()
         for opened, of_photo in zip(batch, probabilities, strict=True):
-            writing.append((opened.photo, pool.submit(_write, opened, of_photo, output, opened.seconds + each)))
-    for photo, future in writing:
-        yield photo, future.result()
+            if work.stop.is_set():
+                return
+            work.rows[opened.photo.path] = _write(opened, of_photo, output, opened.seconds + each)
+            work.bar.update()
 
 
-def _opened(
-    predictor: Predictor, photos: Iterable[Photo], pool: ThreadPoolExecutor, failed: dict[Path, str]
-) -> Iterator[Opened]:
-    reading: deque[tuple[Photo, Future[Opened]]] = deque()
-
-    def read(photo: Photo) -> Opened:
-        started = time.perf_counter()
-        picture = read_photo(photo.path, predictor.value_range)
-        square = predictor.squared(picture)
-        return Opened(photo, picture, square, time.perf_counter() - started)
-
-    def first() -> Iterator[Opened]:
-        photo, future = reading.popleft()
-        try:
-            yield future.result()
-        except BadFileError as error:
-            failed[photo.path] = str(photo.name.parent / str(error)) if photo.name.parent.parts else str(error)
-
+def _opened(predictor: Predictor, photos: Iterable[Photo], work: Work) -> Iterator[Opened]:
     for photo in photos:
-        reading.append((photo, pool.submit(read, photo)))
-        if len(reading) > BATCH:
-            yield from first()
-    while reading:
-        yield from first()
+        if work.stop.is_set():
+            return
+        started = time.perf_counter()
+        try:
+            picture = read_photo(photo.path, predictor.value_range)
+        except BadFileError as error:
+            place = photo.name.parent
+            work.failed[photo.path] = str(place / str(error)) if place.parts else str(error)
+            work.bar.update()
+            continue
+        square = predictor.squared(picture)
+        yield Opened(photo, picture, square, time.perf_counter() - started)
 
 
 def _batches(opened: Iterable[Opened]) -> Iterator[list[Opened]]:
@@ -171,9 +189,9 @@ def _write(opened: Opened, probabilities: np.ndarray, output: Path, seconds: flo
     prediction = Prediction(opened.picture, stretched(probabilities, opened.picture.size))
     mask, cutout, overlay = opened.photo.made(output)
     profile = opened.picture.info.get("icc_profile")
-    write_whole(mask, lambda file: prediction.mask_picture().save(file, "PNG", compress_level=COMPRESSION))
+    write_whole(mask, lambda file: prediction.mask_picture().save(file, "PNG", **PNG))
     picture = prediction.cutout()
-    write_whole(cutout, lambda file: picture.save(file, "PNG", compress_level=COMPRESSION, icc_profile=profile))
+    write_whole(cutout, lambda file: picture.save(file, "PNG", **PNG, icc_profile=profile))
     picture = prediction.overlay()
     write_whole(overlay, lambda file: picture.save(file, "JPEG", quality=QUALITY, icc_profile=profile))
     return {
