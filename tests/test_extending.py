@@ -66,7 +66,7 @@ def test_help_shows_what_the_file_says_and_imports_nothing(run: Command, tmp_pat
     (tmp_path / "work" / "tiny.py").write_text("raise SystemExit(3)")
     code, shown = run("hydra.searchpath=[file://conf]", "--help", "model=tiny")
     assert code == 0, shown
-    assert "resnet34_unet  tiny*  unet" in shown
+    assert "resnet34_unet  timm_unet  tiny*  unet" in shown
     assert re.search(r"model\.width=8 +channels between the two convolutions", shown)
     code, shown = run("hydra.searchpath=[file://conf]", "--cfg", "job", "model=tiny")
     assert code == 0

@@ -22,6 +22,7 @@ Command = Callable[..., tuple[int, str]]
 # In seconds of the processor's time.
 SOON = 10
 VALID = """
+    model=timm_unet model.encoder=resnet18
     model=unet model=resnet34_unet aug=none aug=strong optimizer=sgd scheduler=constant data=folder task=preview
     task=evaluate experiment=quickstart seed=3 name=abc train.epochs=2 train.batch_size=8 data.size=32
     optimizer.lr=1e-3 optimizer.betas=[0.9,0.99] model.width=8 model.pretrained=true aug.operations.0.p=0.5

@@ -39,6 +39,9 @@ class Upsample(nn.Module):
         if self.conv is None:
             return _interpolate(x, size)
         x = self.conv(x)
+        # Only encoders that pad nothing leave more than a row or column.
+        if max(size[0] - x.shape[-2], size[1] - x.shape[-1]) > 1:
+            return _interpolate(x, size)
         for dim in (-2, -1):
             # The last row or column once more: F.pad would not keep channels_last on CUDA.
             while size[dim] > x.shape[dim]:
