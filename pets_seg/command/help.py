@@ -20,6 +20,7 @@ EXAMPLES = {
     "task=report runs=runs/NAME": "compare the runs of a sweep",
     "task=evaluate checkpoint=runs/NAME/RUN": "score a run again",
     "task=predict checkpoint=RUN input=PHOTOS output=OUT": "segment photographs",
+    "task=export checkpoint=RUN": "one ONNX file for other programs",
     "replay=runs/NAME/RUN": "train a run again",
 }
 GROUPS_HEAD = (

@@ -18,7 +18,7 @@ COMMON = "hydra* !hydra.run.* !hydra.sweep.* !hydra.output_subdir"
 TASKS = {
     "train": (
         "trains a network, or continues the run that the same command began",
-        "* !split !runs !predict !predict.* !input !output !overwrite",
+        "* !split !runs !predict !predict.* !export !export.* !format !input !output !overwrite",
     ),
     "evaluate": (
         "scores a run with the settings that it was trained with",
@@ -28,6 +28,11 @@ TASKS = {
     "predict": (
         "segments photographs with the network of a checkpoint",
         f"task checkpoint input output overwrite predict predict.* model train.device {COMMON}",
+    ),
+    "export": (
+        "writes the network of a checkpoint into one file",
+        "task checkpoint output overwrite format export export.* model data data.* !data.size !data.boundary "
+        f"!data.normalisation {COMMON}",
     ),
     "preview": (
         "draws what an aug option does to training images",

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from pets_seg.config.schema import Aug, Data, Optimizer, Predict, Report, Train
+from pets_seg.config.schema import Aug, Data, Export, Optimizer, Predict, Report, Train
 
 # Of an option, a sweep or a group: part of paths.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
@@ -44,6 +44,7 @@ GROUPS = {
     "tracker": Group("who gets a copy of the figures: W&B, TensorBoard or nobody", passed=2),
     "report": Group("how runs are compared", schema=Report),
     "predict": Group("how photographs are segmented", schema=Predict),
+    "export": Group("how a network is exported", schema=Export),
     "task": Group("what the command does"),
     "experiment": Group("a whole study in one file"),
 }

@@ -33,6 +33,7 @@ class Root:
     input: str | None = MISSING
     output: str | None = MISSING
     overwrite: bool = MISSING
+    format: str = setting(Literal["onnx"])
     runs: Any = MISSING
     replay: str | None = MISSING
     closing: str | None = MISSING
@@ -47,6 +48,7 @@ class Root:
     tracker: Any = MISSING
     report: Any = MISSING
     predict: Any = MISSING
+    export: Any = MISSING
     task: Any = MISSING
 
 
@@ -106,6 +108,12 @@ class Report:
 class Predict:
     name: str = MISSING
     flip: bool = MISSING
+
+
+@dataclass
+class Export:
+    name: str = MISSING
+    int8: bool = MISSING
 
 
 def rules(schema: type | None) -> dict[str, Any]:

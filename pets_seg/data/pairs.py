@@ -31,7 +31,7 @@ class Source:
     2 background, 3 boundary. With neither, what they mean is decided by what all masks hold, unless `named_values` (as
     data.mask_values) or `threshold` (as data.mask_threshold) say it. `value_range` has the values of black and white in
     pictures of more than 8 bits. `notes` is what has to be said of the files, a line each, `advice` what else to do
-    where a split is empty.
+    where a split is empty, and `licence` that of the images, as an exported network names it.
     """
 
     splits: Splits
@@ -42,6 +42,7 @@ class Source:
     value_range: Sequence[float] | None = None
     notes: Sequence[str] = ()
     advice: str = ""
+    licence: str = ""
 
 
 def expand_user(key: str, given: str) -> Path:

@@ -17,6 +17,11 @@ from pets_seg.errors import InputError, printable
 from pets_seg.machine.files import open_regular
 from pets_seg.machine.home import user_cache
 
+LICENCE = (
+    "CC BY-SA 4.0; Oxford-IIIT Pet Dataset: Parkhi, Vedaldi, Zisserman, Jawahar, Cats and Dogs, CVPR 2012, "
+    "https://www.robots.ox.ac.uk/~vgg/data/pets/"
+)
+
 
 class AbsentError(InputError):
     """Data that are not here and may not be downloaded now."""
@@ -85,7 +90,8 @@ def annotated(folder: Path) -> Source:
     """Return the pairs of an oxford-iiit-pet/ in the official splits."""
     trainval = _read_list(folder, "trainval")
     train = [pair for index, pair in enumerate(trainval) if index % 10 != 0]
-    return Source({"train": train, "valid": trainval[::10], "test": _read_list(folder, "test")}, trimaps=True)
+    splits = {"train": train, "valid": trainval[::10], "test": _read_list(folder, "test")}
+    return Source(splits, trimaps=True, licence=LICENCE)
 
 
 def _read_list(folder: Path, name: str) -> list[Pair]:

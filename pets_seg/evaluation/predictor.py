@@ -37,11 +37,11 @@ class Predictor:
     their type.
     """
 
-    def __init__(self, weights: Path, device: torch.device, flip: bool = False) -> None:
-        """Load the weights; InputError if they cannot be used."""
+    def __init__(self, weights: Path, device: torch.device, flip: bool = False, precision: str | None = None) -> None:
+        """Load the weights; InputError if they cannot be used. `precision` is that of the run unless it is given."""
         about = read_about(weights)
         self.size, self.value_range = int(about["size"]), about.get("range")
-        self.flip, self._device, self._precision = flip, device, about["precision"]
+        self.flip, self._device, self._precision = flip, device, precision or about["precision"]
         if self._precision == "fp16" and device.type != "cuda":
             log.warning(f"the run was in fp16, which {device.type} cannot compute; predicting in fp32")
             self._precision = "fp32"

@@ -1,0 +1,188 @@
+"""task=export: one ONNX file that gives what PyTorch gives, or no file."""
+
+import importlib.util
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from conftest import make_network, only_run, picture, tiny
+from PIL import Image
+
+from pets_seg import load_model
+from pets_seg.command.tasks import export
+from pets_seg.models.checkpoint import save_weights
+
+Command = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of a small network on pictures of a square."""
+    from conftest import write_oxford
+    from processes import forked
+
+    work = tmp_path_factory.mktemp("trained")
+    write_oxford(work / "data")
+    few = [word for word in tiny(work / "data") if not word.startswith("train.epochs")]
+    done = forked(*few, "train.epochs=6", "train.batch_size=4", "optimizer.lr=0.01", cwd=work)
+    assert done.returncode == 0, done.stderr
+    return only_run(work)
+
+
+def probabilities(file: Path, photos: np.ndarray) -> np.ndarray:
+    """What ONNX Runtime makes of a file, with nothing of this package."""
+    [found] = onnxruntime.InferenceSession(str(file)).run(None, {"photo": photos})
+    return found
+
+
+def metadata(file: Path) -> dict[str, str]:
+    return {item.key: item.value for item in onnx.load(file).metadata_props}
+
+
+def test_the_file_gives_what_the_network_gives(trained: Path, tmp_path: Path, in_process: Command) -> None:
+    code, shown = in_process("task=export", f"checkpoint={trained}", "format=onnx")
+    assert code == 0, shown
+    assert "beside PyTorch, on 4 test images (4 also at their own size): probabilities differ by at most " in shown
+    file = tmp_path / "work" / f"{trained.name}.onnx"
+    assert f"written to {file.name}" in shown
+    assert [path.name for path in (tmp_path / "work").iterdir()] == [file.name]
+    model = load_model(trained, "cpu")
+    for size in ((48, 48), (100, 64), (31, 90), (20, 12)):
+        photo = picture(3)[0].resize(size)
+        found = probabilities(file, np.asarray(photo)[None])
+        np.testing.assert_allclose(found[0], model(photo).probabilities, atol=1e-3)
+    batch = np.stack([np.asarray(picture(index)[0]) for index in range(3)])
+    one_by_one = np.concatenate([probabilities(file, batch[index : index + 1]) for index in range(3)])
+    np.testing.assert_allclose(probabilities(file, batch), one_by_one, atol=1e-5)
+
+
+def test_the_file_says_what_it_is(trained: Path, tmp_path: Path, in_process: Command) -> None:
+    code, shown = in_process("task=export", f"checkpoint={trained}", f"output={tmp_path}/pets.onnx")
+    assert code == 0, shown
+    said = metadata(tmp_path / "pets.onnx")
+    assert json.loads(said["network"])["width"] == 4
+    assert json.loads(said["training data"])["name"] == "oxford_pet"
+    assert said["licence of the training data"].startswith("CC BY-SA 4.0; Oxford-IIIT Pet Dataset")
+    summary = json.loads((trained / "summary.json").read_text())
+    assert json.loads(said["figures of the run"])["test_dice"] == summary["test_dice"]
+    assert json.loads(said["compared with PyTorch"])["dice"] == pytest.approx(summary["test_dice"], abs=1e-6)
+    assert len(said["sha256 of the weights"]) == 64
+    # Nothing of the machine that exported it.
+    assert b"/" + __file__.split("/")[1].encode() + b"/" not in (tmp_path / "pets.onnx").read_bytes()
+    assert not any(node.metadata_props for node in onnx.load(tmp_path / "pets.onnx").graph.node)
+
+
+def test_int8_is_smaller_and_held_against_float(trained: Path, tmp_path: Path, in_process: Command) -> None:
+    code, shown = in_process("task=export", f"checkpoint={trained}", "export.int8=true")
+    assert code == 0, shown
+    file = tmp_path / "work" / f"{trained.name}_int8.onnx"
+    kinds = {node.op_type for node in onnx.load(file).graph.node}
+    assert {"QuantizeLinear", "DequantizeLinear"} <= kinds
+    [head, fp32, int8] = [line.split() for line in shown.splitlines()[1:4]]
+    assert head[:2] == ["Dice", "MB"]
+    assert (fp32[0], int8[0]) == ("fp32", "int8")
+    assert float(int8[2]) < float(fp32[2])
+    assert float(int8[1]) == pytest.approx(float(fp32[1]), abs=0.011)
+    photo = picture(3)[0].resize((70, 50))
+    found = probabilities(file, np.asarray(photo)[None])[0]
+    assert np.abs(found - load_model(trained, "cpu")(photo).probabilities).mean() < 0.05
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "line"),
+    [("MOST", -1.0, "would not give what PyTorch gives"), ("MOST_LOST", -200.0, "points of Dice, more than")],
+)
+def test_what_differs_too_much_is_not_written(
+    setting: str,
+    value: float,
+    line: str,
+    trained: Path,
+    tmp_path: Path,
+    in_process: Command,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(export, setting, value)
+    code, shown = in_process("task=export", f"checkpoint={trained}", "export.int8=true")
+    assert code == 1
+    assert line in shown.splitlines()[-1]
+    assert [*(tmp_path / "work").iterdir()] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["output=there.onnx"], "output={work}/there.onnx: is there already; overwrite=true replaces it"),
+        (["output=net.pt"], "output={work}/net.pt: must be a file whose name ends in .onnx"),
+        (["output=no/net.onnx"], "output={work}/no/net.onnx: its folder is not there; make it, or give another one"),
+        (["format=torchscript"], "format=torchscript: must be one of onnx"),
+        (["export.int8=maybe"], "export.int8=maybe: expected true or false"),
+        (["checkpoint=nowhere"], "checkpoint=nowhere: "),
+        (["checkpoint=null"], "checkpoint: is needed with task=export"),
+        (["split=test"], "split: has no place with task=export"),
+    ],
+)
+def test_what_is_wrong_is_said_before_any_work(
+    words: list[str], line: str, trained: Path, tmp_path: Path, in_process: Command
+) -> None:
+    work = tmp_path / "work"
+    (work / "there.onnx").write_text("mine")
+    code, shown = in_process("task=export", f"checkpoint={trained}", *words)
+    assert (code, len(shown.splitlines())) == (2, 1)
+    assert line.format(work=work) in shown
+    assert (work / "there.onnx").read_text() == "mine"
+
+
+def test_a_missing_package_is_named(trained: Path, in_process: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "find_spec", lambda name: name != "onnxscript" and importlib.util.find_spec(name))
+    code, shown = in_process("task=export", f"checkpoint={trained}")
+    assert (code, shown) == (2, "task=export: onnxscript is not there; pip install 'pets_seg[export]'\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "settings", "normalisation"),
+    [
+        ("unet", {"width": 4, "upsampling": "transposed"}, "raw"),
+        ("resnet34_unet", {"decoder_width": 4}, "imagenet"),
+        ("timm_unet", {"encoder": "mobilenetv3_small_100", "decoder_width": 4}, "imagenet"),
+        ("timm_unet", {"encoder": "swin_tiny_patch4_window7_224", "decoder_width": 4}, "imagenet"),
+    ],
+)
+def test_a_file_of_weights_of_any_network_is_exported(
+    name: str, settings: dict, normalisation: str, oxford: Path, tmp_path: Path, in_process: Command
+) -> None:
+    torch.manual_seed(0)
+    network = make_network(name, **settings)
+    # So that the statistics of batch norm are not those that it begins with.
+    network.train()(torch.randn(4, 3, 64, 64))
+    about = {"size": 64, "normalisation": normalisation, "boundary": "ignore", "precision": "fp32", "epoch": 1}
+    file = tmp_path / "mine.safetensors"
+    save_weights(file, network.state_dict(), {**about, "model": {"name": name, **settings}})
+    data = ["data=oxford_pet", f"data.root={oxford}"]
+    code, shown = in_process("task=export", f"checkpoint={file}", *data)
+    assert code == 0, shown
+    made = tmp_path / "work" / "mine.onnx"
+    assert metadata(made)["training data"] == "unknown"
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 130, 3), np.uint8))
+    found = probabilities(made, np.asarray(photo)[None])[0]
+    np.testing.assert_allclose(found, load_model(file, "cpu")(photo).probabilities, atol=1e-3)
+
+
+def test_a_network_that_cannot_be_exported_is_named(tmp_path: Path) -> None:
+    from pets_seg.errors import RunError
+    from pets_seg.export.graph import export_graph
+
+    class Random(torch.nn.Module):
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            if float(image.sum()) > 0:
+                return image[:, :2]
+            return image[:, 1:]
+
+    with pytest.raises(RunError, match=r"^Random cannot be exported to ONNX \(.+\)$") as caught:
+        export_graph(Random(), 32, "imagenet")
+    assert "\n" not in str(caught.value)
