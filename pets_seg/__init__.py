@@ -1,8 +1,8 @@
 """Ablation studies of binary pet segmentation.
 
 From a notebook or a script: `run_config(compose("model=unet", "aug=elastic"))`; see `pets_seg.command.script`.
-`load_model("runs/NAME/RUN")(photo)` segments a photograph. `Range` stands in the type hints of parts of one's own, e.g.
-`width: Annotated[int, Range(1, 256)]`.
+`load_model("runs/NAME/RUN")(photo)` segments a photograph, or raises `BadFileError`. `Range` stands in the type hints
+of parts of one's own, e.g. `width: Annotated[int, Range(1, 256)]`.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pets_seg.command.script import compose, run_config
     from pets_seg.config.rules import Range
+    from pets_seg.data.levels import BadFileError
     from pets_seg.evaluation.predictor import load_model
 
-__all__ = ["Range", "compose", "load_model", "run_config"]
+__all__ = ["BadFileError", "Range", "compose", "load_model", "run_config"]
 
 
 def __getattr__(name: str) -> Any:
@@ -21,6 +22,10 @@ def __getattr__(name: str) -> Any:
         from pets_seg.config.rules import Range
 
         return Range
+    if name == "BadFileError":
+        from pets_seg.data.levels import BadFileError
+
+        return BadFileError
     if name == "load_model":
         from pets_seg.evaluation.predictor import load_model
 

@@ -2,12 +2,13 @@
 
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, features
+from PIL import ExifTags, Image, ImageFile, ImageOps, features
 
 from pets_seg.data.levels import BadFileError, Levels, is_wide, read_levels
 from pets_seg.data.orientation import SIDEWAYS, STORED, TURN_BACK, orientation, same_shape, tags_used
@@ -22,6 +23,7 @@ LOSSY = {"JPEG", "MPO", "AVIF"}
 RAW = "a raw photograph or a TIFF of an unusual type, as of 64 bits a value"
 # From here on Pillow warns of a file that takes far more memory than disk; it refuses twice as many.
 MAX_PIXELS = 89_478_485
+TOO_LARGE = f"has more than {MAX_PIXELS} pixels; make it smaller"
 # What the largest picture takes as floats, and more.
 MAX_BYTES = 1 << 30
 
@@ -86,34 +88,54 @@ def read_picture(path: Path, convert: Callable[[Image.Image, bool], Any]) -> tup
 
     Raises BadFileError for a file that is no picture of a kind that is read, or that cannot be decoded.
     """
-    try:
+    with bad_files(path.name):
         content = read_limited(path, MAX_BYTES)
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise Image.DecompressionBombError
+        with _opened(content) as image:
+            refuse_large(image)
             if image.format == "PNG" and image.tile:
-                _verify_png(content)
+                verify_png(io.BytesIO(content))
             # The chunk of a WebP with losses.
             lossy = image.format in LOSSY or (image.format == "WEBP" and b"VP8 " in content)
             lossy = lossy or (image.format == "TIFF" and image.info.get("compression") in ("jpeg", "tiff_jpeg", "webp"))
             return _digest(content), convert(image, lossy)
+
+
+@contextmanager
+def bad_files(name: str) -> Iterator[None]:
+    """Raise BadFileError that names a file or a picture for whatever is raised while it is read and decoded."""
+    try:
+        yield
+        return
     except Image.DecompressionBombError:
-        problem = f"has more than {MAX_PIXELS} pixels; make it smaller"
-    except Image.UnidentifiedImageError:
-        problem = "not an image" + _kind(content)
+        problem = TOO_LARGE
     except FileNotFoundError:
         problem = "is not there"
+    except MemoryError:
+        problem = "takes more memory than there is; make it smaller"
     # Pillow's decoders raise many types for broken files (OSError, SyntaxError, ValueError, struct.error, ...).
     except Exception as error:
         problem = reason(error)
-    raise BadFileError(f"{printable(path.name)}: {printable(problem)}")
+    raise BadFileError(f"{printable(name)}: {printable(problem)}")
 
 
-def _verify_png(content: bytes) -> None:
+def refuse_large(image: Image.Image) -> None:
+    """Raise BadFileError for a picture of more pixels than are decoded."""
+    if image.width * image.height > MAX_PIXELS:
+        raise BadFileError(TOO_LARGE)
+
+
+def _opened(content: bytes) -> ImageFile.ImageFile:
+    try:
+        return Image.open(io.BytesIO(content), formats=FORMATS)
+    except Image.UnidentifiedImageError:
+        raise BadFileError("not an image" + _kind(content)) from None
+
+
+def verify_png(file: IO[bytes]) -> None:
     """Raise BadFileError for a PNG with a wrong checksum, which Pillow does not look at where it decodes pixels."""
     try:
         # A picture that is to be decoded cannot be verified as well.
-        Image.open(io.BytesIO(content), formats=["PNG"]).verify()
+        Image.open(file, formats=["PNG"]).verify()
     except SyntaxError as error:
         raise BadFileError("is damaged: its content does not fit its checksum; copy or save it anew") from error
 

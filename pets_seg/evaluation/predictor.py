@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from PIL import Image
 
+from pets_seg.config.rules import check_value
 from pets_seg.config.weights import find_weights
 from pets_seg.data import Normalise
-from pets_seg.data.photo import read_photo
+from pets_seg.data.photo import photo_of, read_photo
+from pets_seg.errors import InputError, printable
 from pets_seg.evaluation.photo_prediction import Prediction, stretched
 from pets_seg.machine.device import resolve_device
 from pets_seg.machine.precision import autocast, use_device
@@ -21,13 +23,23 @@ from pets_seg.models.checkpoint import load_network, read_about
 log = logging.getLogger("pets_seg")
 
 
-def load_model(checkpoint: str | Path, device: str = "auto", flip: bool = False) -> "Predictor":
+def load_model(checkpoint: str | Path, device: str | torch.device = "auto", flip: bool = False) -> "Predictor":
     """Return the network of a run folder or of a file of weights, ready for photographs.
 
     With `flip` it averages over the photograph and its mirror image. Raises InputError for a checkpoint or a device
     that cannot be used.
     """
-    return Predictor(find_weights(str(checkpoint)), resolve_device(device), flip)
+    check_value("flip", flip, bool)
+    # The CPU has one number, which its name does not say here.
+    name = device.type if isinstance(device, torch.device) and device.type != "cuda" else device
+    name = str(name) if isinstance(name, torch.device) else name
+    check_value("device", name, str)
+    try:
+        place = resolve_device(name)
+    except InputError as error:
+        # On the command line it is a setting of another name.
+        raise InputError(str(error).replace("train.device", "device")) from None
+    return Predictor(find_weights(str(checkpoint)), place, flip)
 
 
 class Predictor:
@@ -52,13 +64,15 @@ class Predictor:
     def __call__(self, image: Image.Image | np.ndarray | str | Path) -> Prediction:
         """Return what the network says of a photograph: a file, a picture of Pillow's, or (H,W,3) uint8.
 
-        Raises BadFileError for a file that cannot be used.
+        A picture of Pillow's is treated as its file. Raises BadFileError for one that cannot be used, and InputError
+        for anything else.
         """
         if isinstance(image, str | Path):
-            image = read_photo(Path(image), self.value_range)
-        elif isinstance(image, np.ndarray):
-            image = Image.fromarray(image)
-        photo = image.convert("RGB")
+            photo = read_photo(Path(image), self.value_range)
+        elif isinstance(image, Image.Image):
+            photo = photo_of(image, self.value_range)
+        else:
+            photo = Image.fromarray(_pixels(image))
         [probabilities] = self.probabilities([self.squared(photo)])
         return Prediction(photo, stretched(probabilities, photo.size))
 
@@ -84,3 +98,18 @@ class Predictor:
     def _white(self) -> torch.Tensor:
         # CUDA multiplies by the reciprocal of a plain number, and would round otherwise than the CPU.
         return torch.tensor(255.0, device=self._device)
+
+
+def _pixels(image: object) -> np.ndarray:
+    """Return an array (H,W,3) of uint8; InputError for anything else, as its values could mean several things."""
+    given = printable(type(image).__name__)
+    if isinstance(image, np.ndarray):
+        if image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and image.size:
+            return image
+        given = "an array"
+    if isinstance(image, np.ndarray | torch.Tensor):
+        given += f" {tuple(image.shape)} of {image.dtype}"
+    raise InputError(
+        f"the photograph is {given}; must be a file, a picture of Pillow's, or an array (H,W,3) of uint8 with red, "
+        "green and blue from 0 to 255; convert it to one of these"
+    )
