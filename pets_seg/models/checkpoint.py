@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -14,7 +14,7 @@ from pets_seg.config.checks import check_option
 from pets_seg.config.identity import settings_of
 from pets_seg.config.options import SPECIAL
 from pets_seg.config.parts import permitted
-from pets_seg.config.rules import check_value, shown
+from pets_seg.config.rules import Range, check_value, shown
 from pets_seg.config.schema import Data, Train, rules
 from pets_seg.config.weights import sha256
 from pets_seg.errors import InputError, RunError
@@ -23,6 +23,8 @@ from pets_seg.models import build_apart, memory_format, on_meta
 
 # In characters, of the metadata in a weights file; ours have about 300.
 LONGEST_TEXT = 10_000
+# Pictures hold 32 bits a value at most.
+MAX_VALUE = torch.finfo(torch.float32).max
 # Settings in the metadata, and their groups.
 ABOUT = {"size": "data", "normalisation": "data", "boundary": "data", "precision": "train"}
 
@@ -54,7 +56,7 @@ def read_about(path: Path) -> dict[str, Any]:
     if not isinstance(epoch, int):
         raise InputError(f"checkpoint={path}: its epoch is {str(epoch)[:50]!r}; must be a whole number")
     try:
-        check_value("data.range", about.get("range"), list[float] | None)
+        _check_range(about.get("range"))
         for key, group in ABOUT.items():
             check_value(f"{group}.{key}", values[key], (rules(Data) | rules(Train))[key])
         about["model"] = permitted("model", model)
@@ -62,6 +64,13 @@ def read_about(path: Path) -> dict[str, Any]:
     except InputError as error:
         raise InputError(f"checkpoint={path}: its metadata cannot be used: {error}") from None
     return about
+
+
+def _check_range(value: Any) -> None:
+    """Raise InputError unless `value` is None or the values of black and white, as data.range has them."""
+    check_value("data.range", value, Annotated[tuple[float, float], Range(-MAX_VALUE, MAX_VALUE)] | None)
+    if value is not None and not value[0] < value[1]:
+        raise InputError(f"data.range={shown(value)}: the value of white must be above that of black")
 
 
 def load_network(path: Path, device: torch.device) -> nn.Module:

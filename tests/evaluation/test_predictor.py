@@ -179,3 +179,11 @@ def test_a_range_of_the_training_is_used_as_training_does(
         return
     wanted = np.rint((values * (255 / 4095)).clip(0, 255)).astype(np.uint8)
     assert (np.asarray(predictor(path).photo)[..., 0] == wanted).all()
+
+
+@pytest.mark.parametrize(
+    "value", [[1], [1, 2, 3], [5, 5], [9, 1], [0, float("nan")], [0, float("inf")], [0, 1e300], "ab"]
+)
+def test_a_range_that_is_none_is_refused(value: object, weights: Callable[..., Path]) -> None:
+    with pytest.raises(InputError, match=r"its metadata cannot be used: data\.range="):
+        load_model(weights(range=value), "cpu")
