@@ -13,7 +13,7 @@ from pets_seg.config.rules import check_value
 from pets_seg.config.weights import find_weights
 from pets_seg.data import Normalise
 from pets_seg.data.photo import photo_of, read_photo
-from pets_seg.errors import InputError, printable
+from pets_seg.errors import InputError, RunError, printable
 from pets_seg.evaluation.photo_prediction import Prediction, stretched
 from pets_seg.machine.device import resolve_device
 from pets_seg.machine.precision import autocast, use_device
@@ -53,6 +53,7 @@ class Predictor:
         """Load the weights; InputError if they cannot be used. `precision` is that of the run unless it is given."""
         about = read_about(weights)
         self.size, self.value_range = int(about["size"]), about.get("range")
+        self._weights = weights
         self.flip, self._device, self._precision = flip, device, precision or about["precision"]
         if self._precision == "fp16" and device.type != "cuda":
             log.warning(f"the run was in fp16, which {device.type} cannot compute; predicting in fp32")
@@ -64,8 +65,8 @@ class Predictor:
     def __call__(self, image: Image.Image | np.ndarray | str | Path) -> Prediction:
         """Return what the network says of a photograph: a file, a picture of Pillow's, or (H,W,3) uint8.
 
-        A picture of Pillow's is treated as its file. Raises BadFileError for one that cannot be used, and InputError
-        for anything else.
+        A picture of Pillow's is treated as its file. Raises BadFileError for one that cannot be used, InputError for
+        anything else, and RunError where the network gives no finite values.
         """
         if isinstance(image, str | Path):
             photo = read_photo(Path(image), self.value_range)
@@ -81,13 +82,22 @@ class Predictor:
         return np.asarray(photo.resize((self.size, self.size), Image.Resampling.BILINEAR))
 
     def probabilities(self, squares: Sequence[np.ndarray]) -> np.ndarray:
-        """Return the probabilities of pet, (B,S,S) float32, for photographs of `squared`."""
+        """Return the probabilities of pet, (B,S,S) float32, for photographs of `squared`.
+
+        Raises RunError if they are not finite.
+        """
         images = torch.from_numpy(np.stack(squares)).to(self._device).permute(0, 3, 1, 2).float().div(self._white)
         with torch.inference_mode():
             probabilities = self._pet(images)
             if self.flip:
                 probabilities = (probabilities + self._pet(images.flip(-1)).flip(-1)) / 2
-        return probabilities.cpu().numpy()
+        found = probabilities.cpu().numpy()
+        if not np.isfinite(found).all():
+            raise RunError(
+                f"checkpoint={printable(self._weights)}: its weights give values that are not finite, of which no mask "
+                "can be made; give another checkpoint"
+            )
+        return found
 
     def _pet(self, images: torch.Tensor) -> torch.Tensor:
         with autocast(self._device, self._precision):

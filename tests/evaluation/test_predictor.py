@@ -12,7 +12,7 @@ from PIL import ExifTags, Image
 
 from pets_seg import BadFileError, load_model
 from pets_seg.config.options import own_option
-from pets_seg.errors import InputError
+from pets_seg.errors import InputError, RunError
 from pets_seg.evaluation.predictor import Predictor
 from pets_seg.models.checkpoint import save_weights
 
@@ -187,3 +187,10 @@ def test_a_range_of_the_training_is_used_as_training_does(
 def test_a_range_that_is_none_is_refused(value: object, weights: Callable[..., Path]) -> None:
     with pytest.raises(InputError, match=r"its metadata cannot be used: data\.range="):
         load_model(weights(range=value), "cpu")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_not_finite_make_no_mask(value: float, weights: Callable[..., Path]) -> None:
+    path = weights(lambda values: torch.full_like(values, value))
+    with pytest.raises(RunError, match=f"^checkpoint={path}: its weights give values that are not finite"):
+        load_model(path, "cpu")(COLOURS)
