@@ -42,7 +42,7 @@ def tables(device: torch.device, seconds: float) -> Iterator[tuple[str, Rows]]:
             model = check(compose("config", NETWORK))["model"]
         about = {"size": 128, "normalisation": "imagenet", "boundary": "foreground", "precision": "fp32", "epoch": 1}
         save_weights(weights, build_model(model).state_dict(), {**about, "model": settings_of("model", model)})
-        found = find_photos(str(photos), output)
+        found, _ = find_photos(str(photos), output)
 
         def task(index: int) -> None:
             shutil.rmtree(output, ignore_errors=True)

@@ -3,15 +3,15 @@
 import glob
 import os
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pets_seg.command.photo_search import EVERY, TABLE, Found, search, split_pattern
 from pets_seg.data.matching import IMAGE_SUFFIXES
 from pets_seg.errors import InputError, named, printable, reason
 from pets_seg.machine.files import absolute
 
-# Pictures of other programs: they are read for the line that says what to do with them.
-UNREAD_SUFFIXES = {".heic", ".heif", ".jp2", ".jxl", ".psd", ".dng", ".cr2", ".nef", ".arw", ".tga"}
 MADE = ("_mask.png", "_cutout.png", "_overlay.jpg")
 
 
@@ -28,31 +28,62 @@ class Photo:
         return [output / f"{self.stem}{end}" for end in MADE]
 
 
-def find_photos(given: str, output: Path) -> list[Photo]:
+def find_photos(given: str, output: Path) -> tuple[list[Photo], str]:
     """Return the photographs that `given` names, a file, a folder or a pattern, in the order of their paths.
 
-    Folders are searched with their sub-folders, hidden ones and `output` left out. Raises InputError if there are none.
+    Beside them is a line that names the folders that were left out, "" for none. Raises InputError if there are no
+    photographs.
     """
     whole = absolute(given)
     try:
-        if whole.is_dir():
-            found = _below(whole, output)
-            top = whole
-        elif whole.exists():
-            found, top = [whole], whole.parent
-        else:
-            found, top = _matching(given, whole)
+        if whole.exists() and not whole.is_dir():
+            return _named([whole], whole.parent), ""
+        top, pattern = (whole, EVERY) if whole.is_dir() else _pattern(given, whole)
+        found = search(top, pattern) if top.is_dir() else Found([], [])
     except (OSError, ValueError) as error:
-        raise InputError(f"input={printable(given)}: cannot be read ({reason(error)}); make it readable") from error
-    if not found:
-        raise InputError(f"input={printable(given)}: holds no pictures ({', '.join(sorted(IMAGE_SUFFIXES))})")
-    if not whole.is_file() and output.resolve() == top.resolve():
+        where = getattr(error, "filename", None)
+        what = f" {printable(os.fsdecode(where))}" if where and Path(os.fsdecode(where)) != whole else ""
         raise InputError(
-            f"output={printable(output)}: is the folder of the photographs, and the next command would take what is "
-            "made for such; give another folder"
+            f"input={printable(given)}:{what} cannot be read ({reason(error)}); make it readable"
+        ) from error
+    if found.left_out == [top]:
+        raise InputError(
+            f"input={printable(given)}: {printable(top)} is the output of an earlier command, as it holds {TABLE}; "
+            "give the folder of the photographs"
         )
-    names = [path.relative_to(top) for path in found]
-    return [Photo(path, name, stem) for path, name, stem in zip(found, names, _stems(names), strict=True)]
+    outputs = named([path.relative_to(top).as_posix() for path in found.left_out])
+    left_out = f"left out as outputs of earlier commands, which hold {TABLE}: {outputs}" if outputs else ""
+    if not found.files:
+        lacks = (
+            f"holds no pictures ({', '.join(sorted(IMAGE_SUFFIXES))})"
+            if pattern is EVERY
+            else "matches no picture; give a photograph, a folder or a pattern"
+        )
+        raise InputError("; ".join([f"input={printable(given)}: {lacks}", *([left_out] if left_out else [])]))
+    if os.path.realpath(output) == os.path.realpath(top):
+        raise InputError(
+            f"output={printable(output)}: is the folder of the photographs, and the next command would take it for "
+            "what an earlier one made; give another folder"
+        )
+    return _named(found.files, top), left_out
+
+
+def _pattern(given: str, whole: Path) -> tuple[Path, Sequence[str]]:
+    """Return the folder in which a pattern is sought, and the parts of the pattern there."""
+    if not glob.has_magic(str(whole)):
+        raise InputError(f"input={printable(given)}: is not there; give a photograph, a folder or a pattern")
+    top, pattern = split_pattern(whole)
+    if ".." in pattern:
+        raise InputError(
+            f"input={printable(given)}: has .. behind a wildcard, from where it would lead into many folders; give .. "
+            "before the first wildcard, or not at all"
+        )
+    return top, pattern
+
+
+def _named(files: Sequence[Path], top: Path) -> list[Photo]:
+    names = [path.relative_to(top) for path in files]
+    return [Photo(path, name, stem) for path, name, stem in zip(files, names, _stems(names), strict=True)]
 
 
 def check_output(photos: list[Photo], output: Path, others: list[Path], overwrite: bool) -> None:
@@ -70,34 +101,6 @@ def check_output(photos: list[Photo], output: Path, others: list[Path], overwrit
             f"output={printable(output)}: holds {len(there)} of the files already, e.g. "
             f"{printable(there[0].relative_to(output))}; give overwrite=true to replace them, or another folder"
         )
-
-
-def _below(folder: Path, output: Path) -> list[Path]:
-    def fail(error: OSError) -> None:
-        raise error
-
-    left_out, found = output.resolve(), []
-    for place, folders, names in os.walk(folder, onerror=fail):
-        folders[:] = [name for name in folders if not name.startswith(".") and Path(place, name).resolve() != left_out]
-        found += [Path(place, name) for name in names if not name.startswith(".") and _is_picture(name)]
-    return sorted(found)
-
-
-def _matching(given: str, whole: Path) -> tuple[list[Path], Path]:
-    """Return the pictures that a pattern matches, and the folder before its first wildcard."""
-    if not glob.has_magic(str(whole)):
-        raise InputError(f"input={printable(given)}: is not there; give a photograph, a folder or a pattern")
-    found = sorted(Path(path) for path in glob.glob(str(whole), recursive=True))
-    files = [path for path in found if path.is_file() and _is_picture(path.name)]
-    if not files:
-        raise InputError(f"input={printable(given)}: matches no picture; give a photograph, a folder or a pattern")
-    plain = [part for part in whole.parts if not glob.has_magic(part)]
-    top = Path(*whole.parts[: next(n for n, part in enumerate([*whole.parts, "*"]) if part not in plain)])
-    return files, top
-
-
-def _is_picture(name: str) -> bool:
-    return Path(name).suffix.lower() in IMAGE_SUFFIXES | UNREAD_SUFFIXES
 
 
 def _stems(names: list[Path]) -> list[Path]:

@@ -20,6 +20,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from pets_seg.command.arguments import key_of
+from pets_seg.command.photo_search import TABLE
 from pets_seg.command.photos import Photo, check_output, find_photos
 from pets_seg.config.checks import check
 from pets_seg.config.parts import allow
@@ -34,7 +35,6 @@ from pets_seg.machine.files import absolute, write_text, write_whole
 from pets_seg.machine.terminal import from_here
 from pets_seg.models.checkpoint import read_about
 
-TABLE = "predictions.csv"
 COLUMNS = ("file", "width", "height", "share_of_pet", "confidence", "seconds")
 # Photographs and pixels of a batch at most: decoded ones take 3 bytes a pixel until they are written.
 BATCH, BATCH_PIXELS = 8, 2**25
@@ -67,7 +67,7 @@ class Work:
 
 def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     """Raise InputError for a bad checkpoint, a device that is not here, and files that cannot be found or written."""
-    config, weights, photos, output = _read(cfg)
+    config, weights, (photos, _), output = _read(cfg)
     about = read_about(weights)
     given = config["model"]
     if "model" in map(key_of, overrides) and given["_target_"] != about["model"]["_target_"]:
@@ -78,7 +78,9 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
 
 def run(cfg: DictConfig) -> float:
     """Write mask, cut-out and overlay of each photograph, and a table; return the number of photographs."""
-    config, weights, photos, output = _read(cfg)
+    config, weights, (photos, left_out), output = _read(cfg)
+    if left_out:
+        log.warning(left_out)
     # Another job of a sweep may have written there since `prepare`.
     check_output(photos, output, [output / TABLE], config["overwrite"])
     predictor = Predictor(weights, resolve_device(config["train"]["device"]), config["predict"]["flip"])
@@ -103,8 +105,8 @@ def run(cfg: DictConfig) -> float:
     return float(len(work.rows))
 
 
-def _read(cfg: DictConfig) -> tuple[dict[str, Any], Path, list[Photo], Path]:
-    """Return the configuration, the weights, the photographs and the output folder."""
+def _read(cfg: DictConfig) -> tuple[dict[str, Any], Path, tuple[list[Photo], str], Path]:
+    """Return the configuration, the weights, what `find_photos` finds, and the output folder."""
     config = check(cfg, named=("model",))
     allow(config)
     for key, example in {"checkpoint": "runs/default/RUN", "input": "photos", "output": "masks"}.items():
