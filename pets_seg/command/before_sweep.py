@@ -1,5 +1,6 @@
 """What is checked of a whole sweep before its first job starts."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from pets_seg.command.engines import check_launcher
 from pets_seg.command.jobs import adds_seeds, compose_jobs
 from pets_seg.command.prepare import check_job, check_task
 from pets_seg.config.plain import plain
-from pets_seg.errors import InputError
+from pets_seg.errors import InputError, printable
+from pets_seg.machine.files import absolute
 from pets_seg.machine.world import this_world
 from pets_seg.run_folder.design import refuse_design
 from pets_seg.run_folder.lock import check_writable
@@ -68,3 +70,16 @@ def check_trainings(config: DictConfig, jobs: Sequence[DictConfig]) -> None:
         raise InputError(
             f"report.wandb=true: {folder} holds a search, whose trials are no seeds; give another name=..."
         )
+
+
+def check_outputs(jobs: Sequence[DictConfig]) -> None:
+    """Raise InputError if two jobs of a sweep that segments photographs write into one folder."""
+    seen = set()
+    for job in jobs:
+        folder = os.path.realpath(absolute(job.output))
+        if folder in seen:
+            raise InputError(
+                f"output={printable(job.output)}: is that of several jobs, of which each would replace what another "
+                "made; give each its own, e.g. 'output=masks-${predict.flip}'"
+            )
+        seen.add(folder)

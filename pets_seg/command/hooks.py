@@ -12,7 +12,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from pets_seg.command import local, shown_live, tables_due
-from pets_seg.command.before_sweep import check_trainings, checked_jobs
+from pets_seg.command.before_sweep import check_outputs, check_trainings, checked_jobs
 from pets_seg.command.dry_run import end_dry_run
 from pets_seg.command.finished import find_finished, show_finished
 from pets_seg.command.held import finish_held
@@ -101,6 +101,8 @@ class Hooks(Callback):
             slots = local.check_slots(config, jobs) if launcher == local.TARGET else []
             finished = find_finished(config, jobs) if trains else []
             prepare_jobs([] if finished else jobs)
+            if config.task.name == "predict":
+                check_outputs(jobs)
             if trains:
                 check_trainings(config, jobs)
                 if config.dry_run:

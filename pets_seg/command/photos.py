@@ -86,23 +86,6 @@ def _named(files: Sequence[Path], top: Path) -> list[Photo]:
     return [Photo(path, name, stem) for path, name, stem in zip(files, names, _stems(names), strict=True)]
 
 
-def check_output(photos: list[Photo], output: Path, others: list[Path], overwrite: bool) -> None:
-    """Raise InputError if files that are made of photographs are there, unless they may be replaced.
-
-    None may be a photograph itself.
-    """
-    made = [path for photo in photos for path in photo.made(output)]
-    sources = {photo.path.resolve() for photo in photos}
-    if own := [path for path in made if path.resolve() in sources]:
-        raise InputError(f"output={output}: {named([own[0].name])} would replace a photograph; give another folder")
-    there = [path for path in [*made, *others] if os.path.lexists(path)]
-    if there and not overwrite:
-        raise InputError(
-            f"output={printable(output)}: holds {len(there)} of the files already, e.g. "
-            f"{printable(there[0].relative_to(output))}; give overwrite=true to replace them, or another folder"
-        )
-
-
 def _stems(names: list[Path]) -> list[Path]:
     """Return the names without suffix, but for those that would meet; upper and lower case meet on some systems."""
     stems = [name.with_suffix("") for name in names]

@@ -46,7 +46,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
     `path` is always the old or the new file. `remove_parts` removes the temporary file of a killed process.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(part, "wb") as file:
@@ -67,6 +67,11 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
         ) from error
     finally:
         _remove(part)
+
+
+def part_of(path: Path) -> Path:
+    """Return the temporary file in which this process writes what then replaces `path`."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
 def write_text(path: Path, text: str) -> None:

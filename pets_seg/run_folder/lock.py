@@ -1,7 +1,5 @@
 """One process at a time in a run folder."""
 
-import errno
-import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -11,14 +9,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pets_seg.errors import InputError, reason
+from pets_seg.machine.lock import take
 from pets_seg.run_folder.names import LOCK, STATUS
 from pets_seg.run_folder.reading import read_json
 
-NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 # Seconds between two looks at a lock that is waited for.
 LOOK_EVERY = 0.5
-INSTANT = 0.25
-log = logging.getLogger("pets_seg")
 
 
 class HeldError(InputError):
@@ -34,19 +30,17 @@ def locked(folder: Path) -> Iterator[None]:
 
     Raises InputError if the folder cannot be written.
     """
-    lock = FileLock(folder / LOCK)
     try:
-        # Another process may have looked whether it is held, which takes an instant.
-        lock.acquire(timeout=INSTANT, poll_interval=INSTANT / 5)
+        lock = take(
+            folder / LOCK,
+            f"{folder}: this file system has no locks; see to it that no other process trains this run",
+        )
     except Timeout:
         raise HeldError(f"{folder}: another process is training this run{holder(folder)}") from None
-    # Some network file systems have no locks.
-    except (NotImplementedError, OSError) as error:
-        if getattr(error, "errno", errno.ENOSYS) not in NO_LOCKS:
-            raise InputError(
-                f"{folder}: cannot be written ({reason(error)}); start the command in a writable folder"
-            ) from error
-        log.warning(f"{folder}: this file system has no locks; see to it that no other process trains this run")
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be written ({reason(error)}); start the command in a writable folder"
+        ) from error
     try:
         yield
     finally:

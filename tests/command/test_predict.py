@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import numpy as np
 import pytest
 import torch
 from conftest import only_run, picture, tiny, write_oxford
+from filelock import FileLock
 from PIL import ExifTags, Image
 from safetensors.torch import load_file
 
 from pets_seg import load_model
+from pets_seg.command.output_folder import held
+from pets_seg.errors import InputError
 from pets_seg.models.checkpoint import load_network, read_about, save_weights
 
 Command = Callable[..., tuple[int, str]]
@@ -61,7 +65,7 @@ def test_every_photograph_gets_its_pictures_at_its_own_size(
     code, shown = in_process(*arguments(trained, photos, tmp_path / "out"))
     assert code == 0, shown
     assert "4 of 4 photographs in " in shown
-    made = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")}
+    made = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("[!.]*.*")}
     stems = {"a.jpg": (90, 60), "a.png": (40, 70), "more/b": (33, 31), "turned": (50, 100)}
     ends = {"_mask.png": "L", "_cutout.png": "RGBA", "_overlay.jpg": "RGB"}
     assert made == {f"{stem}{end}" for stem in stems for end in ends} | {"predictions.csv"}
@@ -153,13 +157,40 @@ def test_nothing_is_replaced_unless_it_is_asked_for(
     assert "4 of 4 photographs" in shown
 
 
-def test_a_job_of_a_sweep_replaces_nothing_of_another(
+def test_jobs_of_a_sweep_have_outputs_of_their_own(
     trained: Path, photos: Path, tmp_path: Path, in_process: Command
 ) -> None:
-    code, shown = in_process("-m", *arguments(trained, photos / "a.jpg", tmp_path / "out"), "predict.flip=false,true")
-    assert code != 0
-    assert "holds 4 of the files already" in shown
-    assert len(table(tmp_path / "out")) == 1
+    words = ["-m", *arguments(trained, photos / "a.jpg", tmp_path / "out"), "predict.flip=false,true"]
+    code, shown = in_process(*words)
+    assert code == 2
+    assert f"output={tmp_path / 'out'}: is that of several jobs" in shown
+    assert "give each its own, e.g. 'output=masks-${predict.flip}'" in shown
+    assert not (tmp_path / "out").exists()
+    own = ["output=masks-${predict.flip}" if word.startswith("output=") else word for word in words]
+    code, shown = in_process(*own)
+    assert code == 0, shown
+    assert [len(table(tmp_path / "work" / f"masks-{flip}")) for flip in (False, True)] == [1, 1]
+
+
+def test_one_command_at_a_time_writes_into_a_folder(
+    trained: Path, photos: Path, tmp_path: Path, in_process: Command
+) -> None:
+    output = tmp_path / "out"
+    words = arguments(trained, photos, output)
+    output.mkdir()
+    with FileLock(output / ".lock"):
+        code, shown = in_process(*words, "overwrite=true")
+        assert code == 2
+        assert shown == f"output={output}: another command is writing there; wait for it, or give another folder\n"
+        # Also if it has begun since this one was prepared.
+        with pytest.raises(InputError, match="another command is writing there"), held(output):
+            pass
+    assert [*output.iterdir()] == [output / ".lock"]
+    (output / "more").mkdir()
+    for left in (output / ".a.jpg_mask.png.1.part", output / "more" / ".b_mask.png.1.part"):
+        left.touch()
+    assert in_process(*words)[0] == 0
+    assert not [*output.rglob("*.part")]
 
 
 @pytest.mark.parametrize(
@@ -169,6 +200,14 @@ def test_a_job_of_a_sweep_replaces_nothing_of_another(
         ("input=photos/*.bmp", "input=photos/*.bmp: matches no picture"),
         ("input=empty", "input=empty: holds no pictures (.avif"),
         ("output=photos/a.jpg", "a.jpg: is a file; give a folder"),
+        ("output=loop", "loop: is a link that leads nowhere; give a folder"),
+        ("output=photos/a.jpg/x", "photos/a.jpg is a file, and a folder of that name is to be made; move it, or"),
+        (
+            "output=folders",
+            "folders: predictions.csv is a folder, and a file of that name is to be made; move the folder",
+        ),
+        ("output=files", "files/more is a file, and a folder of that name is to be made; move it, or give another"),
+        ("input=long", "the names made of aaa"),
         ("output=photos", "photos: is the folder of the photographs"),
         ("checkpoint=nowhere", "checkpoint=nowhere: "),
         ("input=null", "input: is needed with task=predict; give one, e.g. input=photos"),
@@ -180,14 +219,29 @@ def test_a_job_of_a_sweep_replaces_nothing_of_another(
 def test_what_is_wrong_is_said_before_any_work(
     change: str, line: str, trained: Path, photos: Path, tmp_path: Path, in_process: Command
 ) -> None:
-    (tmp_path / "work" / "empty").mkdir()
+    work = tmp_path / "work"
+    for folder in ("empty", "folders/predictions.csv", "files", "long"):
+        (work / folder).mkdir(parents=True)
+    (work / "files" / "more").touch()
+    (work / "loop").symlink_to("loop")
+    shutil.copy(photos / "a.jpg", work / "long" / f"{'a' * 240}.jpg")
     key = change.partition("=")[0]
     words = [word for word in arguments(trained, Path("photos"), Path("out")) if not word.startswith(f"{key}=")]
     code, shown = in_process(*words, change)
     assert code == 2
     assert line in shown
     assert len(shown.strip().splitlines()) == 1
-    assert not (tmp_path / "work" / "out").exists()
+    assert not (work / "out").exists()
+
+
+def test_an_output_that_may_not_be_written_is_refused_before_any_work(
+    trained: Path, photos: Path, tmp_path: Path, in_process: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path and access(path, mode))
+    code, shown = in_process(*arguments(trained, photos, tmp_path / "out" / "here"))
+    assert code == 2
+    assert f"{tmp_path} may not be written; make it writable, or give another folder" in shown
 
 
 def test_a_photograph_and_a_pattern_are_found(trained: Path, photos: Path, tmp_path: Path, in_process: Command) -> None:

@@ -20,14 +20,15 @@ from PIL import Image
 from tqdm import tqdm
 
 from pets_seg.command.arguments import key_of
+from pets_seg.command.output_folder import check_output, held, refuse_held, remove_left
 from pets_seg.command.photo_search import TABLE
-from pets_seg.command.photos import Photo, check_output, find_photos
+from pets_seg.command.photos import Photo, find_photos
 from pets_seg.config.checks import check
 from pets_seg.config.parts import allow
 from pets_seg.config.weights import find_weights
 from pets_seg.data.levels import BadFileError
 from pets_seg.data.photo import read_photo
-from pets_seg.errors import InputError, RunError, printable
+from pets_seg.errors import InputError, RunError
 from pets_seg.evaluation.photo_prediction import Prediction, stretched
 from pets_seg.evaluation.predictor import Predictor
 from pets_seg.machine.device import resolve_device
@@ -67,22 +68,31 @@ class Work:
 
 def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
     """Raise InputError for a bad checkpoint, a device that is not here, and files that cannot be found or written."""
-    config, weights, (photos, _), output = _read(cfg)
+    config, weights, output = _settings(cfg)
     about = read_about(weights)
     given = config["model"]
     if "model" in map(key_of, overrides) and given["_target_"] != about["model"]["_target_"]:
         raise InputError(f"model={given['name']}: the network of the run is {about['model']['name']}; leave model out")
     resolve_device(config["train"]["device"])
-    check_output(photos, output, [output / TABLE], config["overwrite"])
+    refuse_held(output)
+    photos, _ = find_photos(config["input"], output)
+    check_output(photos, output, config["overwrite"])
 
 
 def run(cfg: DictConfig) -> float:
     """Write mask, cut-out and overlay of each photograph, and a table; return the number of photographs."""
-    config, weights, (photos, left_out), output = _read(cfg)
-    if left_out:
-        log.warning(left_out)
-    # Another job of a sweep may have written there since `prepare`.
-    check_output(photos, output, [output / TABLE], config["overwrite"])
+    config, weights, output = _settings(cfg)
+    # Another command may have written there since `prepare`.
+    with held(output):
+        photos, left_out = find_photos(config["input"], output)
+        check_output(photos, output, config["overwrite"])
+        remove_left(photos, output)
+        if left_out:
+            log.warning(left_out)
+        return _run(config, weights, photos, output)
+
+
+def _run(config: Mapping[str, Any], weights: Path, photos: Sequence[Photo], output: Path) -> float:
     predictor = Predictor(weights, resolve_device(config["train"]["device"]), config["predict"]["flip"])
     started = time.perf_counter()
     # disable=None: no bar without a terminal.
@@ -105,17 +115,14 @@ def run(cfg: DictConfig) -> float:
     return float(len(work.rows))
 
 
-def _read(cfg: DictConfig) -> tuple[dict[str, Any], Path, tuple[list[Photo], str], Path]:
-    """Return the configuration, the weights, what `find_photos` finds, and the output folder."""
+def _settings(cfg: DictConfig) -> tuple[dict[str, Any], Path, Path]:
+    """Return the configuration, the weights and the output folder."""
     config = check(cfg, named=("model",))
     allow(config)
     for key, example in {"checkpoint": "runs/default/RUN", "input": "photos", "output": "masks"}.items():
         if not config[key]:
             raise InputError(f"{key}: is needed with task=predict; give one, e.g. {key}={example}")
-    output = absolute(config["output"])
-    if output.exists() and not output.is_dir():
-        raise InputError(f"output={printable(output)}: is a file; give a folder")
-    return config, find_weights(config["checkpoint"]), find_photos(config["input"], output), output
+    return config, find_weights(config["checkpoint"]), absolute(config["output"])
 
 
 def _segment_all(predictor: Predictor, photos: Sequence[Photo], output: Path, work: Work) -> None:
