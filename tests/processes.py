@@ -17,7 +17,7 @@ SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(
     [
         "pets_seg.run",
-        *(f"pets_seg.command.tasks.{name}" for name in ("train", "evaluate", "preview", "report")),
+        *(f"pets_seg.command.tasks.{name}" for name in ("train", "evaluate", "predict", "preview", "report")),
         "pets_seg.command.sequential",
         "pets_seg.report.plotting.result",
         "kornia.augmentation",

@@ -15,6 +15,7 @@ from hydra import compose, initialize_config_module
 from PIL import Image
 from timing import Rows, in_turns
 
+from pets_seg.command import segmenting
 from pets_seg.command.photos import Photo, find_photos
 from pets_seg.command.tasks import predict
 from pets_seg.config.checks import check
@@ -75,6 +76,6 @@ def copied(photo: Photo, output: Path) -> None:
     round_pet = np.hypot(*np.meshgrid(*(np.linspace(-1, 1, side) for side in picture.size))) < 0.7
     made = Prediction(picture, round_pet.astype(np.float32))
     mask, cutout, overlay = photo.made(output)
-    made.mask_picture().save(mask, **predict.PNG)
-    made.cutout().save(cutout, **predict.PNG)
-    picture.save(overlay, quality=predict.QUALITY)
+    made.mask_picture().save(mask, **segmenting.PNG)
+    made.cutout().save(cutout, **segmenting.PNG)
+    picture.save(overlay, quality=segmenting.QUALITY)

@@ -88,8 +88,10 @@ def main() -> None:
                 _start(words)
         except KeyboardInterrupt as interruption:
             if heard():
-                ended = hasattr(interruption, "signal")
-                print(f"interrupted{'; the same command continues the run' if ended else ''}", file=sys.stderr)
+                # A launcher's has the signal alone.
+                going_on = "the same command continues the run" if hasattr(interruption, "signal") else ""
+                then = getattr(interruption, "then", going_on)
+                print(f"interrupted{f'; {then}' if then else ''}", file=sys.stderr)
             sys.exit(128 + getattr(interruption, "signal", signal.SIGINT))
         finally:
             if problem := output_problem():

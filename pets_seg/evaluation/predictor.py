@@ -54,7 +54,7 @@ class Predictor:
         about = read_about(weights)
         self.size, self.value_range = int(about["size"]), about.get("range")
         self._weights = weights
-        self.flip, self._device, self._precision = flip, device, precision or about["precision"]
+        self.flip, self.device, self._precision = flip, device, precision or about["precision"]
         if self._precision == "fp16" and device.type != "cuda":
             log.warning(f"the run was in fp16, which {device.type} cannot compute; predicting in fp32")
             self._precision = "fp32"
@@ -86,7 +86,7 @@ class Predictor:
 
         Raises RunError if they are not finite.
         """
-        images = torch.from_numpy(np.stack(squares)).to(self._device).permute(0, 3, 1, 2).float().div(self._white)
+        images = torch.from_numpy(np.stack(squares)).to(self.device).permute(0, 3, 1, 2).float().div(self._white)
         with torch.inference_mode():
             probabilities = self._pet(images)
             if self.flip:
@@ -100,14 +100,14 @@ class Predictor:
         return found
 
     def _pet(self, images: torch.Tensor) -> torch.Tensor:
-        with autocast(self._device, self._precision):
+        with autocast(self.device, self._precision):
             logits = self._network(self._normalise(images)).float()
         return (logits[:, 1] - logits[:, 0]).sigmoid()
 
     @cached_property
     def _white(self) -> torch.Tensor:
         # CUDA multiplies by the reciprocal of a plain number, and would round otherwise than the CPU.
-        return torch.tensor(255.0, device=self._device)
+        return torch.tensor(255.0, device=self.device)
 
 
 def _pixels(image: object) -> np.ndarray:

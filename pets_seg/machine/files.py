@@ -14,6 +14,14 @@ from pets_seg.errors import RunError, reason
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
+class WriteError(RunError):
+    """A file could not be written: `what` says which and why, `advice` what to do, and `errno` is the system's."""
+
+    what: str
+    advice: str
+    errno: int | None
+
+
 def absolute(path: str) -> Path:
     """Return a path, in which ~ may stand for a home folder, as seen from the current folder; links stay.
 
@@ -42,7 +50,7 @@ def read_limited(path: Path, limit: int) -> bytes:
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let `write` fill a temporary file that then replaces `path`; RunError if it cannot be written.
+    """Let `write` fill a temporary file that then replaces `path`; WriteError if it cannot be written.
 
     `path` is always the old or the new file. `remove_parts` removes the temporary file of a killed process.
     """
@@ -60,11 +68,8 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
         cause = error if isinstance(error, OSError) else error.__context__
         if not isinstance(cause, OSError):
             raise
-        advice = "make room" if cause.errno in FULL else "make it writable"
         kept = "its former content is intact" if path.exists() else "it was not created"
-        raise RunError(
-            f"{path}: cannot be written ({reason(cause)}); {kept}; {advice} and give the same command again"
-        ) from error
+        raise _write_error(path, cause, kept) from error
     finally:
         _remove(part)
 
@@ -83,6 +88,14 @@ def remove_parts(folder: Path) -> None:
     """Remove the temporary files that killed processes left in `folder`; no other process may be writing there."""
     for part in folder.glob(".*.part"):
         _remove(part)
+
+
+def _write_error(path: Path, cause: OSError, kept: str) -> WriteError:
+    what = f"{path}: cannot be written ({reason(cause)})"
+    advice = "make room" if cause.errno in FULL else "make it writable"
+    error = WriteError(f"{what}; {kept}; {advice} and give the same command again")
+    error.what, error.advice, error.errno = what, advice, cause.errno
+    return error
 
 
 def _remove(path: Path) -> None:

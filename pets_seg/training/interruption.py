@@ -10,18 +10,23 @@ from pets_seg.machine.world import World
 
 
 class Interrupted(KeyboardInterrupt):
-    """Work ended where it can be continued; `signal` is what asked for it."""
+    """Work ended where it can be continued; `signal` is what asked for it, and `then` says how it goes on."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"by {signal.Signals(number).name}")
         self.signal = number
+        self.then = "the same command continues the run"
 
 
 class Interruption:
-    """Handles the two signals as a context manager: they are noted, and `poll` raises Interrupted."""
+    """Handles the two signals as a context manager: they are noted, and `poll` raises Interrupted.
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    `stops` is what the first says of when work ends.
+    """
+
+    def __init__(self, world: World, stops: str = "") -> None:
+        again = "; Ctrl-C again stops it at once" if world.size == 1 else ""
+        self.world, self.stops = world, stops or f"the run stops after this step{again}"
         self.received = 0
         self.former_handlers: dict[int, Any] = {}
 
@@ -53,5 +58,4 @@ class Interruption:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if self.world.first:
             # Not by print: the signal may have arrived in the middle of one.
-            more = b"; Ctrl-C again stops it at once" if self.world.size == 1 else b""
-            os.write(2, b"\ninterrupted: the run stops after this step" + more + b"\n")
+            os.write(2, f"\ninterrupted: {self.stops}\n".encode())

@@ -41,11 +41,16 @@ def peak_memory_mb(device: torch.device) -> float:
 
 def out_of_memory(error: BaseException, config: Mapping[str, Any]) -> RunError | None:
     """Return the error to show, with a smaller batch size to try, where `error` says that memory ran out."""
-    told = any(text in str(error) for text in ("can't allocate memory", "out of memory"))
-    if not told and not isinstance(error, MemoryError | torch.OutOfMemoryError):
+    if not is_out_of_memory(error):
         return None
     batch_size = config["train"]["batch_size"]
     return RunError(
         f"out of memory with train.batch_size={batch_size} at data.size={config['data']['size']}; "
         f"try train.batch_size={max(1, batch_size // 2)} or a smaller data.size"
     )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory ran out."""
+    told = any(text in str(error) for text in ("can't allocate memory", "out of memory"))
+    return told or isinstance(error, MemoryError | torch.OutOfMemoryError)
