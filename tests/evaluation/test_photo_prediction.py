@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.ndimage import binary_erosion
 
-from pets_seg.evaluation.photo_prediction import LINE, STRENGTH, TINT, Prediction
+from pets_seg.evaluation.photo_prediction import LINE, STRENGTH, TINT, Prediction, _eroded
 
 
 def prediction(mask: np.ndarray) -> Prediction:
@@ -26,6 +26,13 @@ def test_an_overlay_tints_the_pet_and_outlines_it(seed: int, height: int, width:
     assert (shown[mask & ~inner] == LINE).all()
     tinted = photo * (1 - STRENGTH) + np.array(TINT) * STRENGTH
     assert np.abs(shown - tinted)[inner].max(initial=0) <= 1
+
+
+@pytest.mark.parametrize("reach", [*range(1, 9), 30, 200])
+def test_an_outline_may_be_wide(reach: int) -> None:
+    mask = np.random.default_rng(reach).random((120, 90)) > 1 / reach**2
+    wanted = binary_erosion(mask, np.ones((2 * reach + 1, 2 * reach + 1)), border_value=1)
+    assert (_eroded(mask, reach) == wanted).all()
 
 
 def test_share_and_confidence_are_means_over_pixels() -> None:
