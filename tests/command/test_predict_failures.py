@@ -136,9 +136,11 @@ def test_a_name_that_is_not_utf8_is_escaped_in_the_table(words: list[str], tmp_p
         assert [row["file"] for row in csv.DictReader(file)] == [plain, r"caf\udce9.jpg"]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "times", "code"), [(signal.SIGINT, 1, 130), (signal.SIGINT, 2, 130), (signal.SIGTERM, 1, 143)]
+)
 def test_interrupted_it_ends_after_a_photograph_and_the_table_has_what_was_made(
-    number: int, code: int, words: list[str], tmp_path: Path
+    number: int, times: int, code: int, words: list[str], tmp_path: Path
 ) -> None:
     work = tmp_path / "work"
     work.mkdir()
@@ -146,6 +148,10 @@ def test_interrupted_it_ends_after_a_photograph_and_the_table_has_what_was_made(
     wait_for((work / "halted").exists)
     os.kill(process.pid, number)
     wait_for(lambda: "interrupted: the command stops after the photographs" in (work / "shown").read_text())
+    for _ in range(1, times):
+        os.kill(process.pid, number)
+        # Time for the main thread to raise it, which then waits for the photograph all the same.
+        process.join(0.5)
     (work / "go").touch()
     process.join(60)
     assert process.exitcode == code

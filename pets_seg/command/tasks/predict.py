@@ -25,7 +25,7 @@ from pets_seg.machine.files import WriteError, absolute
 from pets_seg.machine.terminal import from_here
 from pets_seg.machine.world import ALONE
 from pets_seg.models.checkpoint import read_about
-from pets_seg.training.interruption import Interrupted, Interruption
+from pets_seg.training.interruption import Interruption
 from pets_seg.training.memory import is_out_of_memory
 
 STOPS = "the command stops after the photographs that it is at"
@@ -63,7 +63,9 @@ def run(cfg: DictConfig) -> float:
             _segment(config, weights, photos, work)
             interruption.poll()
             return _tell(photos, work, time.perf_counter() - started)
-    except Interrupted as interrupted:
+    except KeyboardInterrupt as error:
+        # Any: only Interrupted declares it, and a second Ctrl-C raises Python's own.
+        interrupted: Any = error
         interrupted.then = _go_on(work)
         raise
     except WriteError as error:
