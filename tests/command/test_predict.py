@@ -12,12 +12,11 @@ import torch
 from conftest import only_run, picture, tiny, write_oxford
 from filelock import FileLock
 from PIL import ExifTags, Image
-from safetensors.torch import load_file
 
 from pets_seg import load_model
 from pets_seg.command.output_folder import held
 from pets_seg.errors import InputError
-from pets_seg.models.checkpoint import load_network, read_about, save_weights
+from pets_seg.models.checkpoint import load_network
 
 Command = Callable[..., tuple[int, str]]
 
@@ -124,21 +123,6 @@ def test_files_that_cannot_be_used_are_named_and_the_others_done(
     )
     assert lines[-1].startswith("3 of 7 photographs could not be used; the others are in ")
     assert len(table(tmp_path / "out")) == 4
-
-
-def test_a_network_that_gives_nothing_finite_makes_no_mask(
-    trained: Path, photos: Path, tmp_path: Path, in_process: Command
-) -> None:
-    best = trained / "checkpoints" / "best.safetensors"
-    weights = {
-        name: values * torch.nan if values.is_floating_point() else values for name, values in load_file(best).items()
-    }
-    save_weights(tmp_path / "nan.safetensors", weights, read_about(best))
-    code, shown = in_process(*arguments(tmp_path / "nan.safetensors", photos, tmp_path / "out"))
-    assert code == 1
-    [line] = shown.splitlines()
-    assert line.startswith(f"checkpoint={tmp_path / 'nan.safetensors'}: its weights give values that are not finite")
-    assert not [path for path in (tmp_path / "out").rglob("*") if path.suffix in (".png", ".jpg", ".csv")]
 
 
 def test_nothing_is_replaced_unless_it_is_asked_for(

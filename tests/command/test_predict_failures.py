@@ -36,7 +36,9 @@ def words(tmp_path: Path) -> list[str]:
     about = {"size": 32, "normalisation": "imagenet", "boundary": "foreground", "precision": "fp32", "epoch": 1}
     model = {"name": "unet", "_target_": own_option("model", "unet")["_target_"], "width": 4}
     weights = make_network("unet", width=4).state_dict()
-    save_weights(tmp_path / "network.safetensors", weights, {**about, "model": model})
+    for name, values in {"network": 1.0, "endless": torch.nan}.items():
+        kept = {key: part * values if part.is_floating_point() else part for key, part in weights.items()}
+        save_weights(tmp_path / f"{name}.safetensors", kept, {**about, "model": model})
     return [
         "task=predict",
         f"checkpoint={tmp_path / 'network.safetensors'}",
@@ -119,6 +121,23 @@ def test_pictures_of_a_photograph_that_cannot_be_used_any_more_are_removed(
     assert not (tmp_path / "out" / "predictions.csv").exists()
 
 
+def test_a_network_that_gives_nothing_finite_makes_no_mask(
+    words: list[str], tmp_path: Path, in_process: Command
+) -> None:
+    endless = [word.replace("network.", "endless.") for word in words]
+    code, shown = in_process(*endless)
+    assert code == 1
+    [line] = shown.splitlines()
+    assert line.startswith(
+        f"checkpoint={tmp_path / 'endless.safetensors'}: its weights give values that are not finite"
+    )
+    assert [path.name for path in (tmp_path / "out").rglob("*")] == [".lock"]
+    # What an earlier command made stays as it is.
+    assert in_process(*words)[0] == 0
+    assert in_process(*endless, "overwrite=true")[0] == 1
+    assert rows(tmp_path) == NAMES
+
+
 def test_a_name_that_is_not_utf8_is_escaped_in_the_table(words: list[str], tmp_path: Path, in_process: Command) -> None:
     for name in NAMES:
         (tmp_path / "photos" / name).unlink()
@@ -176,8 +195,7 @@ def test_a_lack_of_memory_is_a_line(
     code, shown = in_process(*words)
     assert code == 1
     assert shown == (
-        "out of memory: each of 4 threads takes 8 photographs at a time as squares of 32 px; set OMP_NUM_THREADS=2 or "
-        "less\n"
+        "out of memory: each of 4 threads computes batches of 8 photographs at 32 px; set OMP_NUM_THREADS=2 or less\n"
     )
 
 

@@ -126,10 +126,12 @@ def _go_on(work: Work) -> str:
 
 
 def _out_of_memory(device: torch.device, size: int) -> str:
-    at_once = f"{batch_size(size)} photographs at a time as squares of {size} px"
+    batches = f"batches of {batch_size(size)} photographs at {size} px"
     if device.type != "cpu":
-        return f"out of memory on {device} with {at_once}; end what else runs there, or give train.device=cpu"
+        return f"out of memory on {device} with {batches}; end what else runs there, or give train.device=cpu"
     threads = torch.get_num_threads()
     if threads > 1:
-        return f"out of memory: each of {threads} threads takes {at_once}; set OMP_NUM_THREADS={threads // 2} or less"
-    return f"out of memory with {at_once}; free memory, or make the photographs smaller"
+        return (
+            f"out of memory: each of {threads} threads computes {batches}; set OMP_NUM_THREADS={threads // 2} or less"
+        )
+    return f"out of memory with {batches}; free memory, or give a checkpoint that was trained at fewer pixels"
