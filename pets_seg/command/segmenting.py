@@ -54,6 +54,7 @@ class Work:
     output: Path
     interrupted: Callable[[], bool]
     total: int = 0
+    seconds: float = 0.0
     rows: dict[Path, Mapping[str, Any]] = field(default_factory=dict)
     failed: dict[Path, str] = field(default_factory=dict)
     # Whether a thread failed.
@@ -94,6 +95,7 @@ def segment_all(predictor: Predictor, photos: Sequence[Photo], work: Work) -> No
     workers = min(threads, len(shares))
     if predictor.device.type == "cuda":
         work.computing = threading.Lock()
+    started = time.perf_counter()
     # disable=None: no bar without a terminal.
     bar = tqdm(total=len(photos), desc="segmenting", unit=" photos", leave=False, disable=None)
     with (
@@ -109,6 +111,7 @@ def segment_all(predictor: Predictor, photos: Sequence[Photo], work: Work) -> No
             raise
         finally:
             torch.set_num_threads(threads)
+    work.seconds = time.perf_counter() - started
 
 
 def _shares(photos: Sequence[Photo], threads: int, most: int) -> Iterator[Sequence[Photo]]:

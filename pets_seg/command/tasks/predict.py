@@ -1,7 +1,6 @@
 """task=predict: segment photographs with the network of a checkpoint."""
 
 import logging
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -59,10 +58,9 @@ def run(cfg: DictConfig) -> float:
             if left_out:
                 log.warning(left_out)
             work.total = len(photos)
-            started = time.perf_counter()
             _segment(config, weights, photos, work)
             interruption.poll()
-            return _tell(photos, work, time.perf_counter() - started)
+            return _tell(photos, work)
     except KeyboardInterrupt as error:
         # Any: only Interrupted declares it, and a second Ctrl-C raises Python's own.
         interrupted: Any = error
@@ -106,13 +104,13 @@ def _segment(config: Mapping[str, Any], weights: Path, photos: Sequence[Photo], 
                 table.withdraw()
 
 
-def _tell(photos: Sequence[Photo], work: Work, seconds: float) -> float:
+def _tell(photos: Sequence[Photo], work: Work) -> float:
     """Say what was done, and return the number of photographs; RunError if some could not be used."""
     for photo in photos:
         if photo.path in work.failed:
             log.warning(work.failed[photo.path])
     where = printable(from_here(work.output))
-    print(f"{len(work.rows)} of {work.total} photographs in {seconds:.1f} s: {where}")
+    print(f"{len(work.rows)} of {work.total} photographs in {work.seconds:.1f} s: {where}")
     if work.failed:
         others = f"; the others are in {where}" if work.rows else ""
         raise RunError(f"{len(work.failed)} of {work.total} photographs could not be used{others}")
