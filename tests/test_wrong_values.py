@@ -26,6 +26,7 @@ WRONG = {
         "optimizer.betas=[a,b]": "expected a list of numbers",
         "name=[a]": "name=[a]: expected a string",
         "checkpoint=[a]": "checkpoint=[a]: expected a string or null",
+        "train.teacher=[a]": "train.teacher=[a]: expected a string or null",
         "data=folder data.root=null": "data.root=null: expected a string",
         "aug.operations=1": "aug.operations=1: expected a list",
         "aug.operations={a:b}": "expected a list",
@@ -34,6 +35,9 @@ WRONG = {
     },
     "out of range": {
         "train.ema=1": "must be from 0 to 0.99999",
+        "train.teacher_weight=1.5": "must be from 0 to 1",
+        "train.teacher_temperature=0": "must be from 0.1 to 100",
+        "train.teacher_temperature=inf": "must be from 0.1 to 100",
         "train.epochs=0": "train.epochs=0: must be from 1 to 1000000",
         "train.batch_size=-4": "must be from 1 to 1000000",
         "train.batch_size=100000000000000000000": "must be from 1 to 1000000",

@@ -19,7 +19,7 @@ from pets_seg.config.groups import GROUPS
 from pets_seg.config.identity import identity, made_of
 from pets_seg.config.parts import allow
 from pets_seg.config.sources import check_sources, read_digests
-from pets_seg.config.weights import DIGEST, with_digest
+from pets_seg.config.weights import named_weights, with_digest
 from pets_seg.data import Index
 from pets_seg.data.decoded import known_index
 from pets_seg.errors import InputError
@@ -176,8 +176,8 @@ def _is_of(config: Mapping[str, Any], kept: dict[str, Any]) -> bool:
         group, _, name = key.rpartition(".")
         if group in kept:
             kept[group] = {**kept[group], name: path}
-    # Of weights that a run starts from this decides which are refused.
-    allowed = not config.get(DIGEST) or kept.get("allow_trained") == config["allow_trained"]
+    # Of weights that a run starts or learns from this decides which are refused.
+    allowed = not named_weights(config) or kept.get("allow_trained") == config["allow_trained"]
     return allowed and identity(config) == identity(kept)
 
 

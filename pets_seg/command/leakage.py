@@ -7,7 +7,7 @@ from typing import Any
 
 from pets_seg.config.checks import check_option
 from pets_seg.config.identity import ADDED_LATER
-from pets_seg.config.weights import DIGEST, run_of
+from pets_seg.config.weights import named_weights, run_of
 from pets_seg.data import Index
 from pets_seg.errors import InputError, printable
 from pets_seg.evaluation.prediction import recorded_data
@@ -113,7 +113,7 @@ def choose(config: Mapping[str, Any], folder: RunFolder, index: Index, boundary:
             f"other names; {''.join(f'{note}; ' for note in notes)}allow_trained=true scores them all the same"
         )
     if not complete:
-        notes.append(f"the run, or the weights it started from, {UNCHECKED}")
+        notes.append(f"the run, or weights it started or learned from, {UNCHECKED}")
     return Evaluated(split, len(seen) if seen or complete else None, notes)
 
 
@@ -146,19 +146,22 @@ def _changes(folder: RunFolder, index: Index, recorded: Mapping[str, Any], bound
 
 
 def check_start(config: Mapping[str, Any], index: Index) -> list[str]:
-    """Raise InputError if the weights that training starts from were trained on images of its validation or test.
+    """Raise InputError if weights that a run starts or learns from were trained on images of its validation or test.
 
     Returns what has to be said where that is allowed, or unknown.
     """
-    if not config.get(DIGEST):
-        return []
-    trained, complete = trained_images(run_of(Path(config["checkpoint"])))
-    notes = [] if complete else [f"checkpoint: {UNCHECKED}"]
+    weights = named_weights(config).items()
+    return [note for key, item in weights for note in _check_weights(key, item.path, config["allow_trained"], index)]
+
+
+def _check_weights(key: str, path: Path, allowed: bool, index: Index) -> list[str]:
+    trained, complete = trained_images(run_of(path))
+    notes = [] if complete else [f"{key}: {UNCHECKED}"]
     seen = [file.stem for file in index.files if file.image in trained and file.split != "train"]
     if not seen:
         return notes
-    said = f"checkpoint: was trained on {len(seen)} validation and test images of this run ({_named(seen)})"
-    if not config["allow_trained"]:
+    said = f"{key}: was trained on {len(seen)} validation and test images of this run ({_named(seen)})"
+    if not allowed:
         raise InputError(
             f"{said}; choose the splits that it was trained with, or allow_trained=true trains all the same"
         )

@@ -14,7 +14,7 @@ from pets_seg.config.options import own_option
 from pets_seg.config.parts import targets
 from pets_seg.config.plain import plain
 from pets_seg.config.schema import rules
-from pets_seg.config.weights import DIGEST, find_weights, sha256
+from pets_seg.config.weights import TEACHER, Weights, find_weights, named_weights, sha256
 from pets_seg.errors import InputError, printable
 from pets_seg.run_folder.config_file import find_config, read_config, root_problem
 from pets_seg.run_folder.paths import as_given
@@ -28,7 +28,7 @@ ALLOWED = re.compile(r"(kornia\.augmentation|pets_seg\.augment)\.[A-Z]\w*")
 def expand(arguments: Sequence[str]) -> list[str]:
     """Return `arguments` with the settings of the run that `replay=RUN` names; what else is given wins.
 
-    Raises InputError if RUN holds no config.yaml that can be used, or started from weights that are not there now.
+    Raises InputError if RUN holds no config.yaml that can be used, or weights that it names are not there now.
     """
     given = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
     keys = {*map(key_of, given)}
@@ -39,8 +39,11 @@ def expand(arguments: Sequence[str]) -> list[str]:
     [*_, run] = [word.partition("=")[2].strip("'\"") for word in given if key_of(word) == "replay"]
     config = read_config(find_config(run))
     settings = [*_overrides(run, config), ("name", "replay")]
-    if config.get(DIGEST) and "checkpoint" not in keys:
-        settings.append(("checkpoint", _written(_same_weights(run, config))))
+    for key, weights in named_weights(config).items():
+        if not _is_given(key, keys):
+            path = _same_weights(run, key, weights)
+            # That of the teacher is among the settings of training.
+            settings += [] if key == TEACHER else [(key, _written(path))]
     if not _is_given("data.root", keys) and (problem := root_problem(config["data"])):
         raise InputError(f"replay={run}: {problem}; give data.root=... beside it")
     former = [f"{key}={value}" for key, value in settings if not _is_given(key.lstrip("+"), keys)]
@@ -49,21 +52,20 @@ def expand(arguments: Sequence[str]) -> list[str]:
     return [*arguments[:first], *former, *arguments[first:]]
 
 
-def _same_weights(run: str, config: dict[str, Any]) -> str:
-    """Return the path of the weights that a run started from; InputError unless they are still there."""
-    path, digest = config.get("checkpoint"), config[DIGEST]
-    _check(run, "checkpoint", path)
+def _same_weights(run: str, key: str, weights: Weights) -> str:
+    """Return the path of the weights that a run recorded for `key`; InputError unless they are still there."""
+    path = str(weights.path)
+    _check(run, key, path)
     try:
-        now = sha256(find_weights(str(path)))
+        now = sha256(find_weights(path, key), key)
     except InputError as error:
         why = f"which cannot be used now ({error})"
     else:
-        if now == digest:
-            return str(path)
-        why = f"which holds other weights now (SHA-256 {now[:12]}, was {str(digest)[:12]})"
-    raise InputError(
-        f"replay={run}: it started from checkpoint={printable(path)}, {why}; give the checkpoint=... that is meant"
-    )
+        if now == weights.digest:
+            return path
+        why = f"which holds other weights now (SHA-256 {now[:12]}, was {weights.digest[:12]})"
+    did = "learned" if key == TEACHER else "started"
+    raise InputError(f"replay={run}: it {did} from {key}={printable(path)}, {why}; give the {key}=... that is meant")
 
 
 def check_same_parts(cfg: DictConfig) -> None:

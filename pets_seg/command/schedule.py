@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from pets_seg.command.jobs import swept
 from pets_seg.config.groups import IDENTITY
 from pets_seg.config.plain import plain_parts
+from pets_seg.config.weights import with_digest
 from pets_seg.launch import report
 from pets_seg.machine.terminal import duration
 from pets_seg.report import live
@@ -124,7 +125,7 @@ def work_of(
 
     from pets_seg.machine.device import describe_device, resolved
 
-    config, device = resolved(config)
+    config, device = resolved(with_digest(config))
     return Work(folder, config, images, Machine(describe_device(device), threads or torch.get_num_threads(), processes))
 
 

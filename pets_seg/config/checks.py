@@ -10,6 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pets_seg.config.groups import GROUPS, NAME
 from pets_seg.config.hints import first_line, sweep_hint, unknown_key
+from pets_seg.config.identity import ADDED_LATER
 from pets_seg.config.options import own_option
 from pets_seg.config.parts import check_part, locate
 from pets_seg.config.plain import plain
@@ -148,6 +149,10 @@ def _check_together(config: Mapping[str, Any]) -> None:
         raise InputError(
             f"train.accumulate={train['accumulate']}: must not exceed train.batch_size={train['batch_size']}; lower it"
         )
+    for key in ("train.teacher_weight", "train.teacher_temperature"):
+        value, default = train[key.removeprefix("train.")], ADDED_LATER[key]
+        if train["teacher"] is None and value != default:
+            raise InputError(f"{key}={shown(value)}: needs a teacher; give train.teacher=RUN, or leave it at {default}")
     if config["data"].get("root") == "":
         raise InputError("data.root=: is empty; name a folder (. is the current one)")
     cache_dir = config["data"].get("cache_dir")

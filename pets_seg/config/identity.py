@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from pets_seg.config.groups import IDENTITY
 from pets_seg.config.options import own_option
 from pets_seg.config.plain import plain, plain_parts
-from pets_seg.config.weights import DIGEST, with_digest
+from pets_seg.config.weights import DIGEST, TEACHER_DIGEST, with_digest
 from pets_seg.errors import InputError
 from pets_seg.machine.device import with_precision
 
@@ -26,6 +26,9 @@ ADDED_LATER: dict[str, Any] = {
     "train.checkpoint_activations": False,
     "train.ema": 0.0,
     "train.deterministic": False,
+    "train.teacher": None,
+    "train.teacher_weight": 0.5,
+    "train.teacher_temperature": 2.0,
     "data.group": None,
     "data.lists": None,
     "data.mask_suffix": "",
@@ -57,6 +60,8 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     # The weights that it starts from; where they are does not count, and older versions recorded a path without effect.
     if digest := config.get(DIGEST):
         part["checkpoint"] = digest
+    if (digest := config.get(TEACHER_DIGEST)) and isinstance(part.get("train"), Mapping):
+        part["train"]["teacher"] = digest
     return part
 
 
@@ -99,17 +104,16 @@ def _resolved(group: str, settings: str) -> Mapping[str, Any]:
 def run_name(cfg: DictConfig) -> str:
     """Return `<model>-<aug>-<optimizer>-s<seed>-<hash>`, the hash covering the `resolved_identity`.
 
-    Raises InputError if the weights that the run starts from are not there.
+    Raises InputError if weights that the run starts or learns from are not there.
     """
     digest = hashlib.sha256(json.dumps(resolved_identity(cfg), sort_keys=True).encode()).hexdigest()[:8]
     return f"{cfg.model.name}-{cfg.aug.name}-{cfg.optimizer.name}-s{cfg.seed}-{digest}"
 
 
 def resolved_identity(cfg: DictConfig) -> dict[str, Any]:
-    """Return the `identity` of a composed configuration, with its precision and the weights that it starts from.
+    """Return the `identity` of a composed configuration, with its precision and the weights that it names.
 
-    The precision stays as it is given if the device of the run is not here. Raises InputError if the weights are not
-    there.
+    The precision stays as it is given if the device of the run is not here. Raises InputError if weights are not there.
     """
     config = plain_parts(cfg, IDENTITY)
     # Such a run is refused before it has a folder, but for a job of another launcher: it says why in one of its own.

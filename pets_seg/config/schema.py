@@ -10,7 +10,7 @@ from pets_seg.config.rules import Range
 # In masks: a pixel that is not counted.
 IGNORED = 255
 # The settings of the package that are paths.
-PATHS = ("data.root", "data.cache_dir", "checkpoint", "input", "output", "runs", "replay")
+PATHS = ("data.root", "data.cache_dir", "train.teacher", "checkpoint", "input", "output", "runs", "replay")
 # More is a mistake.
 COUNT = Range(1, 1_000_000)
 SEED = Range(0, 2**31 - 1)
@@ -91,6 +91,9 @@ class Train:
     checkpoint_activations: bool = MISSING
     ema: float = setting(Range(0, 0.99999))
     deterministic: bool = MISSING
+    teacher: str | None = MISSING
+    teacher_weight: float = setting(Range(0, 1))
+    teacher_temperature: float = setting(Range(0.1, 100))
     save_every_steps: int = setting(Range(0, 1_000_000))
     keep_state: bool = MISSING
     device: str = MISSING

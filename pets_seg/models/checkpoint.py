@@ -16,7 +16,7 @@ from pets_seg.config.options import SPECIAL
 from pets_seg.config.parts import permitted
 from pets_seg.config.rules import Range, check_value, shown
 from pets_seg.config.schema import Data, Train, rules
-from pets_seg.config.weights import sha256
+from pets_seg.config.weights import Weights, sha256
 from pets_seg.errors import InputError, RunError
 from pets_seg.machine.files import write_whole
 from pets_seg.models import build_apart, memory_format, on_meta
@@ -36,10 +36,10 @@ def save_weights(path: Path, weights: Mapping[str, torch.Tensor], about: Mapping
     write_whole(path, lambda file: file.write(content))
 
 
-def read_about(path: Path) -> dict[str, Any]:
+def read_about(path: Path, key: str = "checkpoint") -> dict[str, Any]:
     """Return the metadata that `save_weights` wrote; InputError unless they keep to the settings' own rules.
 
-    The file may be a stranger's: nothing in it is run.
+    The file, which was given for `key`, may be a stranger's: nothing in it is run.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -48,21 +48,21 @@ def read_about(path: Path) -> dict[str, Any]:
             raise ValueError
         about: dict[str, Any] = json.loads(text)
         epoch, model = about["epoch"], dict(about["model"].items())
-        values = {key: about[key] for key in ABOUT}
+        values = {name: about[name] for name in ABOUT}
     except (OSError, SafetensorError, KeyError, TypeError, AttributeError, ValueError, RecursionError):
-        raise InputError(f"checkpoint={path}: is not a checkpoint of pets_seg, or it is damaged") from None
+        raise InputError(f"{key}={path}: is not a checkpoint of pets_seg, or it is damaged") from None
     if values["precision"] == "auto":
-        raise InputError(f"checkpoint={path}: its precision is auto; must be the one that was used")
+        raise InputError(f"{key}={path}: its precision is auto; must be the one that was used")
     if not isinstance(epoch, int):
-        raise InputError(f"checkpoint={path}: its epoch is {str(epoch)[:50]!r}; must be a whole number")
+        raise InputError(f"{key}={path}: its epoch is {str(epoch)[:50]!r}; must be a whole number")
     try:
         _check_range(about.get("range"))
-        for key, group in ABOUT.items():
-            check_value(f"{group}.{key}", values[key], (rules(Data) | rules(Train))[key])
+        for name, group in ABOUT.items():
+            check_value(f"{group}.{name}", values[name], (rules(Data) | rules(Train))[name])
         about["model"] = permitted("model", model)
         check_option("model", about["model"])
     except InputError as error:
-        raise InputError(f"checkpoint={path}: its metadata cannot be used: {error}") from None
+        raise InputError(f"{key}={path}: its metadata cannot be used: {error}") from None
     return about
 
 
@@ -73,12 +73,10 @@ def _check_range(value: Any) -> None:
         raise InputError(f"data.range={shown(value)}: the value of white must be above that of black")
 
 
-def load_network(path: Path, device: torch.device) -> nn.Module:
+def load_network(path: Path, device: torch.device, key: str = "checkpoint") -> nn.Module:
     """Return the network of a checkpoint with its weights; InputError if the weights are not those of its network."""
-    arguments = read_about(path)["model"]
-    weights = load_file(path)
-    if wrong := _misfit(weights, arguments):
-        raise InputError(f"checkpoint={path}: its weights are not those of {arguments}: {wrong}")
+    arguments = read_about(path, key)["model"]
+    weights = network_weights(path, arguments, key)
     # Built again, since a network may have tensors that are not in its state dict.
     network = build_apart(arguments)
     network.load_state_dict(weights)
@@ -86,16 +84,29 @@ def load_network(path: Path, device: torch.device) -> nn.Module:
     return network.to(device).to(memory_format=memory_format(device, network))
 
 
+def network_weights(path: Path, arguments: Mapping[str, Any], key: str = "checkpoint") -> dict[str, torch.Tensor]:
+    """Return the weights of a checkpoint, on the CPU; InputError unless they are those of the network it describes."""
+    weights = load_file(path)
+    if wrong := _misfit(weights, arguments):
+        raise InputError(f"{key}={path}: its weights are not those of {arguments}: {wrong}")
+    return weights
+
+
+def check_unchanged(weights: Weights, key: str = "checkpoint") -> None:
+    """Raise RunError if a file of weights, given for `key`, is not the one by which a run was named."""
+    if (now := sha256(weights.path, key)) != weights.digest:
+        raise RunError(
+            f"{key}={weights.path}: has other weights than when this run was named (SHA-256 {now[:12]}, was "
+            f"{weights.digest[:12]}); give the command again, or put the weights back"
+        )
+
+
 def starting_weights(path: Path, digest: str, settings: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     """Return the state dict of a checkpoint, on the CPU, for a run with these `model` settings to start from.
 
     Raises InputError if they are the weights of another network, and RunError if the file's SHA-256 is not `digest`.
     """
-    if (now := sha256(path)) != digest:
-        raise RunError(
-            f"checkpoint={path}: has other weights than when this run was named (SHA-256 {now[:12]}, was "
-            f"{digest[:12]}); give the command again, or put the weights back"
-        )
+    check_unchanged(Weights(path, digest))
     about = read_about(path)["model"]
     if about["_target_"] != settings["_target_"]:
         raise InputError(

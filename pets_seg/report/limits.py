@@ -1,5 +1,6 @@
 """What limits the figures of a study: masks that leave Dice nothing to say, and what the comparison leaves out."""
 
+from pets_seg.config.weights import TEACHER
 from pets_seg.evaluation.mask_contents import IN_SUMMARY, images_left_out, recorded, without_pet
 from pets_seg.report.data_remarks import data_remarks
 from pets_seg.report.provenance import provenance_remarks
@@ -29,12 +30,14 @@ def splits_without_pet(study: Study) -> list[str]:
 
 
 def remarks(study: Study) -> list[str]:
-    """Return the limits of the comparison: data, masks, what all runs started from, and what it leaves out."""
+    """Return the limits of the comparison: data, masks, what all runs started or learned from, what it leaves out."""
     sentences = data_remarks(study) + other_truths(study) + _uncounted(study)
     sentences += provenance_remarks(study) + _throughput(study)
     # Where runs started from different weights, the names of groups say so.
     if START not in study.keys and (names := {run.settings.get(START) for run in study.runs} - {None}):
         sentences.append(f"All runs started from the weights of {written(names.pop())}.")
+    if TEACHER not in study.keys and (names := {run.settings.get(TEACHER) for run in study.runs} - {None}):
+        sentences.append(f"All runs learned from the network of {written(names.pop())}.")
     for item in study.differences:
         images = item.estimate.images
         most = max(len(run.images.get("test", ())) for run in item.group.finished)

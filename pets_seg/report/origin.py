@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from pets_seg.config.weights import TEACHER
 from pets_seg.errors import escaped
 from pets_seg.machine.terminal import duration, shell
 from pets_seg.report.data_remarks import data_of_runs
@@ -33,6 +34,7 @@ def origin(study: Study, arguments: list[str]) -> list[tuple[str, str]]:
         ("Runs", f"{len(study.runs)} in {', '.join(map(str, study.folders))}, {duration(seconds)} of training"),
         ("Data", _listed(data_of_runs(study))),
         ("Started from", _listed(starts(study.runs))),
+        ("Learned from", _listed(starts(study.runs, TEACHER))),
         ("Code", _listed(map(commit_of, study.runs))),
         ("Device", _listed(_device(status) for status in statuses)),
         ("System", _listed(status.get("platform") for status in statuses)),

@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any
 
 from pets_seg.config.identity import settings_of
+from pets_seg.config.weights import TEACHER_DIGEST
 from pets_seg.run_folder.config_file import load_plain
 from pets_seg.run_folder.names import CONFIG, METRICS, STATUS
 from pets_seg.run_folder.reading import read_json
@@ -137,6 +138,8 @@ def _cost_key(config: Mapping[str, Any]) -> str:
         config.get("optimizer", {}).get("name"),
         config.get("data", {}).get("size"),
         _keeps_original(config),
+        # A teacher takes time too.
+        config.get(TEACHER_DIGEST),
     ]
     return json.dumps([*parts, *(config.get("train", {}).get(key) for key in SETTINGS)], sort_keys=True, default=str)
 

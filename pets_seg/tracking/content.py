@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pets_seg.config.identity import made_of, settings_of
-from pets_seg.config.weights import DIGEST
+from pets_seg.config.weights import DIGEST, TEACHER_DIGEST
 from pets_seg.run_folder.pictures import Picture
 
 PICTURES = "val/pictures"
@@ -20,6 +20,8 @@ def run_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     settings = {**made_of(config), "metric": config.get("metric")}
     # The weights that it started from.
     settings |= {key: config.get(key) for key in ("checkpoint", DIGEST)} if config.get(DIGEST) else {}
+    # The teacher's path is among the settings of training.
+    settings |= {TEACHER_DIGEST: config.get(TEACHER_DIGEST)}
     return {key: _plain(_chosen(key, node)) for key, node in settings.items() if node not in (None, {})}
 
 

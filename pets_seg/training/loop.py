@@ -98,8 +98,11 @@ def resume(run: Setup, model: Mapping[str, Any]) -> None:
     elif checkpoint:
         state.start_from(starting_weights(checkpoint.path, checkpoint.digest, model))
         log.info(f"starting from the weights of {from_here(checkpoint.path)} (SHA-256 {checkpoint.digest[:12]})")
+    teacher = run.distillation and run.distillation.teacher
+    if teacher:
+        log.info(f"learning from the network of {from_here(teacher.path)} (SHA-256 {teacher.digest[:12]})")
     # The broadcast is also a barrier: rank 0 writes only when every rank has read.
-    read = run.steps_done, checkpoint and checkpoint.digest
+    read = run.steps_done, checkpoint and checkpoint.digest, teacher and teacher.digest
     if run.world.any(run.world.broadcast(read) != read):
         raise RunError(f"{run.folder.path}: not every rank sees the same checkpoint; all must share the folder")
     if run.world.first:

@@ -38,8 +38,11 @@ def epoch_row(
         "images_seen": images + (state.rows[-1]["images_seen"] if state.rows else 0),
         "updates": run.steps_per_epoch * state.epoch,
     }
-    if not run.objective.is_cross_entropy:
-        row |= {"train/objective": loss, "val/objective": run.objective.mean_of(scores)}
+    if run.logs_objective:
+        row["train/objective"] = loss
+        # A teacher does not see the images of validation: without its part there is nothing to compare.
+        if run.distillation is None:
+            row["val/objective"] = run.objective.mean_of(scores)
     return row | {f"val/{name}": means[name] for name in run.metrics}
 
 
@@ -69,9 +72,12 @@ def record_data(run: Setup) -> None:
         index = run.dataset.index
         truths = index.truths(mask_of_trimap(run.about["boundary"]).tolist())
         rows = [file._asdict() | {TRUTH: truth} for file, truth in zip(index.files, truths, strict=True)]
-        earlier, complete = trained_images(run_of(run.checkpoint.path)) if run.checkpoint else (set(), True)
-        known = sorted(earlier) + ([] if complete else [UNKNOWN])
-        rows += [{"split": EARLIER, "stem": "", "image": image, "mask": "", TRUTH: ""} for image in known]
+        # What a teacher knows of its images, its student may know too.
+        weights = [run.checkpoint, run.distillation and run.distillation.teacher]
+        known = [trained_images(run_of(item.path)) for item in weights if item]
+        earlier = sorted({image for images, _ in known for image in images})
+        earlier += [] if all(complete for _, complete in known) else [UNKNOWN]
+        rows += [{"split": EARLIER, "stem": "", "image": image, "mask": "", TRUTH: ""} for image in earlier]
         run.folder.write_rows(DATA, rows)
 
 

@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,7 +16,7 @@ from pets_seg.augment import Augment
 from pets_seg.config.identity import made_of, settings_of
 from pets_seg.config.parts import build
 from pets_seg.config.sources import source_digests
-from pets_seg.config.weights import DIGEST
+from pets_seg.config.weights import Weights, named_weights
 from pets_seg.data import Batches, Dataset, Normalise
 from pets_seg.data.batches import cut, epoch_batches
 from pets_seg.evaluation.metrics import Metric, build_metrics, metric_records
@@ -30,6 +29,7 @@ from pets_seg.run_folder.growing_table import GrowingTable
 from pets_seg.run_folder.names import STEPS
 from pets_seg.tracking.tracker import Tracker
 from pets_seg.training.compiled import compiled
+from pets_seg.training.distillation import Distillation, build_distillation
 from pets_seg.training.distributed import wrap_in_ddp
 from pets_seg.training.memory import reset_peak
 from pets_seg.training.objective import Objective, build_objective
@@ -39,14 +39,6 @@ from pets_seg.training.skipped_updates import expect_skipped_updates
 from pets_seg.training.state import State
 from pets_seg.training.step_figures import StepFigures
 from pets_seg.training.weight_average import WeightAverage
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A file of weights, and its SHA-256."""
-
-    path: Path
-    digest: str
 
 
 @dataclass
@@ -60,7 +52,7 @@ class Setup:
     poll: Callable[[], None]
     world: World
     # What it starts from; None is the network as it is built.
-    checkpoint: Checkpoint | None
+    checkpoint: Weights | None
     device: torch.device
     autocast: AbstractContextManager
     seed: int
@@ -74,6 +66,7 @@ class Setup:
     steps_written: int
     saving: Saving
     objective: Objective
+    distillation: Distillation | None
     metrics: dict[str, Metric]
     augment: Augment
     normalise: Normalise
@@ -89,6 +82,11 @@ class Setup:
     def steps_done(self) -> int:
         """The number of steps taken since the beginning of the run."""
         return (self.state.epoch - 1) * self.steps_per_epoch + self.state.step
+
+    @property
+    def logs_objective(self) -> bool:
+        """Whether what is minimised is anything but the plain cross-entropy, which is logged anyway."""
+        return self.distillation is not None or not self.objective.is_cross_entropy
 
     def poll_if_alone(self) -> None:
         """Call `poll` between the batches of an evaluation, of which ranks have different numbers."""
@@ -110,7 +108,7 @@ def set_up(
     use_device(device, train["deterministic"])
     reset_peak(device)
     seed_all(config["seed"])
-    checkpoint = Checkpoint(Path(config["checkpoint"]), config[DIGEST]) if config.get(DIGEST) else None
+    checkpoint = named_weights(config).get("checkpoint")
     network = _build_network(config["model"], device, train["checkpoint_activations"], pretrained=checkpoint is None)
     steps_per_epoch = len(epoch_batches(len(dataset.train), train["batch_size"], config["seed"], 0))
     # Other ranks have no tracker.
@@ -140,6 +138,7 @@ def set_up(
         steps_written=0,
         saving=Saving(folder.last, train["save_every_steps"], world),
         objective=build_objective(config["loss"]),
+        distillation=build_distillation(config, device, lambda part: _forward(part, train, micro_batch_size, world)),
         metrics=build_metrics(metric),
         augment=Augment(config["aug"]["operations"], config["aug"].get("keep_original", False)),
         normalise=Normalise(data["normalisation"], device, memory_format(device, network)),

@@ -65,7 +65,10 @@ def train_step(run: Setup, indices: torch.Tensor) -> None:
         with run.ddp.no_sync() if run.ddp and is_accumulating else nullcontext():
             with run.autocast:
                 logits = run.forward(run.normalise(image[share]))
-            loss, cross_entropy = run.objective(logits.float(), mask[share], mask)
+            logits = logits.float()
+            loss, cross_entropy = run.objective(logits, mask[share], mask)
+            if run.distillation:
+                loss = run.distillation(loss, logits, image[share], mask[share], mask)
             # DDP averages over the ranks, while the shares of a batch's loss add up.
             state.scaler.scale(loss * world.size).backward()
         losses.append(torch.stack((loss.detach(), cross_entropy.detach())))

@@ -34,7 +34,7 @@ def step_rows(run: Setup, after: int = 0) -> list[dict[str, Any]]:
     rows = []
     for step, lr, objective, cross_entropy in run.state.steps.beyond(after):
         row = {"step": int(step), "step/loss": cross_entropy, "step/lr": lr}
-        rows.append(row if run.objective.is_cross_entropy else row | {"step/objective": objective})
+        rows.append(row | {"step/objective": objective} if run.logs_objective else row)
     return rows
 
 

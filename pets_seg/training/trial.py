@@ -15,6 +15,7 @@ from pets_seg.errors import InputError, reason
 from pets_seg.evaluation.metrics import Metric, build_metrics
 from pets_seg.models import build_apart, on_meta
 from pets_seg.models.checkpoint import starting_weights
+from pets_seg.training.distillation import check_teacher
 from pets_seg.training.objective import Loss, build_objective
 
 # Methods by which older and newer optimizers of torch ask, in every step, whether a graph of CUDA's is being captured.
@@ -23,12 +24,13 @@ GRAPH_CHECKS = ("_cuda_graph_capture_health_check", "_accelerator_graph_capture_
 
 
 def try_parts(config: Mapping[str, Any]) -> None:
-    """Raise InputError for a network, loss, metric, optimizer or schedule that cannot be used as it is called.
+    """Raise InputError for a network, teacher, loss, metric, optimizer or schedule that cannot be used as it is called.
 
     `config` is a checked configuration. CUDA is left alone. Pretrained weights are fetched, unless it is a dry run.
     """
     settings = json.dumps([config[group] for group in ("model", "data", "train")], default=str)
     _try_network(settings, config.get("checkpoint"), config.get(DIGEST), fetch=not config["dry_run"])
+    check_teacher(config)
     for _, loss in build_objective(config["loss"]).terms:
         _try_function(f"loss={config['loss']['name']}", loss, by_pixel=True)
     for name, metric in build_metrics(config.get("metric")).items():

@@ -78,31 +78,37 @@ def test_data_that_changed_under_a_run_are_told(root: Path, trained: Path) -> No
 
 
 @pytest.mark.slow
-def test_weights_that_know_the_test_images_are_no_start_unnoticed(tmp_path: Path, root: Path, trained: Path) -> None:
+@pytest.mark.parametrize("key", ["checkpoint", "train.teacher"])
+def test_weights_that_know_the_test_images_are_not_used_unnoticed(
+    key: str, tmp_path: Path, root: Path, trained: Path
+) -> None:
     other = ["data.split_seed=5" if word == "data.split_seed=3" else word for word in SETTINGS]
-    command = [*other, f"data.root={root}", f"checkpoint={trained}", "name=on"]
+    command = [*other, f"data.root={root}", f"{key}={trained}", "name=on"]
     done = forked(*command, cwd=tmp_path)
     assert done.returncode == 2
-    assert "checkpoint: was trained on " in done.stderr
+    assert f"{key}: was trained on " in done.stderr
     assert "validation and test images of this run" in done.stderr
     done = forked(*command, "allow_trained=true", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "validation and test images of this run" in done.stdout + done.stderr
     on = only_run(tmp_path, "on")
-    # Also where the splits are those of the new run, what its start knew counts.
+    # Also where the splits are those of the new run, what its start or teacher knew counts.
     code, shown, _ = evaluate(on, "split=test")
     assert code == 2
     assert "the run was trained on" in shown
 
 
 @pytest.mark.slow
-def test_what_unrecorded_weights_were_trained_on_stays_unknown(tmp_path: Path, root: Path, trained: Path) -> None:
+@pytest.mark.parametrize("key", ["checkpoint", "train.teacher"])
+def test_what_unrecorded_weights_were_trained_on_stays_unknown(
+    key: str, tmp_path: Path, root: Path, trained: Path
+) -> None:
     (trained / "data.csv").unlink()
     weights = tmp_path / "w.safetensors"
     shutil.copy(trained / "checkpoints" / "best.safetensors", weights)
     other = write(tmp_path / "other", first=50)
     for name, start in (("run", trained), ("file", weights)):
-        done = forked(*SETTINGS, f"data.root={other}", f"checkpoint={start}", f"name={name}", cwd=tmp_path)
+        done = forked(*SETTINGS, f"data.root={other}", f"{key}={start}", f"name={name}", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert "did not record its training images" in done.stdout + done.stderr
         code, shown, found = evaluate(only_run(tmp_path, name), "data=folder", f"data.root={root}")

@@ -58,6 +58,23 @@ def test_the_same_weights_in_two_places_are_one_start(tmp_path: Path) -> None:
     assert "All runs started from the weights of x.safetensors." in remarks(study)
 
 
+def test_teachers_are_named_as_starts_are(tmp_path: Path) -> None:
+    runs = write_sweep(tmp_path / "sweep", {name: {"config": {}} for name in ("a", "b")}, seeds=2, **SMALL)
+    for number, run in enumerate(runs):
+        config = yaml.safe_load((run / "config.yaml").read_text())
+        teacher = {"teacher": "/r/large/unet-s0-1/checkpoints/best.safetensors"} if number < 2 else {}
+        config |= {"train": {**config["train"], **teacher}} | ({"teacher_sha256": ONE} if teacher else {})
+        (run / "config.yaml").write_text(yaml.safe_dump(config))
+        run.rename(run.with_name(f"{run.name}-{number < 2}"))
+    study = read_study([tmp_path / "sweep"])
+    assert study.keys == ["train.teacher"]
+    assert [group.name for group in study.groups] == ["train.teacher=null", "train.teacher=unet-s0-1"]
+    [listed] = [text for name, text in origin(study, []) if name == "Learned from"]
+    assert listed.startswith(f"unet-s0-1 (SHA-256 {ONE}, /r/large/")
+    alike = read_study([*study.groups[1].runs[0].folder.parent.glob("*-True")])
+    assert "All runs learned from the network of unet-s0-1." in remarks(alike)
+
+
 def test_runs_without_a_start_are_not_said_to_have_one(tmp_path: Path) -> None:
     study = study_of(tmp_path / "sweep", {"a": None})
     assert not [line for line in remarks(study) if "started from" in line]

@@ -30,6 +30,14 @@ def test_a_loss_shows_its_weights_and_not_what_follows_from_them() -> None:
     }
 
 
+def test_a_teacher_is_shown_with_its_digest() -> None:
+    assert "teacher_sha256" not in settings_of()
+    with initialize_config_module("pets_seg.conf", version_base="1.3"):
+        config = plain(compose("config", overrides=["train.device=cpu", "train.teacher=/r/x.safetensors"]))
+    shown = dict(flat(run_settings({**config, "teacher_sha256": "1" * 64})))
+    assert (shown["train.teacher"], shown["teacher_sha256"]) == ("/r/x.safetensors", "1" * 64)
+
+
 def test_operations_are_shown_by_their_names() -> None:
     first, second, *_ = settings_of("aug=strong")["aug"]["operations"]
     assert first == {"name": "RandomHorizontalFlip", "p": 0.5}

@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from unittest import mock
 
 import pretend_cuda
@@ -20,6 +21,7 @@ from backward_pass import backward
 from conftest import make_network
 from hydra import compose, initialize_config_module
 from processes import SERVER
+from teachers import write_teacher
 
 from pets_seg.command.tasks.train import checked
 from pets_seg.data import Batches, open_dataset
@@ -30,6 +32,8 @@ from pets_seg.training.loop import train
 
 # Faults, and operations by name.
 Asked = tuple[Counter[str], Counter[str]]
+# Stands for the weights of a network that is not trained.
+TEACHER = "train.teacher=TEACHER"
 BASE = ["aug=none", "data.size=32", "train.device=cuda", "tracker.mode=disabled"]
 # Optimizer and caches are made in the first steps; the last of these looks at the loss (`step.LOOK_EVERY`).
 WARM_UP, STEPS = 2, 6
@@ -60,6 +64,8 @@ OPERATIONS = {
     "train.deterministic=true": 566,
     "train.ema=0.9": 373,
     "train.precision=fp32": 311,
+    TEACHER: 496,
+    f"{TEACHER} train.accumulate=2 train.precision=fp16": 1042,
 }
 ROOM = 1.05
 # In fp16 an overflow skips the update, which a fused optimizer decides on the device; for another one the host waits.
@@ -83,6 +89,8 @@ SETTINGS = [
     "aug=strong aug.keep_original=true",
     "model.upsampling=transposed",
     "data.normalisation=raw",
+    TEACHER,
+    f"{TEACHER} train.accumulate=2 train.precision=fp16",
 ]
 
 
@@ -101,8 +109,13 @@ class EnoughStepsError(Exception):
 
 def asked_by_steps(setting: str, free_memory: int = 2**36, faulty: bool = False) -> list[Asked]:
     """Train for some steps on the pretended device, with `FAULTS` if `faulty`; return what steady ones asked for."""
-    with initialize_config_module("pets_seg.conf", version_base="1.3"):
-        config, device = checked(compose("config", [*BASE, *setting.split()]))
+    with TemporaryDirectory() as folder, initialize_config_module("pets_seg.conf", version_base="1.3"):
+        words = setting.replace("TEACHER", str(write_teacher(Path(folder), width=4))).split()
+        config, device = checked(compose("config", [*BASE, *words]))
+        return asked_by(config, device, Path(folder), free_memory, faulty)
+
+
+def asked_by(config: dict[str, Any], device: torch.device, folder: Path, free_memory: int, faulty: bool) -> list[Asked]:
     if "width" in config["model"]:
         config["model"]["width"] = 4
     # So that every step transforms some images, by each operation, and not all.
@@ -125,14 +138,13 @@ def asked_by_steps(setting: str, free_memory: int = 2**36, faulty: bool = False)
     taken = Batches.take
     with (
         gpu,
-        TemporaryDirectory() as folder,
         mock.patch("torch.cuda.mem_get_info", return_value=(free_memory, 2**37)),
         mock.patch.object(Batches, "take", take),
         # A slow machine must not write last.pt in between.
         mock.patch.object(saving, "INTERVAL", float("inf")),
         pytest.raises(EnoughStepsError),
     ):
-        train(config, dataset, RunFolder(Path(folder)), device, Tracker(EachStep()), poll)
+        train(config, dataset, RunFolder(folder), device, Tracker(EachStep()), poll)
     return asked[WARM_UP:]
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from pets_seg.config.groups import COMPARED, IDENTITY
 from pets_seg.config.identity import ADDED_LATER, identity
-from pets_seg.config.weights import DIGEST
+from pets_seg.config.weights import DIGESTS
 from pets_seg.errors import InputError, escaped
 from pets_seg.report.study.constant import constant_class
 from pets_seg.report.study.copies import drop_copies, write_places_as_given
@@ -192,8 +192,7 @@ def read_run(folder: Path) -> Run:
         state, message = "interrupted", ENDED
     groups = {group: config[group] for group in IDENTITY if group != "seed" and isinstance(config.get(group), dict)}
     names = {group: groups.get(group, {}).get("name") for group in COMPARED}
-    if isinstance(digest := config.get(DIGEST), str):
-        groups[DIGEST] = digest
+    groups |= {key: config[key] for key in DIGESTS.values() if isinstance(config.get(key), str)}
     settings = ADDED_LATER | flat(identity(groups))
     options = {group: None if name is None else escaped(str(name))[:100] for group, name in names.items()}
     run = Run(folder, state, message, seed, options, settings, config, status)
