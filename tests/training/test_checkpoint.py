@@ -125,9 +125,9 @@ def test_an_archive_that_unpacks_to_more_than_it_is_is_not_unpacked(tmp_path: Pa
     [
         (
             {"model": {"name": "os.system"}},
-            "model=os.system is not one of resnet34_unet, unet; if it is yours, name it in the command",
+            "model=os.system is not one of resnet34_unet, timm_unet, unet; if it is yours, name it in the command",
         ),
-        ({"model": {"name": ["unet"]}}, "is not one of resnet34_unet, unet"),
+        ({"model": {"name": ["unet"]}}, "is not one of resnet34_unet, timm_unet, unet"),
         ({"model": {"_target_": "os.system", "name": "unet"}}, "model=unet is not one of"),
         ({"model": {"name": "unet", "width": 8, "upsampling": "transposed"}}, "its weights are not those of"),
         ({"model": {"name": "unet", "width": 4, "upsampling": "bilinear"}}, "its weights are not those of"),

@@ -51,6 +51,7 @@ OPERATIONS = {
     "aug=strong aug.keep_original=true": 1367,
     "aug=vflip": 373,
     "model=resnet34_unet": 612,
+    "model=timm_unet": 840,
     "optimizer=muon": 818,
     "optimizer=muon train.precision=fp16": 830,
     "loss=ce_dice": 397,
