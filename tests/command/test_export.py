@@ -14,7 +14,7 @@ from conftest import make_network, only_run, picture, tiny
 from PIL import Image
 
 from pets_seg import load_model
-from pets_seg.command.tasks import export
+from pets_seg.command import exporting
 from pets_seg.models.checkpoint import save_weights
 
 Command = Callable[..., tuple[int, str]]
@@ -106,7 +106,7 @@ def test_what_differs_too_much_is_not_written(
     in_process: Command,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(export, setting, value)
+    monkeypatch.setattr(exporting, setting, value)
     code, shown = in_process("task=export", f"checkpoint={trained}", "export.int8=true")
     assert code == 1
     assert line in shown.splitlines()[-1]
@@ -138,7 +138,7 @@ def test_what_is_wrong_is_said_before_any_work(
 
 
 def test_a_missing_package_is_named(trained: Path, in_process: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "find_spec", lambda name: name != "onnxscript" and importlib.util.find_spec(name))
+    monkeypatch.setattr(exporting, "find_spec", lambda name: name != "onnxscript" and importlib.util.find_spec(name))
     code, shown = in_process("task=export", f"checkpoint={trained}")
     assert (code, shown) == (2, "task=export: onnxscript is not there; pip install 'pets_seg[export]'\n")
 
