@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 # What an exported network may differ by: in a probability, and in points of Dice.
 MOST, MOST_POINTS = 1e-3, 0.1
+# In a probability of a photograph that it resizes itself: ONNX Runtime rounds a few values to the next grey level.
+MOST_RESIZED = 2e-2
 # Points of Dice that int8 may cost.
 MOST_LOST = 1.0
 
@@ -109,12 +111,13 @@ def exported(request: Request, output: Path, task: str) -> Exported:
     found = compare(session, predictor, getattr(dataset, split), about["boundary"], files)
     print(
         f"beside PyTorch, on {found.images} {split} images ({found.photos} also at their own size): probabilities "
-        f"differ by at most {found.largest:.1e}, Dice by {abs(found.points):.3f} points"
+        f"differ by at most {found.largest:.1e} ({found.resized:.1e} at their own size, where resizing rounds), Dice "
+        f"by {abs(found.points):.3f} points"
     )
-    if not (found.largest <= MOST and abs(found.points) <= MOST_POINTS):
+    if not (found.largest <= MOST and found.resized <= MOST_RESIZED and abs(found.points) <= MOST_POINTS):
         raise RunError(
-            f"{output}: not written, since the file would not give what PyTorch gives; at most {MOST:g} and "
-            f"{MOST_POINTS:g} points are allowed; try other versions of onnxscript and PyTorch"
+            f"{output}: not written, since the file would not give what PyTorch gives; at most {MOST:g} "
+            f"({MOST_RESIZED:g}) and {MOST_POINTS:g} points are allowed; try other versions of onnxscript and PyTorch"
         )
     if request.int8:
         graph, found = _in_int8(graph, nodes, found, predictor, dataset, split, about["boundary"])

@@ -27,11 +27,15 @@ PHOTOS, TIMED = 16, 40
 
 @dataclass(frozen=True)
 class Agreement:
-    """The largest difference of probabilities, and the mean Dice over images of PyTorch and of the exported network."""
+    """The largest difference of probabilities, and the mean Dice over images of PyTorch and of the exported network.
+
+    `largest` is that of images as the network takes them, `resized` that of photographs at their own size.
+    """
 
     images: int
     photos: int
     largest: float
+    resized: float
     dice: float
     exported_dice: float
 
@@ -62,7 +66,7 @@ class Session:
 def compare(session: Session, predictor: Predictor, split: Split, boundary: str, files: Sequence[Path]) -> Agreement:
     """Compare on all images of a split as the network takes them, and on some of their files at their own size."""
     mask_of = mask_of_trimap(boundary)
-    largest, dice, exported_dice = 0.0, [], []
+    largest, resized, dice, exported_dice = 0.0, 0.0, [], []
     for rows, squares in squares_of(split, BATCH):
         mask = mask_of[split.trimaps(rows).int()]
         ours, theirs = predictor.probabilities(squares), session(np.stack(squares))
@@ -72,9 +76,9 @@ def compare(session: Session, predictor: Predictor, split: Split, boundary: str,
     for file in files:
         photo = read_photo(file, predictor.value_range)
         difference = predictor(photo).probabilities - session(np.asarray(photo)[None])[0]
-        largest = max(largest, float(np.abs(difference).max()))
+        resized = max(resized, float(np.abs(difference).max()))
     means = [float(torch.cat(found).nanmean()) for found in (dice, exported_dice)]
-    return Agreement(len(split), len(files), largest, *means)
+    return Agreement(len(split), len(files), largest, resized, *means)
 
 
 def milliseconds(session: Session, split: Split) -> float:

@@ -95,7 +95,11 @@ def test_int8_is_smaller_and_held_against_float(trained: Path, tmp_path: Path, i
 
 @pytest.mark.parametrize(
     ("setting", "value", "line"),
-    [("MOST", -1.0, "would not give what PyTorch gives"), ("MOST_LOST", -200.0, "points of Dice, more than")],
+    [
+        ("MOST", -1.0, "would not give what PyTorch gives"),
+        ("MOST_RESIZED", -1.0, "would not give what PyTorch gives"),
+        ("MOST_LOST", -200.0, "points of Dice, more than"),
+    ],
 )
 def test_what_differs_too_much_is_not_written(
     setting: str,
