@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pets_seg.command import jobs
 from pets_seg.command.leakage import Evaluated
-from pets_seg.command.tasks import evaluate, export, predict, preview, train
+from pets_seg.command.tasks import demo, evaluate, export, predict, preview, train
 from pets_seg.config.groups import GROUPS
 from pets_seg.config.options import known_settings
 from pets_seg.data import Index, Source
@@ -83,7 +83,7 @@ FLAGS = [[], [], [], ["-m"], ["-m"], ["--cfg", "job"]]
 @pytest.fixture
 def command_line(in_process: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
     """The command line, whose tasks do nothing after their checks."""
-    for task in (train, evaluate, predict, export, preview):
+    for task in (train, evaluate, predict, export, demo, preview):
         monkeypatch.setattr(task, "run", lambda cfg: 1.0)
     index = Index(Request.of("", Source({"train": [], "valid": [], "test": []}), 32), [])
     monkeypatch.setattr(preview, "ensure_decoded", lambda *settings, **named: (Path(), index))

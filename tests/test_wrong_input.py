@@ -39,7 +39,7 @@ WRONG = {
         "++loss.focal=2": "loss.focal: nothing in loss.sum refers to it; leave it out",
         "metric=boundary": "metric=boundary: no such option (did you mean boundary_f1?)",
         "metric=boundary_f1 metric.boundary_f1.tolerence=0.1": "metric.boundary_f1.tolerence: no such setting",
-        "task.name=foo": "task.name=foo: must be one of train, evaluate, predict, export, preview",
+        "task.name=foo": "task.name=foo: must be one of train, evaluate, predict, export, demo, preview",
         "hydra.run.dri=x": "hydra.run.dri: Hydra has no such setting; --cfg hydra shows those it has",
         "hydra/launcher=foo": "hydra/launcher=foo: no such option; hydra/launcher is one of basic",
         "--cfg job modle=unet": "did you mean model?",

@@ -88,7 +88,7 @@ OPTIONS = {
         "name: sample\nsize: large\nboundary: x": "data.size=large: expected a whole number",
     },
     "task": {
-        "# @package _global_\ntask: {name: foo}": "task.name=foo: must be one of train, evaluate, predict, export",
+        "# @package _global_\ntask: {name: foo}": "task.name=foo: must be one of train, evaluate, predict, export, ",
         "# @package _global_\nfoo: 1": "foo: no such group or setting; --help lists them (set in task/mine)",
     },
     "experiment": {

@@ -21,6 +21,7 @@ EXAMPLES = {
     "task=evaluate checkpoint=runs/NAME/RUN": "score a run again",
     "task=predict checkpoint=RUN input=PHOTOS output=OUT": "segment photographs",
     "task=export checkpoint=RUN": "one ONNX file for other programs",
+    "task=demo checkpoint=RUN serve=true": "a page to try it in a browser",
     "replay=runs/NAME/RUN": "train a run again",
 }
 GROUPS_HEAD = (

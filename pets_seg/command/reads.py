@@ -18,7 +18,7 @@ COMMON = "hydra* !hydra.run.* !hydra.sweep.* !hydra.output_subdir"
 TASKS = {
     "train": (
         "trains a network, or continues the run that the same command began",
-        "* !split !runs !predict !predict.* !export !export.* !format !input !output !overwrite",
+        "* !split !runs !predict !predict.* !export !export.* !demo !demo.* !serve !format !input !output !overwrite",
     ),
     "evaluate": (
         "scores a run with the settings that it was trained with",
@@ -33,6 +33,11 @@ TASKS = {
         "writes the network of a checkpoint into one file",
         "task checkpoint output overwrite format export export.* model data data.* !data.size !data.boundary "
         f"!data.normalisation {COMMON}",
+    ),
+    "demo": (
+        "builds a page that runs the network of a checkpoint in a browser",
+        "task checkpoint output overwrite serve demo demo.* export export.* model data data.* !data.size "
+        f"!data.boundary !data.normalisation {COMMON}",
     ),
     "preview": (
         "draws what an aug option does to training images",

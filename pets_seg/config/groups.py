@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from pets_seg.config.schema import Aug, Data, Export, Optimizer, Predict, Report, Train
+from pets_seg.config.schema import Aug, Data, Demo, Export, Optimizer, Predict, Report, Train
 
 # Of an option, a sweep or a group: part of paths.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
@@ -45,6 +45,7 @@ GROUPS = {
     "report": Group("how runs are compared", schema=Report),
     "predict": Group("how photographs are segmented", schema=Predict),
     "export": Group("how a network is exported", schema=Export),
+    "demo": Group("what the page of a network shows", schema=Demo),
     "task": Group("what the command does"),
     "experiment": Group("a whole study in one file"),
 }

@@ -11,7 +11,7 @@ from hydra.core.plugins import Plugins
 from omegaconf import OmegaConf
 
 from pets_seg.config.identity import run_name
-from pets_seg.config.schema import Aug, Export, Predict, Report, Root, Train
+from pets_seg.config.schema import Aug, Demo, Export, Predict, Report, Root, Train
 
 # Not empty while the name of a run is made.
 _naming: list[bool] = []
@@ -27,7 +27,7 @@ def register() -> None:
     # Hydra takes what the plugin hydra-optuna-sweeper stores for the schema of our option of that name.
     Plugins.instance()
     store.repo.get("hydra", {}).get("sweeper", {}).pop("optuna.yaml", None)
-    for schema in (Root, Aug, Train, Report, Predict, Export):
+    for schema in (Root, Aug, Train, Report, Predict, Export, Demo):
         store.store(group="schema", name=schema.__name__.lower(), node=schema, provider="pets_seg")
     register_resolver("run_name", _run_name)
     register_resolver("scratch_folder", lambda: _scratch().name)

@@ -10,7 +10,8 @@ from pets_seg.config.rules import Range
 # In masks: a pixel that is not counted.
 IGNORED = 255
 # The settings of the package that are paths.
-PATHS = ("data.root", "data.cache_dir", "train.teacher", "checkpoint", "input", "output", "runs", "replay")
+PATHS = ("data.root", "data.cache_dir", "train.teacher", "checkpoint")
+PATHS += ("input", "output", "runs", "replay", "demo.beside")
 # More is a mistake.
 COUNT = Range(1, 1_000_000)
 SEED = Range(0, 2**31 - 1)
@@ -34,6 +35,7 @@ class Root:
     output: str | None = MISSING
     overwrite: bool = MISSING
     format: str = setting(Literal["onnx"])
+    serve: bool = MISSING
     runs: Any = MISSING
     replay: str | None = MISSING
     closing: str | None = MISSING
@@ -49,6 +51,7 @@ class Root:
     report: Any = MISSING
     predict: Any = MISSING
     export: Any = MISSING
+    demo: Any = MISSING
     task: Any = MISSING
 
 
@@ -117,6 +120,12 @@ class Predict:
 class Export:
     name: str = MISSING
     int8: bool = MISSING
+
+
+@dataclass
+class Demo:
+    name: str = MISSING
+    beside: str | None = MISSING
 
 
 def rules(schema: type | None) -> dict[str, Any]:
