@@ -20,6 +20,8 @@ OWN = "options of your own come through hydra.searchpath=[file:///my/conf]"
 NOT_HERE = {"config_name": OWN, "config_path": OWN, "experimental_rerun": "replay=RUN repeats a run"}
 # The words as they were given, before they are put into the form that Hydra wants.
 typed: list[str] = []
+# Tasks that use the data of a run.
+OF_A_RUN = {"task=evaluate", "task=export", "task=demo"}
 
 
 def check_arguments(arguments: Sequence[str]) -> list[str]:
@@ -51,11 +53,11 @@ def check_arguments(arguments: Sequence[str]) -> list[str]:
 
 
 def for_recorded_data(words: Sequence[str]) -> list[str]:
-    """Return a command line in which settings of data go with task=evaluate and the data of the run, not with `data`.
+    """Return a command line in which settings of data go with the data of the run that a task names, not with `data`.
 
     The option that is chosen without data=... is not that of the run, and may have no such settings.
     """
-    if "task=evaluate" not in words or any(key_of(word) == "data" for word in words):
+    if not OF_A_RUN.intersection(words) or any(key_of(word) == "data" for word in words):
         return list(words)
     return [f"++{word}" if word.startswith("data.") and "=" in word else word for word in words]
 

@@ -73,13 +73,15 @@ def check_trainings(config: DictConfig, jobs: Sequence[DictConfig]) -> None:
 
 
 def check_outputs(jobs: Sequence[DictConfig]) -> None:
-    """Raise InputError if two jobs of a sweep that segments photographs write into one folder."""
+    """Raise InputError if two jobs of a sweep write into one output; without one each has its own or there is none."""
     seen = set()
     for job in jobs:
-        folder = os.path.realpath(absolute(job.output))
-        if folder in seen:
+        if job.output is None:
+            continue
+        output = os.path.realpath(absolute(job.output))
+        if output in seen:
             raise InputError(
                 f"output={printable(job.output)}: is that of several jobs, of which each would replace what another "
-                "made; give each its own, e.g. 'output=masks-${predict.flip}'"
+                "made; give each its own, e.g. with ${...} of what is swept over in it"
             )
-        seen.add(folder)
+        seen.add(output)

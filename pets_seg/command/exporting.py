@@ -1,28 +1,35 @@
 """A checkpoint's network as an ONNX graph, once it was held against PyTorch: for all tasks that export one."""
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from importlib.util import find_spec
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from pets_seg.command.leakage import data_of
+from pets_seg.command.leakage import changed_data, data_of, other_data
 from pets_seg.config.sources import check_sources, source_digests
-from pets_seg.config.weights import find_weights, run_of, sha256
+from pets_seg.config.weights import Weights, find_weights, run_of, sha256
 from pets_seg.data import open_dataset
 from pets_seg.data.cache import Dataset
-from pets_seg.errors import InputError, RunError
-from pets_seg.models.checkpoint import load_network, read_about
+from pets_seg.data.levels import BadFileError
+from pets_seg.data.photo import read_photo
+from pets_seg.errors import InputError, RunError, printable, reason
+from pets_seg.evaluation.mask_contents import check_masks
+from pets_seg.models.checkpoint import check_unchanged, load_network, read_about
 from pets_seg.run_folder.folder import RunFolder
 
 if TYPE_CHECKING:
     from onnx import ModelProto
+    from PIL.Image import Image
 
     from pets_seg.evaluation.predictor import Predictor
     from pets_seg.export.agreement import Agreement
 
+log = logging.getLogger("pets_seg")
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 # What an exported network may differ by: in a probability, and in points of Dice.
 MOST, MOST_POINTS = 1e-3, 0.1
@@ -34,18 +41,22 @@ MOST_LOST = 1.0
 
 @dataclass(frozen=True)
 class Request:
-    """What is exported: the weights, their run if they are of one, what they say, and the data to compare on."""
+    """What is exported: the weights, their run if they are of one, what they say, and the data to compare on.
 
-    weights: Path
+    `own` says whether the data are the run's.
+    """
+
+    weights: Weights
     run: RunFolder | None
     about: Mapping[str, Any]
     data: Mapping[str, Any]
+    own: bool
     int8: bool
 
     @property
     def name(self) -> str:
         """That of the run, or of the file of weights if they are of none."""
-        return self.run.path.name if self.run else self.weights.stem
+        return self.run.path.name if self.run else self.weights.path.stem
 
 
 @dataclass(frozen=True)
@@ -59,20 +70,31 @@ class Exported:
 
 
 def check_packages(task: str) -> None:
-    """Raise InputError if a package that exporting takes is not installed."""
+    """Raise InputError if a package that exporting takes cannot be imported."""
     for name in PACKAGES:
-        if not find_spec(name):
-            raise InputError(f"task={task}: {name} is not there; pip install 'pets_seg[export]'")
+        try:
+            import_module(name)
+        except ImportError as error:
+            why = "is not there" if getattr(error, "name", None) == name else f"cannot be imported ({reason(error)})"
+            raise InputError(f"task={task}: {name} {why}; pip install 'pets_seg[export]'") from error
 
 
 def request_of(config: Mapping[str, Any], keys: set[str]) -> Request:
     """Return what a checked configuration asks to export; `keys` are those that the command gives."""
-    weights = find_weights(config["checkpoint"])
-    folder, about = run_of(weights), read_about(weights)
-    run = RunFolder(folder) if folder else None
-    taken = {key: about[key] for key in ("size", "boundary", "normalisation")}
-    data = data_of(config, run, about, keys) if run else {**config["data"], **taken}
-    return Request(weights, run, about, data, config["export"]["int8"])
+    path = find_weights(config["checkpoint"])
+    weights, folder, about = Weights(path, sha256(path)), run_of(path), read_about(path)
+    int8 = config["export"]["int8"]
+    if folder:
+        run = RunFolder(folder)
+        return Request(weights, run, about, data_of(config, run, about, keys), not other_data(keys), int8)
+    if "data" not in keys:
+        raise InputError(
+            f"checkpoint={printable(path)}: is of no run, which would name its data; give data=..., e.g. data=sample"
+        )
+    data = {**config["data"], **{key: about[key] for key in ("size", "boundary", "normalisation")}}
+    if about.get("range") and "range" in data and "data.range" not in keys:
+        data["range"] = about["range"]
+    return Request(weights, None, about, data, False, int8)
 
 
 def check_model(given: Mapping[str, Any], requests: Sequence[Request]) -> None:
@@ -87,7 +109,8 @@ def check_request(request: Request, keys: set[str], task: str) -> None:
     if request.run:
         made_of = [request.about["model"], {} if "data" in keys else request.data]
         check_sources(request.run.path, request.run.read_status().get("sources"), source_digests(made_of))
-    _compared(open_dataset(request.data, needed=("train",) if request.int8 else (), warn=False), task)
+    dataset = open_dataset(request.data, needed=("train",) if request.int8 else (), warn=False)
+    check_masks(dataset, request.data, [_compared(dataset, task)])
 
 
 def exported(request: Request, output: Path, task: str) -> Exported:
@@ -103,27 +126,53 @@ def exported(request: Request, output: Path, task: str) -> Exported:
     about, cpu = request.about, torch.device("cpu")
     dataset = open_dataset(request.data, needed=())
     split = _compared(dataset, task)
-    predictor = Predictor(request.weights, cpu, precision="fp32")
-    graph, nodes = export_graph(load_network(request.weights, cpu).eval(), about["size"], about["normalisation"])
+    notes = _notes(request, dataset)
+    predictor = Predictor(request.weights.path, cpu, precision="fp32")
+    graph, nodes = export_graph(load_network(request.weights.path, cpu).eval(), about["size"], about["normalisation"])
     image_of = {pair.stem: pair.image for pair in dataset.index.source.splits[split]}
-    files = [image_of[stem] for stem in getattr(dataset, split).stems[:PHOTOS]]
+    photos = _read_photos([image_of[stem] for stem in getattr(dataset, split).stems[:PHOTOS]], request.data)
     session = Session(graph, torch.get_num_threads())
-    found = compare(session, predictor, getattr(dataset, split), about["boundary"], files)
+    found = compare(session, predictor, getattr(dataset, split), about["boundary"], photos)
     print(
-        f"beside PyTorch, on {found.images} {split} images ({found.photos} also at their own size): probabilities "
-        f"differ by at most {found.largest:.1e} ({found.resized:.1e} at their own size, where resizing rounds), Dice "
-        f"by {abs(found.points):.3f} points"
+        f"beside PyTorch, on {found.images} {split} images of data={request.data['name']}, {found.photos} of them also "
+        f"at their own size: probabilities differ by at most {found.largest:.1e} ({found.resized:.1e} at their own "
+        f"size, where resizing rounds), Dice by {abs(found.points):.3f} points"
     )
     if not (found.largest <= MOST and found.resized <= MOST_RESIZED and abs(found.points) <= MOST_POINTS):
         raise RunError(
             f"{output}: not written, since the file would not give what PyTorch gives; at most {MOST:g} "
             f"({MOST_RESIZED:g}) and {MOST_POINTS:g} points are allowed; try other versions of onnxscript and PyTorch"
         )
+    compared = {"data": request.data["name"], "digest": dataset.index.digest, "split": split, **asdict(found)}
     if request.int8:
         graph, found = _in_int8(graph, nodes, found, predictor, dataset, split, about["boundary"])
+        compared["int8_dice"] = found.exported_dice
     status, summary = (request.run.read_status(), request.run.read_summary()) if request.run else ({}, {})
-    describe(graph, about, sha256(request.weights), request.data, dataset.index, status, summary, found)
+    describe(graph, about, request.weights.digest, dataset.index, status, summary, compared)
+    check_unchanged(request.weights)
+    for note in notes:
+        log.warning(note)
     return Exported(graph.SerializeToString(), found.exported_dice, found.images, split)
+
+
+def _notes(request: Request, dataset: Dataset) -> list[str]:
+    """Return what has to be said of a run that is not finished, and of data that are not as in training."""
+    if request.run is None:
+        return []
+    status = request.run.read_status()
+    state, recorded = status.get("state"), status.get("data")
+    notes = [] if state == "finished" else [f"the run is not finished (its state is {printable(state)})"]
+    recorded = recorded if isinstance(recorded, Mapping) else {}
+    return notes + changed_data(request.run, dataset.index, recorded, request.about["boundary"], request.own)
+
+
+def _read_photos(files: Sequence[Path], data: Mapping[str, Any]) -> list["Image"]:
+    """Return the photographs in files, without those that are no use at their own size."""
+    photos = []
+    for file in files:
+        with suppress(BadFileError):
+            photos.append(read_photo(file, data.get("range")))
+    return photos
 
 
 def _in_int8(
@@ -143,8 +192,10 @@ def _in_int8(
     small = quantised(graph, nodes, dataset.train)
     compared = compare(Session(small, torch.get_num_threads()), predictor, split, boundary, [])
     print(f"{'':6}{'Dice':>8}{'MB':>8}{'ms an image, one thread':>26}")
-    for name, form, dice in (("fp32", graph, found.exported_dice), ("int8", small, compared.exported_dice)):
-        print(f"{name:6}{dice:8.4f}{form.ByteSize() / 1e6:8.2f}{milliseconds(Session(form, 1), split):26.2f}")
+    rows = (("fp32", graph, found.exported_dice), ("int8", small, compared.exported_dice))
+    times = milliseconds([Session(form, 1) for _, form, _ in rows], split)
+    for (name, form, dice), time in zip(rows, times, strict=True):
+        print(f"{name:6}{dice:8.4f}{form.ByteSize() / 1e6:8.2f}{time:26.2f}")
     if not found.exported_dice - compared.exported_dice <= MOST_LOST / 100:
         raise RunError(
             f"export.int8=true: costs {100 * (found.exported_dice - compared.exported_dice):.2f} points of Dice, more "

@@ -101,8 +101,7 @@ class Hooks(Callback):
             slots = local.check_slots(config, jobs) if launcher == local.TARGET else []
             finished = find_finished(config, jobs) if trains else []
             prepare_jobs([] if finished else jobs)
-            if config.task.name == "predict":
-                check_outputs(jobs)
+            check_outputs(jobs)
             if trains:
                 check_trainings(config, jobs)
                 if config.dry_run:

@@ -101,7 +101,7 @@ def choose(config: Mapping[str, Any], folder: RunFolder, index: Index, boundary:
     digest = recorded.get("digest")
     same = own or (index.digest == digest if digest else _holds_scored(folder, index))
     split = config["split"] or ("test" if same else "all")
-    notes = _changes(folder, index, recorded, boundary, own)
+    notes = changed_data(folder, index, recorded, boundary, own)
     count = len(index.stems(split))
     if not count:
         raise InputError(f"split={split}: holds no image; split=all scores every pair")
@@ -126,7 +126,7 @@ def _holds_scored(folder: RunFolder, index: Index) -> bool:
     return bool(scored) and scored <= {*index.stems("test")}
 
 
-def _changes(folder: RunFolder, index: Index, recorded: Mapping[str, Any], boundary: str, own: bool) -> list[str]:
+def changed_data(folder: RunFolder, index: Index, recorded: Mapping[str, Any], boundary: str, own: bool) -> list[str]:
     """Return how the data differ from what a run recorded of them, where they should be the same."""
     digest, now = recorded.get("digest"), index.record(boundary)
     if not digest or (now["digest"] != digest and not own):

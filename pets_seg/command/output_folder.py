@@ -69,6 +69,18 @@ def check_output(photos: Sequence[Photo], output: Path, overwrite: bool) -> None
         )
 
 
+def check_file(output: Path) -> None:
+    """Raise InputError if a file cannot be written; its folder must be there."""
+    subject = f"output={printable(output)}"
+    if not os.access(output.parent, os.W_OK | os.X_OK):
+        raise InputError(f"{subject}: its folder may not be written; make it writable, or give another one")
+    try:
+        os.lstat(part_of(output))
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise InputError(f"{subject}: its name is too long; give a shorter one") from error
+
+
 def remove_left(photos: Sequence[Photo], output: Path) -> None:
     """Remove what killed processes left half-written; the folder must be held."""
     for folder in {output, *(path.parent for photo in photos for path in photo.made(output))}:

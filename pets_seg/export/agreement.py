@@ -3,18 +3,17 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 
 import numpy as np
 import onnx
 import onnxruntime
 import torch
+from PIL import Image
 
 from pets_seg.config.schema import IGNORED
 from pets_seg.data.batches import mask_of_trimap
 from pets_seg.data.cache import Split
-from pets_seg.data.photo import read_photo
 from pets_seg.evaluation.metrics import dice_and_iou, overlap
 from pets_seg.evaluation.photo_prediction import THRESHOLD
 from pets_seg.evaluation.predictor import Predictor
@@ -63,33 +62,36 @@ class Session:
         return probabilities
 
 
-def compare(session: Session, predictor: Predictor, split: Split, boundary: str, files: Sequence[Path]) -> Agreement:
-    """Compare on all images of a split as the network takes them, and on some of their files at their own size."""
+def compare(
+    session: Session, predictor: Predictor, split: Split, boundary: str, photos: Sequence[Image.Image]
+) -> Agreement:
+    """Compare on all images of a split as the network takes them, and on photographs at their own size."""
     mask_of = mask_of_trimap(boundary)
     largest, resized, dice, exported_dice = 0.0, 0.0, [], []
     for rows, squares in squares_of(split, BATCH):
         mask = mask_of[split.trimaps(rows).int()]
         ours, theirs = predictor.probabilities(squares), session(np.stack(squares))
-        largest = max(largest, float(np.abs(ours - theirs).max()))
+        # Unlike max, it keeps a NaN.
+        largest = float(np.maximum(largest, np.abs(ours - theirs).max()))
         dice.append(_dice(ours, mask))
         exported_dice.append(_dice(theirs, mask))
-    for file in files:
-        photo = read_photo(file, predictor.value_range)
+    for photo in photos:
         difference = predictor(photo).probabilities - session(np.asarray(photo)[None])[0]
-        resized = max(resized, float(np.abs(difference).max()))
+        resized = float(np.maximum(resized, np.abs(difference).max()))
     means = [float(torch.cat(found).nanmean()) for found in (dice, exported_dice)]
-    return Agreement(len(split), len(files), largest, resized, *means)
+    return Agreement(len(split), len(photos), largest, resized, *means)
 
 
-def milliseconds(session: Session, split: Split) -> float:
-    """Return the median time of one image as the network takes it."""
+def milliseconds(sessions: Sequence[Session], split: Split) -> list[float]:
+    """Return the median times of one image as the network takes it; they take turns, so that the pace is the same."""
     [square] = next(squares_of(split, 1))[1]
-    times = []
+    times: list[list[float]] = [[] for _ in sessions]
     for _ in range(TIMED):
-        started = time.perf_counter()
-        session(square[None])
-        times.append(time.perf_counter() - started)
-    return 1000 * median(times[2:])
+        for session, found in zip(sessions, times, strict=True):
+            started = time.perf_counter()
+            session(square[None])
+            found.append(time.perf_counter() - started)
+    return [1000 * median(found[2:]) for found in times]
 
 
 def squares_of(split: Split, batch: int) -> Iterator[tuple[torch.Tensor, Sequence[np.ndarray]]]:

@@ -7,7 +7,6 @@ from typing import Any
 import onnx
 
 from pets_seg.data import Index
-from pets_seg.export.agreement import Agreement
 from pets_seg.run_folder.folder import git_commit
 
 # Of summary.json.
@@ -18,32 +17,36 @@ def describe(
     graph: onnx.ModelProto,
     about: Mapping[str, Any],
     weights_sha256: str,
-    data: Mapping[str, Any],
     index: Index,
     status: Mapping[str, Any],
     summary: Mapping[str, Any],
-    found: Agreement,
+    compared: Mapping[str, Any],
 ) -> None:
-    """Write metadata into a graph: network, licences, training data, commit, figures, and how it was compared.
+    """Write metadata into a graph: network, licences, training data, commits, figures, and how it was compared.
 
-    `status` and `summary` are those of the run that trained the network, empty if it is unknown. `data` are the
-    settings of the data that it was compared on, and `index` those data.
+    `status` and `summary` are those of the run that trained the network, empty if it is unknown. `index` are the data
+    that it was `compared` on.
     """
     trained = status.get("data")
-    is_same = isinstance(trained, Mapping) and trained.get("digest") == index.digest
+    trained = trained if isinstance(trained, Mapping) else {}
+    is_same = trained.get("digest") == index.digest
+    named = {"name": compared["data"]} if is_same else {}
+    white = about.get("range")
     texts = {
         "network": json.dumps(about["model"]),
+        "epoch": str(about["epoch"]),
         "size": str(about["size"]),
         "input": "photo: photographs (batch, height, width, 3), uint8, RGB, upright, of any size",
+        "range of black and white": json.dumps(white) if white else "that of 8 bits",
         "output": "probability: of pet, (batch, height, width), float32; above 0.5 is pet",
         "licence of the code": "MIT",
-        "training data": json.dumps({"name": data["name"] if is_same else None, **trained}) if trained else "unknown",
+        "training data": json.dumps(named | dict(trained)) if trained else "unknown",
         "licence of the training data": (index.source.licence or "not stated") if is_same else "unknown",
-        "commit": json.dumps(status.get("git") or git_commit()),
+        "state of the run": str(status.get("state", "unknown")),
+        "trained with commit": json.dumps(status["git"]) if status.get("git") else "unknown",
+        "exported with commit": json.dumps(git_commit()),
         "figures of the run": json.dumps({key: summary[key] for key in FIGURES if key in summary}),
-        "compared with PyTorch": json.dumps(
-            {"images": found.images, "largest difference": found.largest, "dice": found.exported_dice}
-        ),
+        "compared with PyTorch": json.dumps(compared),
         "sha256 of the weights": weights_sha256,
     }
     onnx.helper.set_model_props(graph, texts)

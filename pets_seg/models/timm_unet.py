@@ -9,14 +9,14 @@ from torch import nn
 from pets_seg.config.rules import Range
 from pets_seg.errors import InputError, nearest, printable, reason
 from pets_seg.models.blocks import DoubleConv, Upsample, Upsampling, check_input
-from pets_seg.models.timm_weights import from_imagenet, pretrained_file
+from pets_seg.models.timm_weights import from_imagenet, pretrained_features
 
 
 class TimmUNet(nn.Module):
     """The feature maps of `encoder`, each half as large as the one before it, and a decoder that enlarges the last.
 
     A decoder block enlarges twofold, concatenates the encoder's map of that size, if there is one, and convolves. At
-    1/r of the side it has r times `decoder_width` channels. `encoder` is a name of timm's, with the tag of its weights
+    1/r of the side it has r times `width` channels. `encoder` is a name of timm's, with the tag of its weights
     if they are wanted (resnet18.a1_in1k); `pretrained` starts from those. Images are expected by ImageNet's mean and
     standard deviation, and are brought to those that the encoder was published with. Raises InputError for a network
     that timm does not have or that has no such feature maps.
@@ -28,7 +28,7 @@ class TimmUNet(nn.Module):
     def __init__(
         self,
         encoder: str = "mobilenetv3_large_100",
-        decoder_width: Annotated[int, Range(1, 256)] = 16,
+        width: Annotated[int, Range(1, 256)] = 16,
         upsampling: Upsampling = "bilinear",
         pretrained: bool = False,
     ) -> None:
@@ -47,8 +47,8 @@ class TimmUNet(nn.Module):
         while reduction > 1:
             reduction //= 2
             self.upsamplers.append(Upsample(upsampling, below, below))
-            self.decoder.append(DoubleConv(below + skips.get(reduction, 0), decoder_width * reduction))
-            below = decoder_width * reduction
+            self.decoder.append(DoubleConv(below + skips.get(reduction, 0), width * reduction))
+            below = width * reduction
         self.head = nn.Conv2d(below, 2, 1)
         # In the state dict, since another version of timm may publish other weights by the same name.
         scale, shift = from_imagenet(published)
@@ -57,13 +57,7 @@ class TimmUNet(nn.Module):
 
     def load_pretrained(self) -> None:
         """Give the encoder the weights of its tag, downloaded if needed; InputError if they cannot be had."""
-        import timm
-
-        file = pretrained_file(self._name)
-        trained = timm.create_model(
-            self._name, features_only=True, pretrained=True, pretrained_cfg_overlay={"file": str(file)}
-        )
-        self.encoder.load_state_dict(trained.state_dict())
+        self.encoder.load_state_dict(pretrained_features(self._name))
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         check_input(image)
@@ -99,11 +93,21 @@ def _encoder(name: str) -> tuple[Any, Any]:
             f"{nearest(name, timm.list_models())}; timm.list_models() names all"
         )
     try:
+        published = timm.get_pretrained_cfg(name)
         try:
             # Only the networks with windows have this argument: they take images of their published size without it.
             encoder = timm.create_model(name, features_only=True, strict_img_size=False)
         except TypeError:
             encoder = timm.create_model(name, features_only=True)
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError, AssertionError) as error:
-        raise InputError(f"model.encoder={name}: timm cannot make feature maps of it ({reason(error)})") from error
-    return encoder, timm.get_pretrained_cfg(name)
+        raise InputError(
+            f"model.encoder={printable(name)}: timm cannot make feature maps of it ({reason(error)}); give another of "
+            "timm.list_models()"
+        ) from error
+    # What its weights expect of images would not be known.
+    if published is None:
+        raise InputError(
+            f"model.encoder={name}: is a name of former versions of timm{nearest(name, timm.list_pretrained())}; "
+            "timm.list_models() names all"
+        )
+    return encoder, published

@@ -1,5 +1,6 @@
 """The pretrained weights of timm's networks: where they are, and the images that they expect."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ def pretrained_file(encoder: str) -> Path:
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    published = timm.get_pretrained_cfg(encoder)
-    if published is None or not published.hf_hub_id:
+    published: Any = timm.get_pretrained_cfg(encoder)
+    if not published.hf_hub_id:
         raise InputError(f"model.encoder={encoder}: no weights of it are published; use model.pretrained=false")
     if "." not in encoder:
         known = ", ".join(timm.list_pretrained(f"{encoder}.*")[:10])
@@ -45,6 +46,30 @@ def pretrained_file(encoder: str) -> Path:
         ) from error
 
 
+def pretrained_features(encoder: str) -> dict[str, torch.Tensor]:
+    """Return the pretrained weights of an encoder's feature maps; InputError if they cannot be had or are others."""
+    import timm
+
+    file = pretrained_file(encoder)
+    given: dict[str, Any] = {"pretrained": True, "pretrained_cfg_overlay": {"file": str(file)}}
+    logger = logging.getLogger("timm")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        # The whole network first: of feature maps alone timm accepts a file that has none of their weights.
+        timm.create_model(encoder, **given)
+        trained: torch.nn.Module = timm.create_model(encoder, features_only=True, **given)
+    # A file that is no safetensors has an error of that library's.
+    except Exception as error:
+        raise InputError(
+            f"model.pretrained=true: {file} does not hold the weights of {encoder} ({reason(error)}); remove it, so "
+            "that it is downloaded again"
+        ) from error
+    finally:
+        logger.setLevel(level)
+    return trained.state_dict()
+
+
 def _downloaded(repository: str) -> Path:
     from huggingface_hub import constants, hf_hub_download
     from huggingface_hub.utils import get_session
@@ -57,10 +82,10 @@ def _downloaded(repository: str) -> Path:
 def from_imagenet(published: Any) -> tuple[torch.Tensor, torch.Tensor]:
     """Return scale and shift, (1,3,1,1) each, from images normalised as ImageNet's to those that weights expect.
 
-    `published` is timm's record of the weights, None for a network without any.
+    `published` is timm's record of the weights.
     """
     from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
     given_mean, given_std = torch.tensor(IMAGENET_DEFAULT_MEAN), torch.tensor(IMAGENET_DEFAULT_STD)
-    mean, std = (given_mean, given_std) if published is None else map(torch.tensor, (published.mean, published.std))
+    mean, std = torch.tensor(published.mean), torch.tensor(published.std)
     return (given_std / std).view(1, 3, 1, 1), ((given_mean - mean) / std).view(1, 3, 1, 1)

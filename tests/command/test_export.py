@@ -1,9 +1,11 @@
 """task=export: one ONNX file that gives what PyTorch gives, or no file."""
 
-import importlib.util
 import json
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,10 +14,13 @@ import pytest
 import torch
 from conftest import make_network, only_run, picture, tiny
 from PIL import Image
+from safetensors.torch import load_file
 
 from pets_seg import load_model
 from pets_seg.command import exporting
-from pets_seg.models.checkpoint import save_weights
+from pets_seg.config.weights import BEST
+from pets_seg.export import agreement
+from pets_seg.models.checkpoint import read_about, save_weights
 
 Command = Callable[..., tuple[int, str]]
 
@@ -47,7 +52,9 @@ def metadata(file: Path) -> dict[str, str]:
 def test_the_file_gives_what_the_network_gives(trained: Path, tmp_path: Path, in_process: Command) -> None:
     code, shown = in_process("task=export", f"checkpoint={trained}", "format=onnx")
     assert code == 0, shown
-    assert "beside PyTorch, on 4 test images (4 also at their own size): probabilities differ by at most " in shown
+    assert (
+        "beside PyTorch, on 4 test images of data=oxford_pet, 4 of them also at their own size: probabilities" in shown
+    )
     file = tmp_path / "work" / f"{trained.name}.onnx"
     assert f"written to {file.name}" in shown
     assert [path.name for path in (tmp_path / "work").iterdir()] == [file.name]
@@ -120,6 +127,7 @@ def test_what_differs_too_much_is_not_written(
 @pytest.mark.parametrize(
     ("words", "line"),
     [
+        ([f"output={'n' * 250}.onnx"], "its name is too long; give a shorter one"),
         (["output=there.onnx"], "output={work}/there.onnx: is there already; overwrite=true replaces it"),
         (["output=net.pt"], "output={work}/net.pt: must be a file whose name ends in .onnx"),
         (["output=no/net.onnx"], "output={work}/no/net.onnx: its folder is not there; make it, or give another one"),
@@ -141,10 +149,74 @@ def test_what_is_wrong_is_said_before_any_work(
     assert (work / "there.onnx").read_text() == "mine"
 
 
-def test_a_missing_package_is_named(trained: Path, in_process: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporting, "find_spec", lambda name: name != "onnxscript" and importlib.util.find_spec(name))
+@pytest.mark.parametrize("name", ["onnxscript", "onnxruntime"])
+def test_a_missing_package_is_named(
+    name: str, trained: Path, in_process: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, name, None)
     code, shown = in_process("task=export", f"checkpoint={trained}")
-    assert (code, shown) == (2, "task=export: onnxscript is not there; pip install 'pets_seg[export]'\n")
+    assert (code, len(shown.splitlines())) == (2, 1)
+    assert shown.startswith(f"task=export: {name} ")
+    assert shown.endswith("; pip install 'pets_seg[export]'\n")
+
+
+def copied(trained: Path, tmp_path: Path) -> Path:
+    shutil.copytree(trained, tmp_path / "runs" / "default" / trained.name)
+    return tmp_path / "runs" / "default" / trained.name
+
+
+def test_weights_that_are_not_finite_are_not_exported(trained: Path, tmp_path: Path, in_process: Command) -> None:
+    run = copied(trained, tmp_path)
+    weights = load_file(run / BEST)
+    weights["head.weight"] = torch.full_like(weights["head.weight"], torch.nan)
+    save_weights(run / BEST, weights, read_about(run / BEST))
+    code, shown = in_process("task=export", f"checkpoint={run}")
+    assert code == 1
+    assert "not finite" in shown.splitlines()[-1]
+    assert [*(tmp_path / "work").iterdir()] == []
+
+
+def test_weights_that_are_replaced_meanwhile_are_not_exported(
+    trained: Path, tmp_path: Path, in_process: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = copied(trained, tmp_path)
+
+    def compare_and_replace(*arguments: Any) -> agreement.Agreement:
+        weights = load_file(run / BEST)
+        found = compare(*arguments)
+        save_weights(run / BEST, {key: value + 1 for key, value in weights.items()}, read_about(run / BEST))
+        return found
+
+    compare = agreement.compare
+    monkeypatch.setattr(agreement, "compare", compare_and_replace)
+    code, shown = in_process("task=export", f"checkpoint={run}")
+    assert code == 1
+    assert "has other weights than when this run was named" in shown.splitlines()[-1]
+    assert [*(tmp_path / "work").iterdir()] == []
+
+
+def test_data_of_a_run_that_moved_or_changed(trained: Path, tmp_path: Path, in_process: Command) -> None:
+    root = tmp_path / "moved"
+    shutil.copytree(trained.parents[2] / "data", root)
+    test = (root / "oxford-iiit-pet" / "annotations" / "test.txt").read_text().split()[0]
+    Image.new("RGB", (48, 48), (90, 90, 200)).save(root / "oxford-iiit-pet" / "images" / f"{test}.jpg")
+    run = copied(trained, tmp_path)
+    (run / "status.json").write_text((run / "status.json").read_text().replace('"finished"', '"interrupted"'))
+    code, shown = in_process("task=export", f"checkpoint={run}", f"data.root={root}")
+    assert code == 0, shown
+    assert "the run is not finished (its state is interrupted)" in shown
+    said = metadata(tmp_path / "work" / f"{run.name}.onnx")
+    assert said["licence of the training data"] == "unknown"
+    assert said["state of the run"] == "interrupted"
+    assert "name" not in json.loads(said["training data"])
+
+
+def test_two_jobs_of_a_sweep_do_not_share_a_file(trained: Path, tmp_path: Path, in_process: Command) -> None:
+    words = [f"checkpoint={trained}", "export.int8=false,true", "output=one.onnx", "overwrite=true"]
+    code, shown = in_process("-m", "task=export", *words)
+    assert code == 2
+    assert "output=one.onnx: is that of several jobs" in shown
+    assert not (tmp_path / "work" / "one.onnx").exists()
 
 
 @pytest.mark.slow
@@ -153,8 +225,8 @@ def test_a_missing_package_is_named(trained: Path, in_process: Command, monkeypa
     [
         ("unet", {"width": 4, "upsampling": "transposed"}, "raw"),
         ("resnet34_unet", {"decoder_width": 4}, "imagenet"),
-        ("timm_unet", {"encoder": "mobilenetv3_small_100", "decoder_width": 4}, "imagenet"),
-        ("timm_unet", {"encoder": "swin_tiny_patch4_window7_224", "decoder_width": 4}, "imagenet"),
+        ("timm_unet", {"encoder": "mobilenetv3_small_100", "width": 4}, "imagenet"),
+        ("timm_unet", {"encoder": "swin_tiny_patch4_window7_224", "width": 4}, "imagenet"),
     ],
 )
 def test_a_file_of_weights_of_any_network_is_exported(

@@ -148,7 +148,7 @@ def test_jobs_of_a_sweep_have_outputs_of_their_own(
     code, shown = in_process(*words)
     assert code == 2
     assert f"output={tmp_path / 'out'}: is that of several jobs" in shown
-    assert "give each its own, e.g. 'output=masks-${predict.flip}'" in shown
+    assert "give each its own, e.g. with ${...} of what is swept over in it" in shown
     assert not (tmp_path / "out").exists()
     own = ["output=masks-${predict.flip}" if word.startswith("output=") else word for word in words]
     code, shown = in_process(*own)

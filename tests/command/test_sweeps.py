@@ -106,7 +106,8 @@ REFUSED = {
     "(hydra.sweeper.params), which a sweep over such files would ignore; run each file in its own command, this o",
     "-m experiment=plain,study": "experiment=study lists a sweep of its own",
     "experiment=study,other": "experiment=study,other: several values need a sweep: add -m",
-    "-m model=unet,resnet34_unet model.width=4": "model.width: belongs to model=unet, not to the model chosen (with "
+    "-m model=unet,resnet34_unet model.width=4": "model.width: belongs to model=timm_unet or model=unet, "
+    "not to the model chosen (with "
     "model=resnet34_unet); run model=resnet34_unet in a separate command with the same name=..., whose report then "
     "compares all runs of that name",
     "-m optimizer=sgd,adamw optimizer.momentum=0.9": "belongs to optimizer=muon or optimizer=sgd, not to ",
@@ -114,7 +115,7 @@ REFUSED = {
     "-m scheduler=onecycle,constant scheduler.warmup=0.1,0.2": "chosen (with scheduler=constant); run sche",
     "-m aug=elastic,none aug.operations.0.p=0.1": "aug.operations.0.p=0.1: is not in this option; --cfg job shows",
     "-m optimizer=sgd,muon optimizer.momentun=0.9": "optimizer.momentun: no such setting (did you mean optimizer.mom",
-    "-m model.width=4 model=resnet34_unet seed=0,1": "belongs to model=unet, not to the model chosen",
+    "-m model.width=4 model=resnet34_unet seed=0,1": "belongs to model=timm_unet or model=unet, not to the model",
 }
 
 

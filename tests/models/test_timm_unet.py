@@ -37,7 +37,7 @@ ENCODERS = {
 def test_every_weight_of_a_network_learns(encoder: str) -> None:
     torch.manual_seed(0)
     size = ENCODERS[encoder]
-    network = make_network("timm_unet", encoder=encoder, decoder_width=4).train()
+    network = make_network("timm_unet", encoder=encoder, width=4).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     before = {key: value.detach().clone() for key, value in network.named_parameters()}
     # In the first step residual branches that begin with zero hide what is in them.
@@ -57,14 +57,14 @@ def test_every_weight_of_a_network_learns(encoder: str) -> None:
     [("resnet18", (33, 47)), (SMALLEST, (97, 64)), ("convnext_tiny", (45, 32)), ("inception_v4", (100, 131))],
 )
 def test_logits_have_the_size_of_the_image(encoder: str, size: tuple[int, int], upsampling: str) -> None:
-    network = make_network("timm_unet", encoder=encoder, upsampling=upsampling, decoder_width=2).train()
+    network = make_network("timm_unet", encoder=encoder, upsampling=upsampling, width=2).train()
     logits = network(torch.randn(2, 3, *size))
     assert logits.shape == (2, 2, *size)
     assert logits.isfinite().all()
 
 
 def test_a_decoder_is_as_wide_as_it_says() -> None:
-    network = make_network("timm_unet", encoder="resnet18", decoder_width=4)
+    network = make_network("timm_unet", encoder="resnet18", width=4)
     # Convolved are the map below and, at 1/16, 1/8, 1/4 and 1/2, the encoder's of 256, 128, 64 and 64 channels.
     inputs = [(block[0].in_channels, block[0].out_channels) for block in network.decoder]
     assert inputs == [(512 + 256, 64), (64 + 128, 32), (32 + 64, 16), (16 + 64, 8), (8, 4)]
@@ -102,13 +102,28 @@ def test_weights_that_were_downloaded_are_taken(hub: Path, in_process: Command, 
     (folder / "snapshots" / "f00d").mkdir(parents=True)
     save_file(published.state_dict(), folder / "snapshots" / "f00d" / "model.safetensors")
     chosen = ["model=timm_unet", f"model.encoder={SMALLEST}.lamb_in1k", "model.pretrained=true", "optimizer.lr=1e-9"]
-    code, shown = in_process(*[word for word in tiny(oxford) if "width" not in word], *chosen)
+    code, shown = in_process(*tiny(oxford), *chosen)
     assert code == 0, shown
     weights = load_file(only_run(tmp_path / "work") / "checkpoints" / "best.safetensors")
     torch.testing.assert_close(weights["encoder.conv_stem.weight"], published.conv_stem.weight, rtol=0, atol=1e-6)
-    code, shown = in_process(*[word for word in tiny(oxford) if "width" not in word], *chosen[:1], *chosen[2:])
+    code, shown = in_process(*tiny(oxford), *chosen[:1], *chosen[2:])
     assert (code, len(shown.splitlines())) == (2, 1)
     assert "say which weights" in shown
+
+
+@pytest.mark.parametrize("content", ["garbage", "of another network"])
+def test_a_file_of_other_weights_is_refused(content: str, hub: Path) -> None:
+    folder = hub / f"models--timm--{SMALLEST}.lamb_in1k" / "snapshots" / "f00d"
+    folder.mkdir(parents=True)
+    (folder.parents[1] / "refs").mkdir()
+    (folder.parents[1] / "refs" / "main").write_text("f00d")
+    if content == "garbage":
+        (folder / "model.safetensors").write_text(content)
+    else:
+        save_file({"fc.weight": torch.zeros(2)}, folder / "model.safetensors")
+    with pytest.raises(InputError, match=r"model\.safetensors does not hold the weights of mobilenetv3") as caught:
+        make_network("timm_unet", encoder=f"{SMALLEST}.lamb_in1k", pretrained=True).load_pretrained()
+    assert "\n" not in str(caught.value)
 
 
 def test_weights_that_cannot_be_had_are_told_at_once(hub: Path) -> None:
@@ -126,6 +141,8 @@ def test_weights_that_cannot_be_had_are_told_at_once(hub: Path) -> None:
     [
         ("resnet_18", "has no such network (did you mean resnet18?)"),
         ("resnet18.nothing", "Invalid pretrained tag"),
+        ("resnet18.", "Invalid pretrained tag"),
+        ("tf_efficientnet_b0_ap", "is a name of former versions of timm"),
         ("vit_tiny_patch16_224", "has feature maps at 1/16, 1/16, 1/16 of the side"),
         ("local-dir:/tmp/x", "has no such network"),
         ("hf-hub:timm/resnet18.a1_in1k", "has no such network"),
@@ -153,7 +170,7 @@ def test_without_timm_a_line_says_what_to_install(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_run_is_trained_tested_again_and_used(oxford: Path, tmp_path: Path, in_process: Command) -> None:
-    small = [word for word in tiny(oxford) if "width" not in word]
+    small = tiny(oxford)
     code, shown = in_process(*small, "model=timm_unet", f"model.encoder={SMALLEST}")
     assert code == 0, shown
     run = only_run(tmp_path / "work")

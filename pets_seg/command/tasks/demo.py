@@ -15,7 +15,6 @@ from pets_seg.command.exporting import Request, check_model, check_packages, che
 from pets_seg.config.checks import check
 from pets_seg.config.parts import allow
 from pets_seg.config.plain import plain
-from pets_seg.config.weights import sha256
 from pets_seg.errors import InputError, printable
 from pets_seg.machine.files import absolute
 from pets_seg.machine.terminal import from_here
@@ -80,7 +79,7 @@ def _build(wanted: Wanted, overwrite: bool) -> None:
                 network=about["model"]["name"],
                 size=about["size"],
                 int8=request.int8,
-                weights_sha256=sha256(request.weights),
+                weights_sha256=request.weights.digest,
                 content=made.content,
                 dice=made.dice,
                 images=made.images,
@@ -137,7 +136,7 @@ def _check_same(output: Path, requests: Sequence[Request] | None) -> None:
         raise InputError(f"output={printable(output)}: is there already, and no page of task=demo; give another folder")
     if requests is None:
         return
-    asked = identity([sha256(request.weights) for request in requests], requests[0].int8)
+    asked = identity([request.weights.digest for request in requests], requests[0].int8)
     if [{key: network.get(key) for key in asked[0]} for network in marker["networks"]] != asked:
         raise InputError(
             f"output={printable(output)}: is a page of other networks; overwrite=true replaces it, and without "

@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from pets_seg.command.arguments import key_of
 from pets_seg.command.exporting import Request, check_model, check_packages, check_request, exported, request_of
+from pets_seg.command.output_folder import check_file
 from pets_seg.config.checks import check
 from pets_seg.config.parts import allow
 from pets_seg.config.plain import plain
@@ -33,7 +34,7 @@ def run(cfg: DictConfig) -> float:
     made = exported(request, output, "export")
     _check_free(output, cfg.overwrite)
     write_whole(output, lambda file: file.write(made.content))
-    print(f"written to {from_here(output)} ({len(made.content) / 1e6:.1f} MB)")
+    print(f"written to {printable(from_here(output))} ({len(made.content) / 1e6:.1f} MB)")
     return made.dice
 
 
@@ -55,5 +56,6 @@ def _check_free(output: Path, overwrite: bool) -> None:
         raise InputError(f"output={printable(output)}: must be a file whose name ends in .onnx")
     if not output.parent.is_dir():
         raise InputError(f"output={printable(output)}: its folder is not there; make it, or give another one")
+    check_file(output)
     if os.path.lexists(output) and not overwrite:
         raise InputError(f"output={printable(output)}: is there already; overwrite=true replaces it")
