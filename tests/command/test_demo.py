@@ -3,85 +3,32 @@
 import base64
 import errno
 import hashlib
-import io
 import json
 import os
 import re
-import tarfile
-import threading
 from collections.abc import Callable, Iterator
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import onnx
 import pytest
 from conftest import make_network, write_oxford
+from npm_registry import Registry, pinned
 from PIL import Image
 
 from pets_seg.command import exporting
 from pets_seg.command.tasks import demo as demo_task
 from pets_seg.export import onnxruntime_web, page
-from pets_seg.export.onnxruntime_web import FILES, SCRIPT, WASM
-from pets_seg.machine.home import user_cache
+from pets_seg.export.onnxruntime_web import SCRIPT, WASM
 from pets_seg.models.checkpoint import save_weights
 
 Command = Callable[..., tuple[int, str]]
 ABOUT = {"size": 32, "normalisation": "imagenet", "boundary": "ignore", "precision": "fp32", "epoch": 1}
 
 
-class Registry(ThreadingHTTPServer):
-    """An npm registry on this machine with a package of a few bytes; `asked` are the paths that were asked for."""
-
-    def __init__(self) -> None:
-        self.files = {SCRIPT: b"export const env = {};", WASM: b"\0asm"}
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-            for name, content in {**self.files, "other.js": b"other"}.items():
-                member = tarfile.TarInfo(f"package/dist/{name}")
-                member.size = len(content)
-                archive.addfile(member, io.BytesIO(content))
-        self.package = packed.getvalue()
-        self.asked: list[str] = []
-        super().__init__(("127.0.0.1", 0), Answer)
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class Answer(BaseHTTPRequestHandler):
-    server: Registry
-
-    def do_GET(self) -> None:
-        self.server.asked.append(self.path)
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(self.server.package)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
 @pytest.fixture
 def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
-    """A registry whose package is the pinned one, and an empty cache."""
-    with Registry() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv("npm_config_registry", f"{server.address}/")
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-        pin(server, monkeypatch)
-        yield server
-        server.shutdown()
-
-
-def pin(server: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    # It keeps the folder that it found first.
-    user_cache.cache_clear()
-    integrity = base64.b64encode(hashlib.sha512(server.package).digest()).decode()
-    monkeypatch.setattr(onnxruntime_web, "INTEGRITY", integrity)
-    for name, content in server.files.items():
-        monkeypatch.setitem(FILES, name, hashlib.sha256(content).hexdigest())
+    yield from pinned(tmp_path, monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -140,25 +87,6 @@ def test_the_folder_holds_what_the_page_needs(
     assert f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" in text
     # Nothing is loaded from elsewhere.
     assert re.findall(r'(?:src|fetch\(|import )[=\s]*"?(?:https?:)?//', text) == []
-
-
-def test_the_cache_spares_the_registry_and_a_damaged_one_does_not(registry: Registry, tmp_path: Path) -> None:
-    assert onnxruntime_web.runtime_files() == onnxruntime_web.runtime_files() == registry.files
-    assert len(registry.asked) == 1
-    [kept] = (tmp_path / "cache").rglob(WASM)
-    kept.write_bytes(b"damaged")
-    assert onnxruntime_web.runtime_files() == registry.files
-    assert len(registry.asked) == 2
-    assert kept.read_bytes() == registry.files[WASM]
-
-
-def test_a_cache_that_cannot_be_written_stops_nothing(
-    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setattr(onnxruntime_web, "user_cache", lambda key: tmp_path / "file")
-    assert onnxruntime_web.runtime_files() == registry.files
-    assert "cannot be written" in caplog.text
 
 
 @pytest.mark.parametrize(
