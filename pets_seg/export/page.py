@@ -17,7 +17,7 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from pets_seg.data.sources import sample
-from pets_seg.errors import RunError, escaped, reason
+from pets_seg.errors import InputError, RunError, escaped, reason
 from pets_seg.evaluation.photo_prediction import CLEAR, LINE, OPAQUE, STRENGTH, TINT
 from pets_seg.export import onnxruntime_web
 from pets_seg.machine.files import read_limited
@@ -30,6 +30,8 @@ LONGEST_MARKER = 1 << 20
 LARGEST = 20_000_000
 # Of a photograph: what browsers have memory for beside the network.
 MEGAPIXELS = 50
+# How many bytes of an ONNX file a byte of weights makes at least, by whether it is in 8 bits.
+LEAST = {False: 0.9, True: 0.2}
 SAMPLES = 20
 VIEWS = (("mask", "Mask"), ("cutout", "Cut-out"), ("confidence", "Confidence"), ("photo", "Photo"))
 
@@ -76,14 +78,26 @@ def page_files(models: Sequence[Model], runtime: Mapping[str, bytes]) -> dict[st
     files["index.html"] = _page(models, [*networks], [*samples], sum(map(len, runtime.values()))).encode()
     kept = [{**identity([model.weights_sha256], model.int8)[0], "name": model.name} for model in models]
     files[MARKER] = json.dumps({"made_by": MADE_BY, "networks": kept}, indent=2).encode()
-    if (total := sum(map(len, files.values()))) > LARGEST:
-        sizes = " and ".join(f"{len(content) / 1e6:.1f} MB" for content in networks.values())
-        raise RunError(
-            f"task=demo: the page would take {total / 1e6:.1f} MB, and {LARGEST / 1e6:.0f} are the most (the "
-            f"{'networks take' if len(models) > 1 else 'network takes'} {sizes}); nothing was written; "
-            "export.int8=true makes a network four times smaller"
-        )
+    if line := _too_large(sum(map(len, files.values())), sum(map(len, networks.values())), ""):
+        raise RunError(line)
     return files
+
+
+def check_room(weights: Sequence[Path], int8: bool, runtime: Mapping[str, bytes]) -> None:
+    """Raise InputError if the page of networks with these weights would surely take too much room."""
+    networks = sum(path.stat().st_size for path in weights) * LEAST[int8]
+    if line := _too_large(sum(map(len, runtime.values())) + networks, networks, "at least "):
+        raise InputError(line)
+
+
+def _too_large(total: float, networks: float, about: str) -> str:
+    """Return a line if a page has too many bytes, of which `networks` are those of its networks; "" if it has not."""
+    if total <= LARGEST:
+        return ""
+    return (
+        f"task=demo: the page would take {about}{total / 1e6:.1f} MB, {networks / 1e6:.1f} of them for networks, and "
+        f"{LARGEST / 1e6:.0f} are the most; nothing was written; export.int8=true makes a network four times smaller"
+    )
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -160,10 +160,12 @@ def test_a_page_that_cannot_be_built_leaves_what_was_there(
     with monkeypatch.context() as patch:
         patch.setattr(page, "LARGEST", 100_000)
         code, shown = demo("overwrite=true")
+        assert (code, "the page would take at least 0.2 MB, 0.2 of them for networks" in shown) == (2, True), shown
+    with monkeypatch.context() as patch:
+        patch.setattr(page, "LARGEST", 250_000)
+        code, shown = demo("overwrite=true")
         assert code == 1, shown
-        assert re.search(
-            r"the page would take 0\.\d MB, and 0 are the most .* nothing was written", shown.splitlines()[-1]
-        )
+        assert re.search(r"the page would take 0\.\d MB, .* are the most; nothing was written", shown.splitlines()[-1])
 
     def full(source: Path, target: Path) -> None:
         if source.name.endswith(".part"):

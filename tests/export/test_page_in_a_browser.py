@@ -139,7 +139,7 @@ def test_a_file_that_is_no_use_gets_a_sentence_and_the_others_are_done(
     assert said["empty.jpg"] == "is empty, or a folder; choose a photograph."
     assert "HEIC: save it as JPEG" in said["phone.heic"]
     assert said["good.jpg"].startswith(f"128 {TIMES} 128 pixels, read in ")
-    assert browser.run(STATUS) == "7 photographs could not be used, 1 segmented; the reason is beside the name."
+    assert browser.run(STATUS) == "7 files could not be used, 1 segmented; the reason is below the name."
     assert browser.run("document.querySelectorAll('.card[data-state=done] canvas').length") == 1
     assert browser.problems == []
 

@@ -17,6 +17,7 @@ from pets_seg.config.parts import allow
 from pets_seg.config.plain import plain
 from pets_seg.errors import InputError, printable
 from pets_seg.machine.files import absolute
+from pets_seg.machine.home import can_be_made
 from pets_seg.machine.terminal import from_here
 
 # In the current folder.
@@ -42,11 +43,12 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
         check_model(plain(cfg)["model"], wanted.requests)
     for request in wanted.requests:
         check_request(request, keys, "demo")
-    # Here, and not at the top: it imports onnx.
     from pets_seg.export.onnxruntime_web import runtime_files
+    from pets_seg.export.page import check_room
 
     # They are in the cache from now on.
-    runtime_files()
+    runtime = runtime_files()
+    check_room([request.weights for request in wanted.requests], wanted.requests[0].int8, runtime)
 
 
 def run(cfg: DictConfig) -> float:
@@ -150,6 +152,8 @@ def _check_free(output: Path, overwrite: bool) -> None:
 
     if not output.parent.is_dir():
         raise InputError(f"output={printable(output)}: its folder is not there; make it, or give another one")
+    if not can_be_made(output.parent):
+        raise InputError(f"output={printable(output)}: its folder cannot be written; make it writable, or give another")
     if not os.path.lexists(output):
         return
     if output.is_symlink() or read_marker(output) is None:

@@ -60,6 +60,7 @@ function start() {
     showAll();
   });
   document.getElementById("clear").addEventListener("click", clear);
+  addEventListener("beforeprint", () => cards.querySelectorAll("[data-state=done]").forEach((item) => draw(cardOfItem.get(item))));
   scale.querySelector("i").style.background = `linear-gradient(to right, ${STOPS.map((stop) => `rgb(${stop})`).join(", ")})`;
   showAll();
   load();
@@ -149,9 +150,9 @@ async function work() {
     }
   }
   busy = false;
-  const count = (number) => `${number} ${number === 1 ? "photograph" : "photographs"}`;
-  if (failed) say(`${count(failed)} could not be used${done ? `, ${done} segmented` : ""}; the reason is beside the name.`, true);
-  else if (done) say(`Done: ${count(done)}.`);
+  const count = (number, what) => `${number} ${what}${number === 1 ? "" : "s"}`;
+  if (failed) say(`${count(failed, "file")} could not be used${done ? `, ${done} segmented` : ""}; the reason is below the name.`, true);
+  else if (done) say(`Done: ${count(done, "photograph")}.`);
 }
 
 async function segment(card) {
