@@ -48,7 +48,7 @@ def prepare(cfg: DictConfig, overrides: Sequence[str]) -> None:
 
     # They are in the cache from now on.
     runtime = runtime_files()
-    check_room([request.weights for request in wanted.requests], wanted.requests[0].int8, runtime)
+    check_room([request.weights.path for request in wanted.requests], wanted.requests[0].int8, runtime)
 
 
 def run(cfg: DictConfig) -> float:
