@@ -19,8 +19,9 @@ from pets_seg.data.levels import BadFileError
 from pets_seg.data.photo import read_photo
 from pets_seg.errors import InputError, RunError, printable, reason
 from pets_seg.evaluation.mask_contents import check_masks
-from pets_seg.models.checkpoint import check_unchanged, load_network, read_about
+from pets_seg.models.checkpoint import check_unchanged, read_about
 from pets_seg.run_folder.folder import RunFolder
+from pets_seg.run_folder.recorded_data import trained_images
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -126,9 +127,14 @@ def exported(request: Request, output: Path, task: str) -> Exported:
     about, cpu = request.about, torch.device("cpu")
     dataset = open_dataset(request.data, needed=())
     split = _compared(dataset, task)
-    notes = _notes(request, dataset)
+    status, summary = (request.run.read_status(), request.run.read_summary()) if request.run else ({}, {})
+    trained = _trained(request, dataset, split)
+    notes = [
+        *_notes(request, dataset, status),
+        *([f"the run was trained on {trained} of these images"] if trained else []),
+    ]
     predictor = Predictor(request.weights.path, cpu, precision="fp32")
-    graph, nodes = export_graph(load_network(request.weights.path, cpu).eval(), about["size"], about["normalisation"])
+    graph, nodes = export_graph(predictor.network, about["size"], about["normalisation"])
     image_of = {pair.stem: pair.image for pair in dataset.index.source.splits[split]}
     photos = _read_photos([image_of[stem] for stem in getattr(dataset, split).stems[:PHOTOS]], request.data)
     session = Session(graph, torch.get_num_threads())
@@ -143,11 +149,11 @@ def exported(request: Request, output: Path, task: str) -> Exported:
             f"{output}: not written, since the file would not give what PyTorch gives; at most {MOST:g} "
             f"({MOST_RESIZED:g}) and {MOST_POINTS:g} points are allowed; try other versions of onnxscript and PyTorch"
         )
-    compared = {"data": request.data["name"], "digest": dataset.index.digest, "split": split, **asdict(found)}
+    compared = {"data": request.data["name"], "digest": dataset.index.digest, "split": split, "trained_on": trained}
+    compared |= asdict(found)
     if request.int8:
         graph, found = _in_int8(graph, nodes, found, predictor, dataset, split, about["boundary"])
         compared["int8_dice"] = found.exported_dice
-    status, summary = (request.run.read_status(), request.run.read_summary()) if request.run else ({}, {})
     describe(graph, about, request.weights.digest, dataset.index, status, summary, compared)
     check_unchanged(request.weights)
     for note in notes:
@@ -155,11 +161,17 @@ def exported(request: Request, output: Path, task: str) -> Exported:
     return Exported(graph.SerializeToString(), found.exported_dice, found.images, split)
 
 
-def _notes(request: Request, dataset: Dataset) -> list[str]:
+def _trained(request: Request, dataset: Dataset, split: str) -> int | None:
+    """Return how many images of a split the run was trained on; None if it is of no run, or did not record them."""
+    images, complete = trained_images(request.run.path if request.run else None)
+    count = sum(file.image in images for file in dataset.index.files if file.split == split)
+    return count if count or complete else None
+
+
+def _notes(request: Request, dataset: Dataset, status: Mapping[str, Any]) -> list[str]:
     """Return what has to be said of a run that is not finished, and of data that are not as in training."""
     if request.run is None:
         return []
-    status = request.run.read_status()
     state, recorded = status.get("state"), status.get("data")
     notes = [] if state == "finished" else [f"the run is not finished (its state is {printable(state)})"]
     recorded = recorded if isinstance(recorded, Mapping) else {}

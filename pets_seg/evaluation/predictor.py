@@ -59,8 +59,8 @@ class Predictor:
             log.warning(f"the run was in fp16, which {device.type} cannot compute; predicting in fp32")
             self._precision = "fp32"
         use_device(device)
-        self._network = load_network(weights, device).eval()
-        self._normalise = Normalise(about["normalisation"], device, memory_format(device, self._network))
+        self.network = load_network(weights, device).eval()
+        self._normalise = Normalise(about["normalisation"], device, memory_format(device, self.network))
 
     def __call__(self, image: Image.Image | np.ndarray | str | Path) -> Prediction:
         """Return what the network says of a photograph: a file, a picture of Pillow's, or (H,W,3) uint8.
@@ -101,7 +101,7 @@ class Predictor:
 
     def _pet(self, images: torch.Tensor) -> torch.Tensor:
         with autocast(self.device, self._precision):
-            logits = self._network(self._normalise(images)).float()
+            logits = self.network(self._normalise(images)).float()
         return (logits[:, 1] - logits[:, 0]).sigmoid()
 
     @cached_property

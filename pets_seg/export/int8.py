@@ -38,6 +38,11 @@ def quantised(graph: onnx.ModelProto, nodes: Collection[str], train: Split) -> o
     Static quantisation: weights with a scale a channel, activations with one a tensor, from training images. What
     resizes, normalises and makes probabilities stays as it is. Raises RunError if ONNX Runtime cannot do it.
     """
+    # ONNX Runtime takes none to mean all.
+    if not nodes:
+        raise RunError(
+            "export.int8=true: this version of PyTorch does not tell which nodes are the network's; update it"
+        )
     every = max(1, len(train) // IMAGES)
     calibration = Split(
         train.stems[::every][:IMAGES], train.rows[::every][:IMAGES], train.images, train.levels, train.trimap_of

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
-from conftest import make_network, only_run, picture, tiny
-from PIL import Image
+from conftest import only_run, picture, tiny
+from onnx_files import metadata, probabilities
 from safetensors.torch import load_file
 
 from pets_seg import load_model
@@ -37,16 +36,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = forked(*few, "train.epochs=6", "train.batch_size=4", "optimizer.lr=0.01", cwd=work)
     assert done.returncode == 0, done.stderr
     return only_run(work)
-
-
-def probabilities(file: Path, photos: np.ndarray) -> np.ndarray:
-    """What ONNX Runtime makes of a file, with nothing of this package."""
-    [found] = onnxruntime.InferenceSession(str(file)).run(None, {"photo": photos})
-    return found
-
-
-def metadata(file: Path) -> dict[str, str]:
-    return {item.key: item.value for item in onnx.load(file).metadata_props}
 
 
 def test_the_file_gives_what_the_network_gives(trained: Path, tmp_path: Path, in_process: Command) -> None:
@@ -198,17 +187,22 @@ def test_weights_that_are_replaced_meanwhile_are_not_exported(
 def test_data_of_a_run_that_moved_or_changed(trained: Path, tmp_path: Path, in_process: Command) -> None:
     root = tmp_path / "moved"
     shutil.copytree(trained.parents[2] / "data", root)
-    test = (root / "oxford-iiit-pet" / "annotations" / "test.txt").read_text().split()[0]
-    Image.new("RGB", (48, 48), (90, 90, 200)).save(root / "oxford-iiit-pet" / "images" / f"{test}.jpg")
+    lists, images = (root / "oxford-iiit-pet" / name for name in ("annotations", "images"))
+    test = (lists / "test.txt").read_text().split()[0]
+    # The second of the list: the first one is for validation.
+    known = (lists / "trainval.txt").read_text().splitlines()[1].split()[0]
+    shutil.copyfile(images / f"{known}.jpg", images / f"{test}.jpg")
     run = copied(trained, tmp_path)
     (run / "status.json").write_text((run / "status.json").read_text().replace('"finished"', '"interrupted"'))
     code, shown = in_process("task=export", f"checkpoint={run}", f"data.root={root}")
     assert code == 0, shown
     assert "the run is not finished (its state is interrupted)" in shown
+    assert "the run was trained on 1 of these images" in shown
     said = metadata(tmp_path / "work" / f"{run.name}.onnx")
     assert said["licence of the training data"] == "unknown"
     assert said["state of the run"] == "interrupted"
     assert "name" not in json.loads(said["training data"])
+    assert json.loads(said["compared with PyTorch"])["trained_on"] == 1
 
 
 def test_two_jobs_of_a_sweep_do_not_share_a_file(trained: Path, tmp_path: Path, in_process: Command) -> None:
@@ -217,48 +211,3 @@ def test_two_jobs_of_a_sweep_do_not_share_a_file(trained: Path, tmp_path: Path, 
     assert code == 2
     assert "output=one.onnx: is that of several jobs" in shown
     assert not (tmp_path / "work" / "one.onnx").exists()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "settings", "normalisation"),
-    [
-        ("unet", {"width": 4, "upsampling": "transposed"}, "raw"),
-        ("resnet34_unet", {"decoder_width": 4}, "imagenet"),
-        ("timm_unet", {"encoder": "mobilenetv3_small_100", "width": 4}, "imagenet"),
-        ("timm_unet", {"encoder": "swin_tiny_patch4_window7_224", "width": 4}, "imagenet"),
-    ],
-)
-def test_a_file_of_weights_of_any_network_is_exported(
-    name: str, settings: dict, normalisation: str, oxford: Path, tmp_path: Path, in_process: Command
-) -> None:
-    torch.manual_seed(0)
-    network = make_network(name, **settings)
-    # So that the statistics of batch norm are not those that it begins with.
-    network.train()(torch.randn(4, 3, 64, 64))
-    about = {"size": 64, "normalisation": normalisation, "boundary": "ignore", "precision": "fp32", "epoch": 1}
-    file = tmp_path / "mine.safetensors"
-    save_weights(file, network.state_dict(), {**about, "model": {"name": name, **settings}})
-    data = ["data=oxford_pet", f"data.root={oxford}"]
-    code, shown = in_process("task=export", f"checkpoint={file}", *data)
-    assert code == 0, shown
-    made = tmp_path / "work" / "mine.onnx"
-    assert metadata(made)["training data"] == "unknown"
-    photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 130, 3), np.uint8))
-    found = probabilities(made, np.asarray(photo)[None])[0]
-    np.testing.assert_allclose(found, load_model(file, "cpu")(photo).probabilities, atol=1e-3)
-
-
-def test_a_network_that_cannot_be_exported_is_named(tmp_path: Path) -> None:
-    from pets_seg.errors import RunError
-    from pets_seg.export.graph import export_graph
-
-    class Random(torch.nn.Module):
-        def forward(self, image: torch.Tensor) -> torch.Tensor:
-            if float(image.sum()) > 0:
-                return image[:, :2]
-            return image[:, 1:]
-
-    with pytest.raises(RunError, match=r"^Random cannot be exported to ONNX \(.+\)$") as caught:
-        export_graph(Random(), 32, "imagenet")
-    assert "\n" not in str(caught.value)
