@@ -10,8 +10,10 @@ from pets_seg.config.rules import Range
 # In masks: a pixel that is not counted.
 IGNORED = 255
 # The settings of the package that are paths.
-PATHS: tuple[str, ...] = ("data.root", "data.cache_dir", "train.teacher", "checkpoint", "demo.beside")
-PATHS += ("input", "output", "runs", "replay")
+PATHS = (
+    *("data.root", "data.cache_dir", "train.teacher", "demo.beside"),
+    *("checkpoint", "input", "output", "runs", "replay"),
+)
 # More is a mistake.
 COUNT = Range(1, 1_000_000)
 SEED = Range(0, 2**31 - 1)

@@ -22,7 +22,8 @@ def recorded(config: Mapping[str, Any]) -> dict[str, Any]:
     given = {}
     for key in dict.fromkeys(_path_keys(config)):
         group, _, name = key.rpartition(".")
-        node = kept[group] if group else kept
+        # Configurations of older versions lack groups.
+        node = kept.get(group, {}) if group else kept
         value = node.get(name)
         if (whole := _from_here(value)) != value:
             given[key], node[name] = value, whole
