@@ -85,10 +85,14 @@ class Browser:
         self.requests.clear()
         self._loaded = False
         self.call("Page.navigate", url=page.as_uri() if isinstance(page, Path) else page)
-        while not self._loaded:
-            self._receive()
-        # What a script asks for on its own is under way by then.
-        self.run("new Promise(done => setTimeout(done, 100))")
+        self._wait_until_loaded()
+
+    def reload_by(self, script: str) -> None:
+        """Run a script by which the page loads itself again, and wait for it."""
+        self._loaded = False
+        # A page that is being left gives no answer, so the script begins once this one is given.
+        self.run(f"void setTimeout(() => {{ {script} }})")
+        self._wait_until_loaded()
 
     def run(self, script: str) -> Any:
         """Return the value of a JavaScript expression, awaited."""
@@ -116,6 +120,12 @@ class Browser:
         os.close(self._read)
         os.kill(self._process, signal.SIGTERM)
         os.waitpid(self._process, 0)
+
+    def _wait_until_loaded(self) -> None:
+        while not self._loaded:
+            self._receive()
+        # What a script asks for on its own is under way by then.
+        self.run("new Promise(done => setTimeout(done, 100))")
 
     def _clip(self, whole: bool) -> dict[str, Any]:
         if not whole:

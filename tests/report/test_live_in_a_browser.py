@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from browser import Browser, opened
-from processes import wait_for
 from sweeps import write_sweep
 
 from pets_seg.report import live
@@ -86,8 +85,8 @@ def test_a_browser_renews_it_until_nothing_is_heard_for_five_minutes(browser: Br
     assert value(browser, "document.getElementById('silent').hidden") is True
     assert HOSTILE in value(browser, "document.querySelector('#runs tbody').textContent")
     page.write_text("<title>the full page</title>")
-    value(browser, "look()")
-    wait_for(lambda: value(browser, "document.title") == "the full page")
+    browser.reload_by("look()")
+    assert value(browser, "document.title") == "the full page"
 
     old = (datetime.now(UTC) - timedelta(minutes=7)).isoformat(timespec="seconds")
     with pytest.MonkeyPatch.context() as patch:
@@ -126,8 +125,8 @@ def test_what_its_reader_has_chosen_stays_when_it_is_loaded_again(browser: Brows
     assert (chosen["scroll"], chosen["zooms"][1]) == ([300, 40], {"min": 5, "max": 9})
     # Meanwhile other runs have begun.
     page.write_text(live.render(tmp_path, jobs, live._now()))
-    browser.run("look()")
-    wait_for(lambda: browser.run("document.readyState === 'complete' && !window.before && document.body !== null"))
+    browser.reload_by("look()")
+    assert browser.run("window.before") is None
     assert browser.run(VIEW) == chosen
     # Loaded again by its reader it begins anew.
     browser.open(page, width=800)
