@@ -1,8 +1,9 @@
 """Parts: the classes and functions that options name by `_target_`, ours and a user's own alike."""
 
 import inspect
+import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -86,25 +87,39 @@ def allow(config: Mapping[str, Any]) -> None:
         _allowed.update(targets(config[group]))
 
 
-def permitted(group: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+def permitted(group: str, settings: Mapping[str, Any], also: Collection[str] = (), advice: str = "") -> dict[str, Any]:
     """Return the settings of an option as a file has them, which may be a stranger's, with what it was made of.
 
-    That is the class of the package's own option of this name or, if the command itself names it, the file's. Raises
-    InputError for any other, for a class among its arguments, and for a reference: nothing of it is imported.
+    That is the class of the package's own option of this name or, if the command itself names it or it is in `also`,
+    the file's. Raises InputError for any other, for a class among its arguments, and for a reference: nothing of it is
+    imported. `advice` says what to do with a class of one's own, if that is not to be named in the command.
     """
     name, named = settings.get("name"), [*targets(settings)]
     own = own_option(group, name) if isinstance(name, str) else {}
     target = own.get("_target_") if named in ([], [own.get("_target_")]) else None
-    if target is None and named and named[:1] == [settings.get("_target_")] and set(named) <= _allowed:
+    if target is None and named and named[:1] == [settings.get("_target_")] and set(named) <= _allowed.union(also):
         target = named[0]
     if target is None or (own and settings.get("_target_", target) != target):
-        raise InputError(
-            f"{group}={str(name)[:50]} is not one of {', '.join(OWN.options(group))}; if it is yours, name it in the "
-            f"command: {group}={str(name)[:50]} hydra.searchpath=[file:///my/conf]"
-        )
+        shown = f"{group}={str(name)[:50]}"
+        advice = advice or f"name it in the command: {shown} hydra.searchpath=[file:///my/conf]"
+        raise InputError(f"{shown} is not one of {', '.join(OWN.options(group))}; if it is yours, {advice}")
     if "${" in str(settings):
         raise InputError(f"{group}={name}: holds a reference (${{...}}), which no run writes")
     return {**settings, "_target_": target}
+
+
+def imported(target: str) -> Any:
+    """Return what a path of names, which may be a stranger's, leads to in a module that is there; None if nothing.
+
+    Nothing is imported, and nothing of a module is run that makes what it is asked for.
+    """
+    names = target.split(".")
+    for end in range(len(names) - 1, 0, -1):
+        if (found := sys.modules.get(".".join(names[:end]))) is not None:
+            for name in names[end:]:
+                found = getattr(found, "__dict__", {}).get(name)
+            return found
+    return None
 
 
 def targets(node: Any) -> Iterator[str]:

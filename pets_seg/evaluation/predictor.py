@@ -1,14 +1,17 @@
 """The network of a checkpoint, for photographs of any size."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
+from torch import nn
 
+from pets_seg.config.parts import imported, permitted
 from pets_seg.config.rules import check_value
 from pets_seg.config.weights import find_weights
 from pets_seg.data import Normalise
@@ -23,13 +26,23 @@ from pets_seg.models.checkpoint import load_network, read_about
 log = logging.getLogger("pets_seg")
 
 
-def load_model(checkpoint: str | Path, device: str | torch.device = "auto", flip: bool = False) -> "Predictor":
+def load_model(
+    checkpoint: str | Path,
+    device: str | torch.device = "auto",
+    flip: bool = False,
+    model: Callable[..., nn.Module] | None = None,
+) -> "Predictor":
     """Return the network of a run folder or of a file of weights, ready for photographs.
 
-    With `flip` it averages over the photograph and its mirror image. Raises InputError for a checkpoint or a device
-    that cannot be used.
+    With `flip` it averages over the photograph and its mirror image. `model` is the class or function of a network of
+    one's own; a file alone makes the package's networks only, since it may be a stranger's. Raises InputError for a
+    checkpoint or a device that cannot be used, and for another `model` than the checkpoint was made of.
     """
     check_value("flip", flip, bool)
+    if model is not None and not callable(model):
+        raise InputError(
+            f"model={printable(model)}: must be a class or a function, e.g. model=MyNetwork without quotes"
+        )
     # The CPU has one number, which its name does not say here.
     name = device.type if isinstance(device, torch.device) and device.type != "cuda" else device
     name = str(name) if isinstance(name, torch.device) else name
@@ -39,7 +52,21 @@ def load_model(checkpoint: str | Path, device: str | torch.device = "auto", flip
     except InputError as error:
         # On the command line it is a setting of another name.
         raise InputError(str(error).replace("train.device", "device")) from None
-    return Predictor(find_weights(str(checkpoint)), place, flip)
+    weights = find_weights(str(checkpoint))
+    return Predictor(weights, place, flip, about=read_about(weights, permit=lambda settings: _made_of(settings, model)))
+
+
+def _made_of(settings: Mapping[str, Any], model: Callable[..., nn.Module] | None) -> dict[str, Any]:
+    """Return the settings of a checkpoint's network; InputError if that is neither the package's own nor `model`."""
+    if model is None:
+        return permitted("model", settings, advice="hand over its class: load_model(..., model=MyNetwork)")
+    target = settings.get("_target_", settings.get("name"))
+    # A stranger's file names what it likes: it is only looked up, and what is imported later is there already.
+    if not isinstance(target, str) or imported(target) is not model:
+        name = getattr(model, "__qualname__", "")
+        given = f"{model.__module__}.{name}" if name else f"a {type(model).__name__}"
+        raise InputError(f"its network is {printable(target)}, not model={given}; hand over that one, if it is yours")
+    return permitted("model", settings, {target}, advice="use task=predict, as its settings name further classes")
 
 
 class Predictor:
@@ -49,9 +76,19 @@ class Predictor:
     their type.
     """
 
-    def __init__(self, weights: Path, device: torch.device, flip: bool = False, precision: str | None = None) -> None:
-        """Load the weights; InputError if they cannot be used. `precision` is that of the run unless it is given."""
-        about = read_about(weights)
+    def __init__(
+        self,
+        weights: Path,
+        device: torch.device,
+        flip: bool = False,
+        precision: str | None = None,
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Load the weights; InputError if they cannot be used. `precision` is that of the run unless it is given.
+
+        `about` is what `read_about` returned of them, if that was asked already.
+        """
+        about = about or read_about(weights)
         self.size, self.value_range = int(about["size"]), about.get("range")
         self._weights = weights
         self.flip, self.device, self._precision = flip, device, precision or about["precision"]
@@ -59,7 +96,7 @@ class Predictor:
             log.warning(f"the run was in fp16, which {device.type} cannot compute; predicting in fp32")
             self._precision = "fp32"
         use_device(device)
-        self.network = load_network(weights, device).eval()
+        self.network = load_network(weights, device, about=about).eval()
         self._normalise = Normalise(about["normalisation"], device, memory_format(device, self.network))
 
     def __call__(self, image: Image.Image | np.ndarray | str | Path) -> Prediction:

@@ -1,7 +1,8 @@
 """The weights of the best epoch, and what rebuilds their network."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +26,8 @@ from pets_seg.models import build_apart, memory_format, on_meta
 LONGEST_TEXT = 10_000
 # Pictures hold 32 bits a value at most.
 MAX_VALUE = torch.finfo(torch.float32).max
+Permit = Callable[[Mapping[str, Any]], dict[str, Any]]
+BY_COMMAND: Permit = partial(permitted, "model")
 # Settings in the metadata, and their groups.
 ABOUT = {"size": "data", "normalisation": "data", "boundary": "data", "precision": "train"}
 
@@ -36,10 +39,11 @@ def save_weights(path: Path, weights: Mapping[str, torch.Tensor], about: Mapping
     write_whole(path, lambda file: file.write(content))
 
 
-def read_about(path: Path, key: str = "checkpoint") -> dict[str, Any]:
+def read_about(path: Path, key: str = "checkpoint", permit: Permit = BY_COMMAND) -> dict[str, Any]:
     """Return the metadata that `save_weights` wrote; InputError unless they keep to the settings' own rules.
 
-    The file, which was given for `key`, may be a stranger's: nothing in it is run.
+    The file, which was given for `key`, may be a stranger's: nothing in it is run. `permit` returns the settings of its
+    network, or raises InputError if that is not to be made.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -59,7 +63,7 @@ def read_about(path: Path, key: str = "checkpoint") -> dict[str, Any]:
         _check_range(about.get("range"))
         for name, group in ABOUT.items():
             check_value(f"{group}.{name}", values[name], (rules(Data) | rules(Train))[name])
-        about["model"] = permitted("model", model)
+        about["model"] = permit(model)
         check_option("model", about["model"])
     except InputError as error:
         raise InputError(f"{key}={path}: its metadata cannot be used: {error}") from None
@@ -73,9 +77,14 @@ def _check_range(value: Any) -> None:
         raise InputError(f"data.range={shown(value)}: the value of white must be above that of black")
 
 
-def load_network(path: Path, device: torch.device, key: str = "checkpoint") -> nn.Module:
-    """Return the network of a checkpoint with its weights; InputError if the weights are not those of its network."""
-    arguments = read_about(path, key)["model"]
+def load_network(
+    path: Path, device: torch.device, key: str = "checkpoint", about: Mapping[str, Any] | None = None
+) -> nn.Module:
+    """Return the network of a checkpoint with its weights; InputError if the weights are not those of its network.
+
+    `about` is what `read_about` returned, if that was asked already.
+    """
+    arguments = (about or read_about(path, key))["model"]
     weights = network_weights(path, arguments, key)
     # Built again, since a network may have tensors that are not in its state dict.
     network = build_apart(arguments)
