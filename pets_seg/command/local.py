@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 
 from pets_seg.command import tables_due
 from pets_seg.command.messages import one_line
+from pets_seg.command.reads import reads
 from pets_seg.errors import InputError, RunError
 from pets_seg.launch import Application, End
 from pets_seg.launch.application import DIED, NOT_STARTED
@@ -17,6 +18,9 @@ from pets_seg.machine.device import find_place
 from pets_seg.run_folder.lock import HeldError
 
 TARGET = LocalConf._target_
+
+# What a job still does when it is asked to stop, by task; jobs of other tasks stop where they are.
+LAST = {"train": "their current step", "predict": "the photographs that they are at"}
 
 
 class DiedError(RunError):
@@ -58,6 +62,22 @@ def reason(error: BaseException) -> str | None:
     return one_line(error) if isinstance(error, Exception) else f"{type(error).__name__}: {error}"
 
 
+def stops(config: DictConfig) -> str:
+    """Say what Ctrl-C and SIGTERM do to the jobs."""
+    last = LAST.get(config.task.name)
+    return f"the jobs stop after {last}; Ctrl-C again stops them at once" if last else "the jobs stop"
+
+
+def goes_on() -> str:
+    """Say what the same command does after Ctrl-C or SIGTERM: only training continues."""
+    from pets_seg.command.hooks import Hooks
+
+    task = Hooks.elsewhere[1].task.name if Hooks.elsewhere else "train"
+    if task == "train":
+        return "the same command continues the run"
+    return f"the same command {'with overwrite=true ' if reads(task, 'overwrite') else ''}does all again"
+
+
 def ended(end: End) -> list[str]:
     """Write down why a job did not do so itself, and say how one is launched again whose process died."""
     from pets_seg.command.hooks import Hooks
@@ -96,4 +116,4 @@ def _write_down(folder: Path, end: End) -> bool:
     return False
 
 
-APPLICATION = Application(prepare=prepare, reason=reason, ended=ended)
+APPLICATION = Application(prepare=prepare, reason=reason, ended=ended, stops=stops)

@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from pets_seg.command.arguments import check_arguments, for_recorded_data, only_shows, typed
 from pets_seg.command.completion import completes, module_script
 from pets_seg.command.help import register_help
-from pets_seg.command.local import APPLICATION
+from pets_seg.command.local import APPLICATION, goes_on
 from pets_seg.command.messages import boundary, exit_code, heard, one_line, report, traceback_wanted
 from pets_seg.command.replay import expand
 from pets_seg.command.sweeps import CONFIG_NAME, CONFIG_PATH, told_apart
@@ -89,7 +89,7 @@ def main() -> None:
         except KeyboardInterrupt as interruption:
             if heard():
                 # A launcher's has the signal alone.
-                going_on = "the same command continues the run" if hasattr(interruption, "signal") else ""
+                going_on = goes_on() if hasattr(interruption, "signal") else ""
                 then = getattr(interruption, "then", going_on)
                 print(f"interrupted{f'; {then}' if then else ''}", file=sys.stderr)
             sys.exit(128 + getattr(interruption, "signal", signal.SIGINT))

@@ -38,20 +38,27 @@ def _ended(end: End) -> Sequence[str]:
     return []
 
 
+def _stops(config: DictConfig) -> str:
+    return "the jobs stop after their current step; Ctrl-C again stops them at once"
+
+
 @dataclass(frozen=True)
 class Application:
-    """Three functions, each with a default.
+    """Four functions, each with a default.
 
     `prepare(config, jobs)` is called once, in the process of the sweep, before any job starts; `jobs` are the words of
     each. It may return how many seconds each job is expected to take (None where that is unknown): the longest start
     first. `reason(error)` says in a line why a job failed that raised or returned an exception, or None if it is no
     failure and the job is left as it is; it is called in the job's process. `ended(end)` is called in the process of
-    the sweep for each end of a job; of a job that is tried again it returns the words that are added.
+    the sweep for each end of a job; of a job that is tried again it returns the words that are added. `stops(config)`
+    says what Ctrl-C and SIGTERM do to the jobs. When they have ended, the application gets KeyboardInterrupt, and says
+    itself how the sweep can go on.
     """
 
     prepare: Callable[[DictConfig, Sequence[Sequence[str]]], Sequence[float | None] | None] = _prepare
     reason: Callable[[BaseException], str | None] = _reason
     ended: Callable[[End], Sequence[str]] = _ended
+    stops: Callable[[DictConfig], str] = _stops
 
     @property
     def is_told(self) -> bool:

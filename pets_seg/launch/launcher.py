@@ -79,7 +79,7 @@ class LocalLauncher(Launcher):
                 before.close()
                 earlier = before.all_jobs if before.progress.path.parent == folder else []
             self.pool = LocalLauncher.current = Pool(
-                self.slots, self._task(), compose, self.application, folder, self.stop_after, earlier
+                self.slots, self._task(), compose, self.application, self.config, self.stop_after, earlier
             )
         return self.pool.run(jobs)
 

@@ -42,11 +42,13 @@ class Pool:
         task: Task,
         compose: Callable[[list[str]], DictConfig],
         application: Application,
-        folder: Path,
+        config: DictConfig,
         stop_after: int | None,
         earlier: Sequence[Job] = (),
     ) -> None:
         self.slots, self.task, self.compose, self.application = slots, task, compose, application
+        self.stops = application.stops(config)
+        folder = Path(str(config.hydra.sweep.dir))
         self.stopping = Stopping(stop_after)
         self.display, self.progress = Display(), ProgressFile(folder)
         self.workers: dict[int, Worker] = {}
@@ -171,7 +173,7 @@ class Pool:
         # Not in the handler: the signal may arrive in the middle of a line.
         if self.asked and not self.told:
             self.told = True
-            self.display.say("interrupted: the jobs stop after their current step; Ctrl-C again stops them at once")
+            self.display.say(f"interrupted: {self.stops}")
         if self.display.is_due() or self.progress.is_due():
             end = self._end()
             self.display.draw(self.jobs, end)

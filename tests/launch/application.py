@@ -43,7 +43,11 @@ def ended(end):
     return ["+more=1"] if end.again else []
 
 
-launch.register(Application(prepare=prepare, ended=ended) if OWN else None)
+def stops(config):
+    return f"jobs of y={config.y} stop soon"
+
+
+launch.register(Application(prepare=prepare, ended=ended, stops=stops) if OWN else None)
 
 
 def once(name):

@@ -70,16 +70,23 @@ def test_one_bad_option_does_not_end_a_sweep(tmp_path: Path, slots: int) -> None
     assert sorted(states(tmp_path).values()) == ["done"] * 8 + ["failed"] * 4
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_end_the_jobs(tmp_path: Path, number: signal.Signals) -> None:
-    write(tmp_path)
-    process = begin(tmp_path, "x=slow,slower,1", "hydra.launcher.slots=2")
+@pytest.mark.parametrize(
+    ("number", "own", "line"),
+    [
+        (signal.SIGINT, False, "the jobs stop after their current step; Ctrl-C again stops them at once"),
+        (signal.SIGTERM, False, "the jobs stop after their current step; Ctrl-C again stops them at once"),
+        (signal.SIGINT, True, "jobs of y=7 stop soon"),
+    ],
+)
+def test_signals_end_the_jobs(tmp_path: Path, number: signal.Signals, own: bool, line: str) -> None:
+    write(tmp_path, own=own)
+    process = begin(tmp_path, "x=slow,slower,1", "y=7", "hydra.launcher.slots=2")
     wait_for(lambda: (tmp_path / "began").exists() and len(began(tmp_path)) == 2)
     process.send_signal(number)
     shown, _ = process.communicate(timeout=60)
     assert process.returncode != 0
-    assert "interrupted: the jobs stop after their current step; Ctrl-C again stops them at once\n" in shown
-    assert states(tmp_path) == {"x=slow": "interrupted", "x=slower": "interrupted", "x=1": "queued"}
+    assert f"interrupted: {line}\n" in shown
+    assert states(tmp_path) == {"x=slow y=7": "interrupted", "x=slower y=7": "interrupted", "x=1 y=7": "queued"}
     assert [pid for _, pid, *_ in began(tmp_path) if is_alive(int(pid))] == []
 
 
