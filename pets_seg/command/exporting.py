@@ -19,6 +19,7 @@ from pets_seg.data.levels import BadFileError
 from pets_seg.data.photo import read_photo
 from pets_seg.errors import InputError, RunError, printable, reason
 from pets_seg.evaluation.mask_contents import check_masks
+from pets_seg.models import on_meta
 from pets_seg.models.checkpoint import check_unchanged, read_about
 from pets_seg.run_folder.folder import RunFolder
 from pets_seg.run_folder.recorded_data import trained_images
@@ -38,6 +39,8 @@ MOST, MOST_POINTS = 1e-3, 0.1
 MOST_RESIZED = 2e-2
 # Points of Dice that int8 may cost.
 MOST_LOST = 1.0
+# In bytes: a file of protobuf, which one of ONNX is, has less than 2 GiB; 7 MB of them are left to what are no weights.
+MOST_WEIGHTS = 2_140_000_000
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,10 @@ def check_packages(task: str) -> None:
 def request_of(config: Mapping[str, Any], keys: set[str]) -> Request:
     """Return what a checked configuration asks to export; `keys` are those that the command gives."""
     path = find_weights(config["checkpoint"])
-    weights, folder, about = Weights(path, sha256(path)), run_of(path), read_about(path)
+    about = read_about(path)
+    # Before a file of gigabytes is read.
+    _check_size(path, about["model"])
+    weights, folder = Weights(path, sha256(path)), run_of(path)
     int8 = config["export"]["int8"]
     if folder:
         run = RunFolder(folder)
@@ -96,6 +102,17 @@ def request_of(config: Mapping[str, Any], keys: set[str]) -> Request:
     if about.get("range") and "range" in data and "data.range" not in keys:
         data["range"] = about["range"]
     return Request(weights, None, about, data, False, int8)
+
+
+def _check_size(path: Path, model: Mapping[str, Any]) -> None:
+    """Raise InputError if the network of `model` settings has more weights than a file of ONNX can hold."""
+    network = on_meta(model)
+    size = sum(part.numel() * part.element_size() for part in (*network.parameters(), *network.buffers()))
+    if size > MOST_WEIGHTS:
+        raise InputError(
+            f"checkpoint={printable(path)}: its network has {size / 1e9:.2f} GB of weights; an ONNX file holds at most "
+            f"{MOST_WEIGHTS / 1e9:.2f} GB; give the checkpoint of a smaller network, or use this one with task=predict"
+        )
 
 
 def check_model(given: Mapping[str, Any], requests: Sequence[Request]) -> None:
