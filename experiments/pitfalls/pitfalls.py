@@ -14,8 +14,8 @@ class FaultyUNet(UNet):
     """UNet that stays in evaluation mode after its first validation, or deforms its images but not their masks.
 
     The first fault is `stays_in_evaluation`: `eval()` is called for validation, and `train()` is not called after it.
-    Batch norm then goes on with the statistics of the first epoch. With the second, `warps_images_alone`, image and mask
-    went through a random transform one after the other; the transform and its probability are those of `aug=elastic`.
+    Batch norm then goes on with the statistics of the first epoch. With the second, `warps_images_alone`, image and
+    mask go through a random transform one after the other; transform and probability are those of `aug=elastic`.
     """
 
     def __init__(
