@@ -18,31 +18,25 @@ from timing import Rows, in_turns
 from pets_seg.command import segmenting
 from pets_seg.command.photos import Photo, find_photos
 from pets_seg.command.tasks import predict
-from pets_seg.config.checks import check
-from pets_seg.config.identity import settings_of
+from pets_seg.config.weights import SHIPPED
 from pets_seg.data.photo import read_photo
 from pets_seg.evaluation.photo_prediction import Prediction
-from pets_seg.models import build_model
-from pets_seg.models.checkpoint import save_weights
+from pets_seg.models.checkpoint import read_about
 
 PHOTOS, SIZE = 64, (500, 375)
-NETWORK = ["model=unet", "model.width=16", "data.size=128"]
 BUNDLED = Path(predict.__file__).parents[2] / "data" / "sample" / "oxford-iiit-pet" / "images"
 
 
 def tables(device: torch.device, seconds: float) -> Iterator[tuple[str, Rows]]:
     """Yield the title and rows of the one table."""
     with tempfile.TemporaryDirectory() as work:
-        photos, weights, output = Path(work, "photos"), Path(work, "network.safetensors"), Path(work, "output")
+        photos, output = Path(work, "photos"), Path(work, "output")
         photos.mkdir()
         for path in sorted(BUNDLED.glob("*.jpg"))[:PHOTOS]:
             Image.open(path).convert("RGB").resize(SIZE).save(photos / path.name, quality=92)
-        asked = [f"checkpoint={weights}", f"input={photos}", f"output={output}", "overwrite=true"]
+        asked = [f"input={photos}", f"output={output}", "overwrite=true"]
         with initialize_config_module("pets_seg.conf", version_base="1.3"):
-            cfg = compose("config", ["task=predict", f"train.device={device}", *NETWORK, *asked])
-            model = check(compose("config", NETWORK))["model"]
-        about = {"size": 128, "normalisation": "imagenet", "boundary": "foreground", "precision": "fp32", "epoch": 1}
-        save_weights(weights, build_model(model).state_dict(), {**about, "model": settings_of("model", model)})
+            cfg = compose("config", ["task=predict", f"train.device={device}", *asked])
         found, _ = find_photos(str(photos), output)
 
         def task(index: int) -> None:
@@ -60,9 +54,10 @@ def tables(device: torch.device, seconds: float) -> Iterator[tuple[str, Rows]]:
             key: median(taken)
             for key, taken in in_turns({"task": task, "files": files_alone}, torch.device("cpu"), seconds).items()
         }
+    about = read_about(SHIPPED)
     row = {
         "photographs": f"{PHOTOS} of {SIZE[0]} x {SIZE[1]}, JPEG",
-        "network": "UNet width 16, 128 px",
+        "network": f"the model that ships: UNet width {about['model']['width']}, {about['size']} px",
         "photographs/s": f"{1000 * PHOTOS / times['task']:.1f}",
         "reading and writing alone": f"{1000 * PHOTOS / times['files']:.1f}",
         "ratio of times": f"{times['task'] / times['files']:.2f}",

@@ -19,9 +19,9 @@ EXAMPLES = {
     "task=preview aug=elastic": "a picture of an augmentation",
     "task=report runs=runs/NAME": "compare the runs of a sweep",
     "task=evaluate checkpoint=runs/NAME/RUN": "score a run again",
-    "task=predict checkpoint=RUN input=PHOTOS output=OUT": "segment photographs",
+    "task=predict input=PHOTOS output=FOLDER": "segment photographs",
     "task=export checkpoint=RUN": "one ONNX file for other programs",
-    "task=demo checkpoint=RUN serve=true": "a page to try it in a browser",
+    "task=demo serve=true": "a page to try it in a browser",
     "replay=runs/NAME/RUN": "train a run again",
 }
 GROUPS_HEAD = (

@@ -13,6 +13,8 @@ from pets_seg.machine.files import absolute, open_regular
 
 # Below a run folder, the weights of its best epoch.
 BEST = "checkpoints/best.safetensors"
+# Those that ship with the package, for tasks that need a network and are given none.
+SHIPPED = Path(__file__).parents[1] / "models" / "shipped" / "pets_unet.safetensors"
 # In config.yaml, beside the path of the weights that a run started from.
 DIGEST = "checkpoint_sha256"
 # The setting of the weights that a run learns from, and in config.yaml their digest.
@@ -42,11 +44,14 @@ def find_run(checkpoint: str, key: str = "checkpoint") -> Path:
     raise InputError(f"{key}={checkpoint}: holds no {BEST}; give a run that finished an epoch")
 
 
-def find_weights(checkpoint: str, key: str = "checkpoint") -> Path:
+def find_weights(checkpoint: str | None, key: str = "checkpoint") -> Path:
     """Return the absolute path of the weights that `checkpoint`, given for `key`, names; InputError without any.
 
-    They are those of the best epoch of a run (`find_run`), or a file of weights itself, which need not be in a run.
+    They are those of the best epoch of a run (`find_run`), or a file of weights itself, which need not be in a run;
+    for None those that ship with the package.
     """
+    if checkpoint is None:
+        return SHIPPED
     path = absolute(checkpoint)
     return path if path.suffix == ".safetensors" and os.path.isfile(path) else find_run(checkpoint, key) / BEST
 

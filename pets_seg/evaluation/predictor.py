@@ -20,6 +20,7 @@ from pets_seg.errors import InputError, RunError, printable
 from pets_seg.evaluation.photo_prediction import Prediction, stretched
 from pets_seg.machine.device import resolve_device
 from pets_seg.machine.precision import autocast, use_device
+from pets_seg.machine.processor import bf16_instructions
 from pets_seg.models import memory_format
 from pets_seg.models.checkpoint import load_network, read_about
 
@@ -27,12 +28,12 @@ log = logging.getLogger("pets_seg")
 
 
 def load_model(
-    checkpoint: str | Path,
+    checkpoint: str | Path | None = None,
     device: str | torch.device = "auto",
     flip: bool = False,
     model: Callable[..., nn.Module] | None = None,
 ) -> "Predictor":
-    """Return the network of a run folder or of a file of weights, ready for photographs.
+    """Return the network of a run folder or of a file of weights, by default the one that ships, ready for photographs.
 
     With `flip` it averages over the photograph and its mirror image. `model` is the class or function of a network of
     one's own; a file alone makes the package's networks only, since it may be a stranger's. Raises InputError for a
@@ -52,7 +53,7 @@ def load_model(
     except InputError as error:
         # On the command line it is a setting of another name.
         raise InputError(str(error).replace("train.device", "device")) from None
-    weights = find_weights(str(checkpoint))
+    weights = find_weights(None if checkpoint is None else str(checkpoint))
     return Predictor(weights, place, flip, about=read_about(weights, permit=lambda settings: _made_of(settings, model)))
 
 
@@ -86,7 +87,8 @@ class Predictor:
     ) -> None:
         """Load the weights; InputError if they cannot be used. `precision` is that of the run unless it is given.
 
-        `about` is what `read_about` returned of them, if that was asked already.
+        `about` is what `read_about` returned of them, if that was asked already. A CPU that does not compute bf16 in
+        hardware predicts in fp32.
         """
         about = about or read_about(weights)
         self.size, self.value_range = int(about["size"]), about.get("range")
@@ -94,6 +96,9 @@ class Predictor:
         self.flip, self.device, self._precision = flip, device, precision or about["precision"]
         if self._precision == "fp16" and device.type != "cuda":
             log.warning(f"the run was in fp16, which {device.type} cannot compute; predicting in fp32")
+            self._precision = "fp32"
+        if self._precision == "bf16" and device.type == "cpu" and not bf16_instructions():
+            # Without such instructions it takes many times as long, and the masks are the same but for a few pixels.
             self._precision = "fp32"
         use_device(device)
         self.network = load_network(weights, device, about=about).eval()

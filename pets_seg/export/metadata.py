@@ -24,8 +24,8 @@ def describe(
 ) -> None:
     """Write metadata into a graph: network, licences, training data, commits, figures, and how it was compared.
 
-    `status` and `summary` are those of the run that trained the network, empty if it is unknown. `index` are the data
-    that it was `compared` on.
+    `status` and `summary` are those of the run that trained the network, empty if it is unknown; what the status says
+    of the data may have their `licence`. `index` are the data that it was `compared` on.
     """
     trained = status.get("data")
     trained = trained if isinstance(trained, Mapping) else {}
@@ -41,7 +41,9 @@ def describe(
         "output": "probability: of pet, (batch, height, width), float32; above 0.5 is pet",
         "licence of the code": "MIT",
         "training data": json.dumps(named | dict(trained)) if trained else "unknown",
-        "licence of the training data": (index.source.licence or "not stated") if is_same else "unknown",
+        "licence of the training data": (index.source.licence or "not stated")
+        if is_same
+        else str(trained.get("licence", "unknown")),
         "state of the run": str(status.get("state", "unknown")),
         "trained with commit": json.dumps(status["git"]) if status.get("git") else "unknown",
         "exported with commit": json.dumps(git_commit()),

@@ -18,6 +18,7 @@ from PIL import Image
 
 from pets_seg.command import exporting
 from pets_seg.command.tasks import demo as demo_task
+from pets_seg.config.weights import SHIPPED, sha256
 from pets_seg.export import onnxruntime_web, page
 from pets_seg.export.onnxruntime_web import SCRIPT, WASM
 from pets_seg.models.checkpoint import save_weights
@@ -87,6 +88,20 @@ def test_the_folder_holds_what_the_page_needs(
     assert f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" in text
     # Nothing is loaded from elsewhere.
     assert re.findall(r'(?:src|fetch\(|import )[=\s]*"?(?:https?:)?//', text) == []
+
+
+def test_without_a_checkpoint_it_is_the_page_of_the_model_that_ships(
+    networks: Path, registry: Registry, tmp_path: Path, in_process: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[Path] = []
+    monkeypatch.setattr("pets_seg.export.serve.serve", served.append)
+    data = ["data=oxford_pet", f"data.root={networks / 'data'}"]
+    code, shown = in_process("task=demo", "serve=true", f"demo.beside={networks}/first.safetensors", *data)
+    assert code == 0, shown
+    marker = json.loads((tmp_path / "work" / "demo" / "demo.json").read_text())
+    assert [network["name"] for network in marker["networks"]] == ["pets_unet", "first"]
+    assert marker["networks"][0]["weights_sha256"] == sha256(SHIPPED)
+    assert served == [tmp_path / "work" / "demo"]
 
 
 @pytest.mark.parametrize(
@@ -190,9 +205,6 @@ def test_a_page_that_cannot_be_built_leaves_what_was_there(
         (["output=no/demo"], "output={work}/no/demo: its folder is not there; make it, or give another one"),
         (["demo.beside=nowhere"], "demo.beside=nowhere: {work}/nowhere is not there; give a run folder"),
         (["serve=maybe"], "serve=maybe: expected true or false"),
-        (["checkpoint=null"], "checkpoint: is needed with task=demo"),
-        (["checkpoint=null", "serve=true"], "checkpoint: is needed with task=demo"),
-        (["checkpoint=null", "demo.beside=a"], "demo.beside=a: stands beside a checkpoint; give checkpoint=RUN too"),
         (["format=onnx"], "format: has no place with task=demo"),
         (["-m", "seed=0,1"], "seed: has no place with task=demo"),
         (["model=resnet34_unet"], "model=resnet34_unet: the network is unet; leave model out"),

@@ -123,7 +123,6 @@ def test_what_differs_too_much_is_not_written(
         (["format=torchscript"], "format=torchscript: must be one of onnx"),
         (["export.int8=maybe"], "export.int8=maybe: expected true or false"),
         (["checkpoint=nowhere"], "checkpoint=nowhere: "),
-        (["checkpoint=null"], "checkpoint: is needed with task=export"),
         (["split=test"], "split: has no place with task=export"),
     ],
 )

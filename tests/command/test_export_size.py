@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from pets_seg.command import exporting
+from pets_seg.command import export_request
 from pets_seg.config.options import own_option
 from pets_seg.models import on_meta
 
@@ -37,7 +37,7 @@ def test_a_network_that_no_onnx_file_can_hold_is_refused_before_any_work(
     def read(path: Path) -> str:
         raise AssertionError(f"{path} was read")
 
-    monkeypatch.setattr(exporting, "sha256", read)
+    monkeypatch.setattr(export_request, "sha256", read)
     file = tmp_path / "wide.safetensors"
     write_large(file, 512)
     code, shown = in_process(f"task={task}", f"checkpoint={file}", "data=sample")
@@ -49,4 +49,4 @@ def test_a_network_that_no_onnx_file_can_hold_is_refused_before_any_work(
     # The next narrower power of two has a quarter of that.
     write_large(file, 256)
     with pytest.raises(AssertionError, match="was read"):
-        exporting.request_of({"checkpoint": str(file), "export": {"int8": False}}, set())
+        export_request.request_of({"checkpoint": str(file), "export": {"int8": False}}, set())

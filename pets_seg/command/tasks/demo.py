@@ -11,7 +11,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from pets_seg.command.arguments import key_of
-from pets_seg.command.exporting import Request, check_model, check_packages, check_request, exported, request_of
+from pets_seg.command.export_request import Request, check_model, check_packages, check_request, request_of
+from pets_seg.command.exporting import exported
 from pets_seg.config.checks import check
 from pets_seg.config.parts import allow
 from pets_seg.config.plain import plain
@@ -102,13 +103,7 @@ def _read(cfg: DictConfig, keys: set[str]) -> Wanted:
     allow(config)
     output = absolute(config["output"] or OUTPUT)
     is_served = config["serve"] and not config["overwrite"] and os.path.lexists(output)
-    if not config["checkpoint"]:
-        if config["demo"]["beside"]:
-            raise InputError(
-                f"demo.beside={config['demo']['beside']}: stands beside a checkpoint; give checkpoint=RUN too"
-            )
-        if not is_served:
-            raise InputError("checkpoint: is needed with task=demo; give one, e.g. checkpoint=runs/default/RUN")
+    if is_served and not config["checkpoint"] and not config["demo"]["beside"]:
         _check_same(output, None)
         return Wanted(output, ())
     requests = [request_of(config, keys)]

@@ -8,7 +8,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from pets_seg.command.arguments import key_of
-from pets_seg.command.exporting import Request, check_model, check_packages, check_request, exported, request_of
+from pets_seg.command.export_request import Request, check_model, check_packages, check_request, request_of
+from pets_seg.command.exporting import exported
 from pets_seg.command.output_folder import check_file
 from pets_seg.config.checks import check
 from pets_seg.config.parts import allow
@@ -42,8 +43,6 @@ def _read(cfg: DictConfig, keys: set[str]) -> tuple[Request, Path]:
     """Return what is to be exported, and the file; `keys` are those that the command gives."""
     config = check(cfg, named=("model",) if "data" in keys else ("model", "data"))
     allow(config)
-    if not config["checkpoint"]:
-        raise InputError("checkpoint: is needed with task=export; give one, e.g. checkpoint=runs/default/RUN")
     request = request_of(config, keys)
     output = absolute(config["output"] or f"{request.name}{'_int8' * request.int8}.{config['format']}")
     _check_free(output, config["overwrite"])

@@ -74,7 +74,7 @@ def _settings(cfg: DictConfig) -> tuple[dict[str, Any], Path, Path]:
     """Return the configuration, the weights and the output folder."""
     config = check(cfg, named=("model",))
     allow(config)
-    for key, example in {"checkpoint": "runs/default/RUN", "input": "photos", "output": "masks"}.items():
+    for key, example in {"input": "photos", "output": "masks"}.items():
         if not config[key]:
             raise InputError(f"{key}: is needed with task=predict; give one, e.g. {key}={example}")
     return config, find_weights(config["checkpoint"]), absolute(config["output"])
