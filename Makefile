@@ -3,12 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUNS ?= runs
 
-.PHONY: help setup run test test-all lint bench gpu sync clean
+.PHONY: help setup run test test-all verify lint bench gpu sync clean
 
 help:
 	@echo "make run    a small augmentation ablation on the bundled sample"
 	@echo "make test   the tests, but for those that take longest"
 	@echo "make test-all  all tests, as continuous integration runs them"
+	@echo "make verify hold the figures of README.md and experiments/ to the kept results (REPLAY=1: and train one run of"
+	@echo "            each experiment again; SEED=NUMBER draws the same runs, DATA=FOLDER has the data of those that need it)"
 	@echo "make lint   checks of format, rules, types and imports"
 	@echo "make bench  what training costs on this machine, against other code (half an hour)"
 	@echo "make gpu    tests, paces and a profile on a CUDA device, with $(PYTHON) as it is (12 minutes; OUT=FOLDER keeps them)"
@@ -31,6 +33,11 @@ run: setup
 test test-all: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(if $(filter test,$@),-m "not slow") \
 		$(PYTEST_OPTIONS)
+
+verify: setup
+	@case "$(REPLAY)" in ""|1) ;; *) echo "REPLAY=$(REPLAY): must be 1; leave it out to replay nothing" >&2; exit 2 ;; esac
+	@$(BIN)/python experiments/verify/verify.py $(if $(REPLAY),--replay) $(if $(SEED),--seed "$(SEED)") \
+		$(if $(DATA),--data "$(DATA)")
 
 lint: setup
 	$(BIN)/ruff format --check .
