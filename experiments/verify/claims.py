@@ -1,19 +1,16 @@
 """Hold a page to its claims file: each number is as its claim says, or is listed as bound to nothing."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from claim_kinds import Bound, Listed, Printed, Sentence, claims_of, load_claims
 from expressions import Source, evaluate
-from pages import Page, Span, Table
+from kept_files import ROOT, printed_by
+from pages import Page, Span, Table, tables_in
 from templates import Template, agrees, as_written
 
-ROOT = Path(__file__).resolve().parents[2]
 Place = Span | re.Match[str]
 EVERYWHERE = Path(__file__).with_name("everywhere.yaml")
 
@@ -22,16 +19,6 @@ def shown(path: Path) -> str:
     """Return a path as it is from the repository."""
     path = path.resolve()
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
-
-
-@cache
-def printed_by(command: str) -> str:
-    """Return what a command of this repository prints."""
-    words = [sys.executable, *command.split()[1:]]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
-    if done.returncode:
-        raise ValueError(f"`{command}` failed: {done.stderr.strip().splitlines()[-1]}")
-    return done.stdout
 
 
 class PageCheck:
@@ -133,18 +120,22 @@ class PageCheck:
             self._fail(cell, f'"{cell.text}" should be as "{template.text}" of {source.named()}')
 
     def _printed(self, claim: Printed) -> None:
-        lines = printed_by(claim.command).splitlines()
+        printed = [table for table in tables_in(printed_by(claim.command)) if table.rows]
         for header in claim.headers:
             for table in self._tables(header):
-                start = table.title
-                kept = {" ".join(line.split()) for line in lines}
-                if start not in kept:
-                    raise ValueError(f'`{claim.command}` prints no table "{start}"')
-                for row in table.rows:
-                    text = f"| {' | '.join(cell.text for cell in row)} |"
-                    if " ".join(text.split()) not in kept:
-                        self._fail(row[0], f'"{text}" is no row that `{claim.command}` prints')
-                    for cell in row:
+                alike = [_rows(other) for other in printed if other.header == table.header]
+                if not alike:
+                    raise ValueError(f'`{claim.command}` prints no table "{table.title}"')
+                mine = _rows(table)
+                nearest = max(alike, key=lambda rows: sum(map(mine.__contains__, rows)))
+                if len(nearest) != len(mine):
+                    raise ValueError(
+                        f'`{claim.command}` prints {len(nearest)} rows of "{table.title}", not {len(mine)}'
+                    )
+                for cells, text, right in zip(table.rows, mine, nearest, strict=True):
+                    if text != right:
+                        self._fail(cells[0], f'"{text}" should be "{right}", which `{claim.command}` prints')
+                    for cell in cells:
                         self._bind(cell)
 
     def _list(self, entry: Listed, kind: str, covered: set[Span]) -> None:
@@ -176,6 +167,10 @@ class PageCheck:
         }
         covered |= numbers
         return bool(numbers)
+
+
+def _rows(table: Table) -> list[str]:
+    return [f"| {' | '.join(cell.text for cell in row)} |" for row in table.rows]
 
 
 def _cells(table: Table, name: str, of_row: bool) -> Iterator[Span]:

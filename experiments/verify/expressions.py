@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from kept_files import read_table, select, select_by_text
+from kept_files import read_table, read_text, select, select_by_text
+from scipy import stats
 
 SIGNS: dict[type, Callable[[float, float], float]] = {
     ast.Add: operator.add,
@@ -27,6 +28,15 @@ OF_VALUES: dict[str, Callable[[np.ndarray], float]] = {
     "sum": lambda values: float(values.sum()),
     "median": lambda values: float(np.median(values)),
 }
+# Of differences of pairs, the ends of their 95 % t interval among them.
+OF_PAIRS: dict[str, Callable[[np.ndarray], float]] = {
+    "paired_mean": OF_VALUES["mean"],
+    "paired_sd": OF_VALUES["sd"],
+    "paired_low": lambda values: float(stats.ttest_1samp(values, 0).confidence_interval().low),
+    "paired_high": lambda values: float(stats.ttest_1samp(values, 0).confidence_interval().high),
+}
+# The ends of the 99 % interval of a share (Clopper and Pearson).
+OF_SHARES = {"share_low": "low", "share_high": "high"}
 
 
 @dataclass(frozen=True)
@@ -92,6 +102,9 @@ def _call(name: str, arguments: Sequence[ast.expr], given: dict[str | None, Any]
         return _found(source, *map(ast.literal_eval, arguments))
     if name == "abs":
         return abs(_number(arguments[0], source))
+    if name in OF_SHARES:
+        share, count = (_number(node, source) for node in arguments)
+        return float(getattr(stats.binomtest(round(share * count), round(count)).proportion_ci(0.99), OF_SHARES[name]))
     rows = source.rows()
     if "where" in given:
         rows = select_by_text(rows, given["where"])
@@ -102,6 +115,8 @@ def _call(name: str, arguments: Sequence[ast.expr], given: dict[str | None, Any]
         return rows[columns[0]].nunique()
     if name == "items":
         return _items(rows, *columns)
+    if name in OF_PAIRS:
+        return OF_PAIRS[name](_paired(rows, source, *columns))
     if name == "only":
         return _only(_numbers(rows, columns[0]))
     if name not in OF_VALUES:
@@ -130,9 +145,16 @@ def _items(rows: pd.DataFrame, column: str, begin: str = "") -> int:
     return sum(item.strip().startswith(begin) for cell in rows[column] for item in cell.split(";") if item.strip())
 
 
+def _paired(rows: pd.DataFrame, source: Source, column: str, key: str, others: str) -> np.ndarray:
+    """Return the differences between rows and those other rows of the file that have the same key."""
+    beside = select_by_text(Source(source.folder, source.file, {}).rows(), others)
+    sides = [pd.Series(_numbers(side, column), index=side[key]) for side in (rows, beside)]
+    return (sides[0] - sides[1]).to_numpy()
+
+
 def _found(source: Source, pattern: str) -> str:
     """Return what the one group of a pattern is in the text of the file; it must be the same wherever it is found."""
-    found = {*re.findall(pattern, source.path.read_text(encoding="utf-8"))}
+    found = {*re.findall(pattern, read_text(source.path, source.file))}
     if len(found) != 1:
         raise ValueError(f"{pattern!r} is found as {len(found)} different texts")
     return str(found.pop())

@@ -2,13 +2,18 @@
 
 import json
 import re
-from functools import lru_cache
+import subprocess
+import sys
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from pages import Page
 
+ROOT = Path(__file__).resolve().parents[2]
+# Of several tables under a heading the number of one.
+NUMBERED = re.compile(r"(.*) \((\d+)\)")
 # The first of the signs that stands in a condition decides; so those that hold others come first.
 CONDITION = re.compile(r"(.+?)(<=|>=|!=|=|<|>)(.*)", re.S)
 
@@ -16,8 +21,8 @@ CONDITION = re.compile(r"(.+?)(<=|>=|!=|=|<|>)(.*)", re.S)
 def read_table(path: Path, part: str = "") -> pd.DataFrame:
     """Return the rows of a kept file, all cells as text.
 
-    A JSON file is one row, its inner keys joined by dots. Of a page in Markdown `part` names the heading of a table; of
-    a JSON file the list that holds the rows.
+    A JSON file is one row, its inner keys joined by dots. Of a page in Markdown `part` names the heading of a table,
+    with its number if several stand there; of a JSON file the list that holds the rows.
     """
     stat = path.stat()
     return _read_table(path, part, stat.st_mtime_ns, stat.st_size)
@@ -31,11 +36,27 @@ def _read_table(path: Path, part: str, time: int, size: int) -> pd.DataFrame:
         rows = content[part] if part else [content]
         return pd.DataFrame([{key: _text(value) for key, value in _flat(row).items()} for row in rows])
     if path.suffix == ".md":
-        page = Page(path)
-        [(start, end)] = page.sections(part)
-        [table] = [table for table in page.tables if table.rows and start <= table.rows[0][0].start < end]
+        page, numbered = Page(path), NUMBERED.fullmatch(part)
+        heading, number = (numbered[1], int(numbered[2])) if numbered else (part, 1)
+        [(start, end)] = page.sections(heading)
+        tables = [table for table in page.tables if table.rows and start <= table.rows[0][0].start < end]
+        table = tables[number - 1]
         return pd.DataFrame([[cell.text for cell in row] for row in table.rows], columns=table.header)
     return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def read_text(path: Path, file: str) -> str:
+    """Return the text of a kept file, or what a command of this repository prints if `file` is one."""
+    return printed_by(file) if file.startswith("python ") else path.read_text(encoding="utf-8")
+
+
+@cache
+def printed_by(command: str) -> str:
+    """Return what a command of this repository prints."""
+    done = subprocess.run([sys.executable, *command.split()[1:]], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        raise ValueError(f"`{command}` failed: {done.stderr.strip().splitlines()[-1]}")
+    return done.stdout
 
 
 def select(table: pd.DataFrame, conditions: dict[str, Any]) -> pd.DataFrame:

@@ -92,18 +92,8 @@ class Page:
 
     @cached_property
     def tables(self) -> list[Table]:
-        """All tables of the page."""
-        found: list[list[list[Span]]] = []
-        last = None
-        # The bars of a table that stands in code are no table.
-        for match in ROW.finditer(self.text):
-            if not self.shown[match.start()].strip():
-                continue
-            if last is None or match.start() != last + 1:
-                found.append([])
-            found[-1].append(list(_cells(match[1], match.start(1))))
-            last = match.end()
-        return [_table(rows) for rows in found if len(rows) > 1]
+        """All tables of the page that stand in no code."""
+        return tables_in(self.text, self.shown)
 
     def sections(self, heading: str) -> list[tuple[int, int]]:
         """Return where the sections of this heading begin and end."""
@@ -115,6 +105,20 @@ class Page:
                 later = [place for place, other, _ in headings[index + 1 :] if other <= level]
                 found.append((start, later[0] if later else len(self.text)))
         return found
+
+
+def tables_in(text: str, shown: str | None = None) -> list[Table]:
+    """Return the tables of a text; with `shown`, those alone that are not blank there."""
+    found: list[list[list[Span]]] = []
+    last = None
+    for match in ROW.finditer(text):
+        if shown is not None and not shown[match.start()].strip():
+            continue
+        if match.start() - 1 != last:
+            found.append([])
+        found[-1].append(list(_cells(match[1], match.start(1))))
+        last = match.end()
+    return [_table(rows) for rows in found if len(rows) > 1]
 
 
 def _cells(row: str, start: int) -> Iterator[Span]:

@@ -15,8 +15,9 @@ from typing import Any
 
 import yaml
 from claim_kinds import load_claims
-from claims import EVERYWHERE, ROOT, PageCheck, shown
+from claims import EVERYWHERE, PageCheck, shown
 from digests import check_digests, write_digests
+from kept_files import ROOT
 from kept_studies import RUNS, Kept, check_study
 from replayed import replay_one
 
@@ -65,9 +66,12 @@ def check_files(files: Sequence[Path]) -> Outcome:
 
 
 def check_all(experiments: Path = EXPERIMENTS) -> Outcome:
-    """Check all pages; a pattern of everywhere.yaml that no page needs fails."""
+    """Check all pages; a page without claims fails, and a pattern of everywhere.yaml that no page needs."""
     files = claim_files(experiments)
     found = check_files(files)
+    for page in sorted(experiments.glob("*/README.md")):
+        if page.with_name("claims.yaml") not in files:
+            found.failures.append(f"{shown(page)}: has no claims.yaml beside it")
     for pattern in load_claims(EVERYWHERE):
         if pattern not in found.used:
             found.failures.append(f"{shown(EVERYWHERE)}: no page has a number of the pattern {pattern}")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from archive import unpack, write_archive
-from claims import ROOT
+from kept_files import ROOT
 from verify import check_files, claim_files
 
 QUICKSTART = ROOT / "experiments" / "quickstart"
