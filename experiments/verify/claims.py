@@ -12,6 +12,8 @@ from pages import Page, Span, Table, tables_in
 from templates import Template, agrees, as_written
 
 Place = Span | re.Match[str]
+# A cell that is, as a whole, the text of a cell in the file.
+WORDS = re.compile(r"\{text\([^{}]*\)\}")
 EVERYWHERE = Path(__file__).with_name("everywhere.yaml")
 
 
@@ -114,7 +116,11 @@ class PageCheck:
 
     def _cell(self, template: Template, cell: Span, source: Source) -> None:
         numbers = template.fill(cell.text, cell.start)
-        if numbers is not None:
+        if WORDS.fullmatch(template.text):
+            if cell.text != (right := evaluate(template.text.strip("{}"), source)):
+                self._fail(cell, f'"{cell.text}" should be "{right}", which stands in {source.named()}')
+            self._bind(cell)
+        elif numbers is not None:
             self._compare(template, numbers, source)
         elif cell.text or any(value == value for value in (evaluate(item, source) for item in template.expressions)):
             self._fail(cell, f'"{cell.text}" should be as "{template.text}" of {source.named()}')
@@ -127,7 +133,7 @@ class PageCheck:
                 if not alike:
                     raise ValueError(f'`{claim.command}` prints no table "{table.title}"')
                 mine = _rows(table)
-                nearest = max(alike, key=lambda rows: sum(map(mine.__contains__, rows)))
+                nearest = max(alike, key=lambda rows, mine=mine: _in_common(rows, mine))
                 if len(nearest) != len(mine):
                     raise ValueError(
                         f'`{claim.command}` prints {len(nearest)} rows of "{table.title}", not {len(mine)}'
@@ -171,6 +177,12 @@ class PageCheck:
 
 def _rows(table: Table) -> list[str]:
     return [f"| {' | '.join(cell.text for cell in row)} |" for row in table.rows]
+
+
+def _in_common(rows: Sequence[str], others: Sequence[str]) -> int:
+    """Return how many words of rows stand at the same place in others."""
+    pairs = [zip(row.split(), other.split(), strict=False) for row, other in zip(rows, others, strict=False)]
+    return sum(word == other for pair in pairs for word, other in pair)
 
 
 def _cells(table: Table, name: str, of_row: bool) -> Iterator[Span]:

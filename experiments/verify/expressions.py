@@ -117,6 +117,9 @@ def _call(name: str, arguments: Sequence[ast.expr], given: dict[str | None, Any]
         return _items(rows, *columns)
     if name in OF_PAIRS:
         return OF_PAIRS[name](_paired(rows, source, *columns))
+    if name == "text":
+        [words] = {*rows[columns[0]]} or {""}
+        return str(words)
     if name == "only":
         return _only(_numbers(rows, columns[0]))
     if name not in OF_VALUES:

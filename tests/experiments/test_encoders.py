@@ -1,5 +1,6 @@
 """The table of encoders has a row for each, with figures that a network of theirs has."""
 
+import csv
 import re
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import make_network
 
-from pets_seg.models.cost import count_parameters
+from pets_seg.models.cost import count_macs, count_parameters
 
 MEASURE = Path(__file__).parents[2] / "experiments" / "encoders" / "measure.py"
 
@@ -32,3 +33,12 @@ def test_the_table_has_the_cost_of_an_encoder() -> None:
     assert 0.05 < float(macs) < 0.3
     assert float(pace) > 0
     assert float(memory) > 100
+
+
+def test_the_kept_costs_are_those_of_the_networks() -> None:
+    with open(MEASURE.with_name("costs.csv")) as file:
+        rows = [*csv.DictReader(file)]
+    row = next(row for row in rows if row["encoder"] == "resnet18" and row["width"] == "8")
+    network = make_network("timm_unet", encoder="resnet18", width=8)
+    assert int(row["parameters"]) == count_parameters(network)
+    assert int(row["macs"]) == count_macs(network, 128)
