@@ -60,7 +60,7 @@ def entries(sweep: Path) -> Iterator[tuple[str, bytes]]:
             content = (run / name).read_bytes()
             if name == STATUS:
                 content = _without_machine(status, hosts)
-            if name in (CONFIG, HYDRA):
+            if name in (CONFIG, STATUS, HYDRA):
                 content = _replaced(content, _given_places(run) | places)
             yield f"{sweep.name}/{run.name}/{name}", content
         yield f"{sweep.name}/{run.name}/{BEST}", save({}, NO_WEIGHTS)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -111,8 +112,7 @@ class PageCheck:
                     where[to] = words[column]
             source = Source(self.file.parent, claim.file, where)
             for column, text in claim.cells.items():
-                filled = re.sub("<([^<>]+)>", lambda match, words=words: words[match[1]], text)
-                self._cell(Template(filled), cells[column], source)
+                self._cell(Template(_filled(text, words)), cells[column], source)
 
     def _cell(self, template: Template, cell: Span, source: Source) -> None:
         numbers = template.fill(cell.text, cell.start)
@@ -133,7 +133,7 @@ class PageCheck:
                 if not alike:
                     raise ValueError(f'`{claim.command}` prints no table "{table.title}"')
                 mine = _rows(table)
-                nearest = max(alike, key=lambda rows, mine=mine: _in_common(rows, mine))
+                nearest = max(alike, key=partial(_in_common, mine))
                 if len(nearest) != len(mine):
                     raise ValueError(
                         f'`{claim.command}` prints {len(nearest)} rows of "{table.title}", not {len(mine)}'
@@ -175,13 +175,18 @@ class PageCheck:
         return bool(numbers)
 
 
+def _filled(text: str, words: Mapping[str, str]) -> str:
+    """Return a template with the words of a row for the names of its columns between < and >."""
+    return re.sub("<([^<>]+)>", lambda match: words.get(match[1], match[0]), text)
+
+
 def _rows(table: Table) -> list[str]:
     return [f"| {' | '.join(cell.text for cell in row)} |" for row in table.rows]
 
 
 def _in_common(rows: Sequence[str], others: Sequence[str]) -> int:
     """Return how many words of rows stand at the same place in others."""
-    pairs = [zip(row.split(), other.split(), strict=False) for row, other in zip(rows, others, strict=False)]
+    pairs = (zip(row.split(), other.split(), strict=False) for row, other in zip(rows, others, strict=False))
     return sum(word == other for pair in pairs for word, other in pair)
 
 

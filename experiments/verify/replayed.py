@@ -80,9 +80,9 @@ def _otherwise(kept: Kept, then: dict[str, object], now: dict[str, object]) -> I
             yield f"{key} {its} then, {mine} now"
     versions = [status.get("versions") for status in (then, now)]
     for name in ("torch", "kornia", "pillow"):
-        mine, its = (found.get(name) if isinstance(found, dict) else None for found in versions)
-        if mine != its:
-            yield f"{name} {mine} then, {its} now"
+        before, here = (found.get(name) if isinstance(found, dict) else None for found in versions)
+        if before != here:
+            yield f"{name} {before} then, {here} now"
 
 
 def processor() -> str:

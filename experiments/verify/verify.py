@@ -29,7 +29,7 @@ class Outcome:
     """What was found: failures, a line each, and how many numbers of each page are covered how."""
 
     failures: list[str] = field(default_factory=list)
-    counts: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    counts: dict[str, list[int]] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
 
 
@@ -60,7 +60,7 @@ def check_files(files: Sequence[Path]) -> Outcome:
         if file.name == "claims.yaml":
             wrong += [(path, text) for path, text in check_digests(file.parent) if path not in named]
         found.failures += check.failures + [f"{shown(path)}: {text}" for path, text in wrong]
-        found.counts[shown(check.page.path)] = len(check.bound), *map(len, check.listed.values())
+        found.counts[shown(check.page.path)] = [len(check.bound), *map(len, check.listed.values())]
         found.used |= check.used
     return found
 
