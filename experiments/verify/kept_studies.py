@@ -35,7 +35,8 @@ class Kept:
     """The kept files of a sweep in a folder: its tables, and the archive of its runs if there is one.
 
     `measured_again` names columns of runs.csv that the archive has otherwise, and `why` says for what reason. On
-    `processor`, as /proc/cpuinfo calls it, a replay of a run gives the same bits if its instructions are the same.
+    `processor`, as /proc/cpuinfo calls it, a replay of a run gives the same bits if its instructions are the same. It
+    is given the `settings`, in which HERE stands for the folder of the experiment, where own options may be.
     """
 
     folder: str = "."
@@ -44,6 +45,7 @@ class Kept:
     measured_again: Sequence[str] = ()
     why: str = ""
     processor: str = ""
+    settings: Sequence[str] = ()
 
 
 def check_study(kept: Kept, experiment: Path) -> Iterator[tuple[Path, str]]:

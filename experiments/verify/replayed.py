@@ -47,9 +47,17 @@ def replay_one(kept: Kept, experiment: Path, seed: int, data: Path | None) -> Re
         root = [] if bundled or data is None else [f"data.root={data.resolve()}"]
         status = json.loads((sweep / name / STATUS).read_text(encoding="utf-8"))
         instructions = str(status.get("instructions", "")).partition(",")[0]
-        command = [sys.executable, "-m", "pets_seg.run", f"replay={sweep / name}", "tracker=none", *root]
+        here = str(experiment.resolve())
+        given = [
+            f"replay={sweep / name}",
+            "tracker=none",
+            *root,
+            *(word.replace("HERE", here) for word in kept.settings),
+        ]
+        command = [sys.executable, "-m", "pets_seg.run", *given]
         # With OMP_NUM_THREADS a replay has the threads of its run too, but not those of what it loads.
         own = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
+        own["PYTHONPATH"] = os.pathsep.join(filter(None, [here, own.get("PYTHONPATH")]))
         done = subprocess.run(command, cwd=work, env=own | _held_to(instructions), capture_output=True, text=True)
         if done.returncode:
             return Replay([f"{name} cannot be replayed: {(done.stderr or done.stdout).strip().splitlines()[-1]}"], "")

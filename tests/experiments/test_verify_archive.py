@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -60,11 +61,18 @@ def test_a_run_of_an_archive_is_replayed(sweep: Path, tmp_path: Path, monkeypatc
     experiment.mkdir()
     write_archive(sweep, experiment / "runs.tar.xz")
     shutil.copy(sweep / "runs.csv", experiment)
-    kept = Kept(archive="runs.tar.xz", processor=replayed.processor())
+    (experiment / "conf" / "loss").mkdir(parents=True)
+    (experiment / "conf" / "loss" / "mine.yaml").write_text("defaults: [dice]\n")
+    searched = ("hydra.searchpath=[file://HERE/conf]",)
+    kept = Kept(archive="runs.tar.xz", processor=replayed.processor(), settings=searched)
     assert "left out" in replay_one(kept, experiment, 1, None).remark
     found = replay_one(kept, experiment, 1, tmp_path / "work" / "pets")
     assert found.failures == []
     assert found.remark.endswith("bit for bit")
+    [line] = replay_one(replace(kept, settings=("loss=mine",)), experiment, 1, tmp_path / "work" / "pets").failures
+    assert "cannot be replayed" in line
+    mine = replace(kept, settings=(*searched, "loss=mine"))
+    assert "a replay on the same kind" in replay_one(mine, experiment, 1, tmp_path / "work" / "pets").failures[0]
     table = pd.read_csv(experiment / "runs.csv", dtype=str)
     table.assign(test_dice="0.5").to_csv(experiment / "runs.csv", index=False)
     [line] = replay_one(kept, experiment, 1, tmp_path / "work" / "pets").failures
