@@ -23,7 +23,7 @@ from pets_seg.report.tables import write_tables
 from pets_seg.run_folder.names import DESIGN, VERDICTS
 
 # Of two computations of one figure; what was measured in a run is compared digit for digit.
-CLOSE = 1e-9
+CLOSE = 1e-11
 RUNS, COMPARISON = "runs.csv", "comparison.csv"
 COMPUTED = (COMPARISON, "main_effects.csv", f"{VERDICTS}.csv")
 # The column of runs.csv with the figure of a metric, where it has another name.
@@ -107,7 +107,7 @@ def _flat(value: Any, key: str = "") -> dict[str, Any]:
 
 
 def _rounded(value: Any) -> dict[str, Any]:
-    return {key: float(f"{leaf:.9g}") if isinstance(leaf, float) else leaf for key, leaf in _flat(value).items()}
+    return {key: float(f"{leaf:.11g}") if isinstance(leaf, float) else leaf for key, leaf in _flat(value).items()}
 
 
 def differences(ours: pd.DataFrame, theirs: pd.DataFrame, close: bool, left_out: Sequence[str] = ()) -> Iterator[str]:

@@ -8,9 +8,11 @@ import pytest
 import yaml
 from archive import unpack, write_archive
 from kept_files import ROOT
+from kept_studies import Kept, check_study
 from verify import check_files, claim_files
 
 QUICKSTART = ROOT / "experiments" / "quickstart"
+DECIDE = ROOT / "experiments" / "sequential" / "decide"
 RESULTS = ("README.md", "claims.yaml", "kept.sha256", "report.md", "runs.csv", "comparison.csv", "runs.tar.xz")
 
 
@@ -98,3 +100,25 @@ def test_without_an_archive_what_runs_csv_tells_is_computed_anew(copy: Path) -> 
     lines = failures(copy)
     assert any("test_dice of aug=elastic: difference is -0.00325" in line for line in lines)
     assert any("test_dice of aug=crop: the interval is narrower than that over seeds alone" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "line"),
+    [
+        ("design.json", '"margin": 2', '"margin": 3', "design.json: margin is 3.*, the archive has 2"),
+        ("design.json", '"optimizer.lr": 0.008', '"optimizer.lr": 0.009', "design.json: groups.aug=none.settings"),
+        ("verdicts.csv", "equal,7,10", "better,7,10", "verdict of row 1 .* is better, the archive gives equal"),
+        ("verdicts.csv", "0.24635231402374883", "0.24635231502374883", "difference of row 1 \\(aug=crop"),
+        ("verdicts.json", '"look": 9', '"look": 8', "verdicts.json: is not what the looks .* give"),
+        ("runs.csv", "0.7552475204777491", "0.7552475204777492", "runs.csv: test_dice of row 1 \\(unet-crop-muon-s0"),
+    ],
+)
+def test_a_changed_design_or_verdict_of_a_sequential_sweep_fails(
+    file: str, old: str, new: str, line: str, tmp_path: Path
+) -> None:
+    kept = Kept(archive="runs.tar.xz", measured_again=("train_seconds", "peak_memory_mb"))
+    for name in ("design.json", "verdicts.csv", "verdicts.json", "runs.csv", "report.md", "runs.tar.xz"):
+        shutil.copy(DECIDE / name, tmp_path / name)
+    change(tmp_path / file, old, new)
+    [(path, text)] = check_study(kept, tmp_path)
+    assert re.search(line, f"{path.name}: {text}")
