@@ -38,12 +38,14 @@ def main() -> None:
 
 
 def record(run: RunFolder) -> dict[str, Any]:
-    """Return what is known of a run; SystemExit unless it is finished."""
+    """Return what is known of a run; SystemExit unless it is finished, and of the data set whose licence is known."""
     status, summary = run.read_status(), run.read_summary()
     if status.get("state") != "finished":
         raise SystemExit(f"{run.path}: its state is {status.get('state')}; give a finished run")
     known = {key: status[key] for key in STATUS}
-    known["data"] = {"name": recorded_data(run.path)["name"], "licence": LICENCE, **status["data"]}
+    if (name := recorded_data(run.path)["name"]) != "oxford_pet":
+        raise SystemExit(f"{run.path}: was trained on data={name}; give a run of data=oxford_pet")
+    known["data"] = {"name": name, "licence": LICENCE, **status["data"]}
     return {"run": run.path.name, "status": known, "summary": {key: summary[key] for key in FIGURES}}
 
 

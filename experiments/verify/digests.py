@@ -7,15 +7,20 @@ from pathlib import Path
 DIGESTS = "kept.sha256"
 # What results are written in; pages and figures are made of them.
 RESULTS = {".csv", ".json", ".txt", ".md", ".xz"}
+# Folders that commands write their runs into.
+RUNS = {"runs", "multirun", "outputs"}
 
 
 def kept_results(experiment: Path) -> list[Path]:
-    """Return the files of results below a folder, but for those of an experiment within it."""
+    """Return the files of results below a folder, but for runs and for those of an experiment within it."""
     inner = [file.parent for file in experiment.glob("*/**/claims.yaml")]
     return sorted(
         path
         for path in experiment.rglob("*")
-        if path.suffix in RESULTS and path.name != "README.md" and not any(map(path.is_relative_to, inner))
+        if path.suffix in RESULTS
+        and path.name != "README.md"
+        and not RUNS & {*path.relative_to(experiment).parts}
+        and not any(map(path.is_relative_to, inner))
     )
 
 

@@ -5,6 +5,7 @@ import sys
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 from hydra.utils import instantiate
@@ -111,13 +112,16 @@ def permitted(group: str, settings: Mapping[str, Any], also: Collection[str] = (
 def imported(target: str) -> Any:
     """Return what a path of names, which may be a stranger's, leads to in a module that is there; None if nothing.
 
-    Nothing is imported, and nothing of a module is run that makes what it is asked for.
+    Nothing is imported and nothing is run: neither what a module or a class has to make what it is asked for, nor a
+    module that is loaded once it is used.
     """
     names = target.split(".")
     for end in range(len(names) - 1, 0, -1):
         if (found := sys.modules.get(".".join(names[:end]))) is not None:
             for name in names[end:]:
-                found = getattr(found, "__dict__", {}).get(name)
+                # Not isinstance, which asks what is none of them for its class.
+                kind = next((kind for kind in (ModuleType, type) if issubclass(type(found), kind)), None)
+                found = kind.__getattribute__(found, "__dict__").get(name) if kind else None
             return found
     return None
 

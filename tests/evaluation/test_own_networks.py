@@ -2,6 +2,7 @@
 
 import csv
 import functools
+import importlib.util
 import os
 import sys
 from collections.abc import Callable
@@ -117,7 +118,9 @@ def test_another_class_is_refused(tiny: Any, saved: Callable[..., Path], tmp_pat
     # Also where the checkpoint alone would do.
     unet = {"name": "unet", "_target_": own_option("model", "unet")["_target_"], "width": 4}
     save_weights(checkpoint, make_network("unet", width=4).state_dict(), {**ABOUT, "model": unet})
-    assert "its network is pets_seg.models.unet.UNet, not model=tiny.Tiny" in refusal(checkpoint, tiny)
+    assert refusal(checkpoint, tiny).endswith(
+        "its network is pets_seg.models.unet.UNet, not model=tiny.Tiny; leave model out"
+    )
     assert load_model(checkpoint, "cpu", model=type(make_network("unet", width=4))).size == 32
 
 
@@ -135,6 +138,26 @@ def test_what_a_hostile_file_names_is_neither_imported_nor_run(
     assert "evil" not in sys.modules
 
 
+def test_a_module_that_is_loaded_once_it_is_used_is_not_loaded(
+    tiny: Any, saved: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "work" / "lazy.py").write_text("import sys\nsys.modules['it_ran'] = None\nNet = None\n")
+    spec = importlib.util.spec_from_file_location("lazy", tmp_path / "work" / "lazy.py")
+    assert spec
+    assert spec.loader
+    spec.loader = importlib.util.LazyLoader(spec.loader)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setitem(sys.modules, "lazy", module)
+    for target in ("lazy.Net", "lazy.Net.more", "lazy"):
+        assert "its metadata cannot be used: " in refusal(saved(_target_=target), tiny)
+    assert "it_ran" not in sys.modules
+    # It would have been seen.
+    assert module.Net is None
+    assert "it_ran" in sys.modules
+    del sys.modules["it_ran"]
+
+
 def test_further_classes_among_its_settings_are_not_handed_over(tiny: Any, saved: Callable[..., Path]) -> None:
     checkpoint = saved(width={"_target_": "os.system", "command": "evil"})
-    assert refusal(checkpoint, tiny).endswith("use task=predict, as its settings name further classes")
+    assert refusal(checkpoint, tiny).endswith("as its settings name further classes")

@@ -30,6 +30,10 @@ def test_the_record_is_that_of_a_finished_run_without_this_machine(
     assert known["status"]["data"]["name"] == "oxford_pet"
     assert known["status"]["data"]["digest"] == run.read_status()["data"]["digest"]
     assert str(tmp_path) not in str(known)
+    with monkeypatch.context() as patch:
+        patch.setattr("ship.recorded_data", lambda path: {"name": "folder"})
+        with pytest.raises(SystemExit, match="was trained on data=folder; give a run of data=oxford_pet"):
+            record(run)
     run.write_status("running")
     with pytest.raises(SystemExit, match="its state is running; give a finished run"):
         record(run)

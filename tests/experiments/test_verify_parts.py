@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from claims import PageCheck
+from digests import kept_results
 from expressions import Source, evaluate
 from kept_files import read_table
 from pages import Page
@@ -194,3 +195,10 @@ def test_lists_cover_what_they_name_and_nothing_that_is_bound(tmp_path: Path) ->
     assert [line for line in lines if "has no number in README.md that is not bound" in line] == lines[:3]
     assert [line for line in lines if "is in no claim" in line] == lines[3:]
     assert len(lines) == 4
+
+
+def test_runs_below_an_experiment_are_no_results_of_it(tmp_path: Path) -> None:
+    for name in ("results/runs.csv", "runs/study/run/metrics.csv"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("a\n")
+    assert kept_results(tmp_path) == [tmp_path / "results" / "runs.csv"]

@@ -24,6 +24,12 @@ RECORD = json.loads(SHIPPED.with_suffix(".json").read_text())
 PHOTOS = Path(__file__).parents[2] / "experiments" / "shipped_model" / "photos"
 
 
+def test_its_class_may_be_handed_over_too() -> None:
+    from pets_seg.models.unet import UNet
+
+    assert load_model(device="cpu", model=UNet).size == 128
+
+
 def test_its_card_says_what_it_is() -> None:
     network = load_network(SHIPPED, torch.device("cpu"))
     about, summary = read_about(SHIPPED), RECORD["summary"]
@@ -64,7 +70,7 @@ def test_photographs_are_segmented_with_it_unless_another_is_given(tmp_path: Pat
         mask = np.asarray(Image.open(tmp_path / "out" / f"{photo.stem}_mask.png")) == 255
         prediction = predict(photo)
         # Batches differ in rounding.
-        assert np.mean(prediction.mask != mask) < 1e-3
+        assert np.mean(prediction.mask != mask) < 5e-3
         # The pet is in the middle of each, and not at the upper edge.
         height, width = mask.shape
         assert mask[height * 9 // 20 : height * 3 // 5, width * 9 // 20 : width * 11 // 20].mean() > 0.9
