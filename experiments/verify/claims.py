@@ -9,7 +9,7 @@ from typing import Any
 from claim_kinds import Bound, Listed, Printed, Sentence, claims_of, load_claims
 from expressions import Source, evaluate
 from kept_files import ROOT, printed_by
-from pages import Page, Span, Table, tables_in
+from markdown_pages import Page, Span, Table, tables_in
 from templates import Template, agrees, as_written
 
 Place = Span | re.Match[str]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pages import Page
+from markdown_pages import Page
 
 ROOT = Path(__file__).resolve().parents[2]
 # Of several tables under a heading the number of one.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from pages import NUMBER, Span
+from markdown_pages import NUMBER, Span
 
 OPEN = re.compile(r"\{([^{}]+)\}")
 FILLED = rf"([-+]?{NUMBER})(?!\w|\.\d)"

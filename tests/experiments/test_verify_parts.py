@@ -9,7 +9,7 @@ from claims import PageCheck
 from digests import kept_results
 from expressions import Source, evaluate
 from kept_files import read_table
-from pages import Page
+from markdown_pages import Page
 from templates import Template, agrees, as_written
 
 TABLE = "name,group,score,list\na,x,0.5,training (1 s); testing (2 s)\nb,x,0.7,training (3 s)\nc,y,0.25,\nd,y,,\n"
