@@ -39,7 +39,7 @@ from pets_seg.run_folder.names import (
 )
 
 # Where an archive says that its command was started.
-ELSEWHERE = "/work"
+ELSEWHERE = "/elsewhere"
 OF_A_RUN = (CONFIG, STATUS, METRICS, SUMMARY, PER_IMAGE, CALIBRATION, DATA, HYDRA, OVERRIDES)
 OF_A_SWEEP = (MULTIRUN, DESIGN, f"{VERDICTS}.csv", f"{VERDICTS}.json")
 NO_WEIGHTS = {"left_out": "the weights are not in this archive; replay of this run trains them again"}

@@ -66,10 +66,17 @@ def evaluate(expression: str, source: Source) -> float | str:
     """Return the value of an expression, NaN if nothing stands there; ValueError if it cannot be computed."""
     try:
         # A pattern is written as it is, not as Python writes a text.
-        value = _value(ast.parse(expression.strip().replace("\\", r"\\"), mode="eval").body, source)
+        body = ast.parse(expression.strip().replace("\\", r"\\"), mode="eval").body
+        if not any(map(_names_something, ast.walk(body))):
+            raise ValueError(f"{expression} reads nothing of a file; list the number as not from runs")
+        value = _value(body, source)
     except (SyntaxError, KeyError, TypeError, ZeroDivisionError, OSError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from None
     return value if isinstance(value, str) else float(value)
+
+
+def _names_something(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
 
 
 def _value(node: ast.expr, source: Source) -> float | str:
