@@ -13,6 +13,7 @@ import pytest
 import torch
 from conftest import write_oxford
 from decoding import decode
+from processes import together
 from tqdm import tqdm
 
 from pets_seg.data import build, open_dataset
@@ -86,7 +87,7 @@ def test_a_cache_folder_that_cannot_be_written_is_said_with_a_way_out(oxford: Pa
         open_dataset(data(oxford, tmp_path / "file" / "cache"))
 
 
-def _open_and_count(wanted: dict, decoded: str, barrier) -> None:
+def _open_and_count(wanted: dict, decoded: str) -> None:
     original = build.decode_pair
 
     def counting(pair, *settings):
@@ -98,31 +99,19 @@ def _open_and_count(wanted: dict, decoded: str, barrier) -> None:
     build.decode_pair = counting
     # A forked process shares tqdm's lock, and would keep it for ever if it is killed.
     tqdm.set_lock(threading.RLock())
-    barrier.wait()
     assert len(open_dataset(wanted).train) == 18
 
 
 def test_eight_processes_that_start_together_decode_once(oxford: Path, tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork")
-    barrier = context.Barrier(8)
     decoded = tmp_path / "decoded"
-    wanted = data(oxford, tmp_path / "cache")
-    processes = [context.Process(target=_open_and_count, args=(wanted, str(decoded), barrier)) for _ in range(8)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(60)
-    assert [process.exitcode for process in processes] == [0] * 8
+    assert together(8, _open_and_count, data(oxford, tmp_path / "cache"), str(decoded)) == [0] * 8
     assert sorted(decoded.read_text().split()) == sorted(f"pet_{index}" for index in range(24))
     assert len(entries(tmp_path / "cache")) == 1
 
 
 def _start_decoding(wanted: dict, decoded: Path) -> multiprocessing.Process:
-    context = multiprocessing.get_context("fork")
-    barrier = context.Barrier(2)
-    other = context.Process(target=_open_and_count, args=(wanted, str(decoded), barrier))
+    other = multiprocessing.get_context("fork").Process(target=_open_and_count, args=(wanted, str(decoded)))
     other.start()
-    barrier.wait()
     while not decoded.exists():
         time.sleep(0.005)
     return other

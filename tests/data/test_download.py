@@ -4,7 +4,6 @@ import functools
 import hashlib
 import http.server
 import io
-import multiprocessing
 import shutil
 import tarfile
 import threading
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import write_oxford
+from processes import together
 from torchvision.datasets import OxfordIIITPet
 
 from pets_seg.data import download, read_source
@@ -189,7 +189,7 @@ def test_an_address_that_does_not_answer_leaves_nothing(tmp_path: Path, serve) -
     assert not (tmp_path / "new").exists()
 
 
-def _download(root: str, fetched: str, barrier) -> None:
+def _download(root: str, fetched: str) -> None:
     original = download._download
 
     def counting(folder: Path, beside: Path) -> None:
@@ -198,20 +198,12 @@ def _download(root: str, fetched: str, barrier) -> None:
         original(folder, beside)
 
     download._download = counting
-    barrier.wait()
     assert len(read_source(wanted(Path(root))).splits["train"]) == 18
 
 
 def test_processes_that_start_together_download_once(tmp_path: Path, serve) -> None:
     serve(archives(tmp_path))
-    context = multiprocessing.get_context("fork")
-    barrier, fetched = context.Barrier(4), tmp_path / "fetched"
-    arguments = (str(tmp_path / "new" / "root"), str(fetched), barrier)
-    processes = [context.Process(target=_download, args=arguments) for _ in range(4)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(60)
-    assert [process.exitcode for process in processes] == [0] * 4
+    fetched = tmp_path / "fetched"
+    assert together(4, _download, str(tmp_path / "new" / "root"), str(fetched)) == [0] * 4
     assert fetched.read_text() == "once\n"
     assert [path.name for path in (tmp_path / "new" / "root").iterdir()] == ["oxford-iiit-pet"]

@@ -1,7 +1,6 @@
 """A damaged pixel cache is noticed when it is opened, and decoded again: never are its pixels used."""
 
 import json
-import multiprocessing
 import os
 import resource
 import shutil
@@ -15,6 +14,7 @@ import pytest
 import torch
 from child import refusal
 from conftest import write_oxford
+from processes import together
 from test_cache import data, entries
 
 from pets_seg.data import Dataset, build, ensure_decoded, open_dataset, verify
@@ -159,7 +159,7 @@ def test_who_has_the_old_files_mapped_keeps_them(oxford: Path, tmp_path: Path) -
     assert torch.equal(mapped.images, before)
 
 
-def _open(wanted: dict, decoded: str, barrier, sound: int) -> None:
+def _open(wanted: dict, decoded: str, sound: int) -> None:
     original = build.decode_pair
 
     def counting(pair, *settings):
@@ -168,7 +168,6 @@ def _open(wanted: dict, decoded: str, barrier, sound: int) -> None:
         return original(pair, *settings)
 
     build.decode_pair = counting
-    barrier.wait()
     assert zlib.crc32(open_dataset(wanted).train.images.numpy()) == sound
 
 
@@ -177,14 +176,8 @@ def test_processes_that_find_it_damaged_together_decode_once(oxford: Path, tmp_p
     wanted = data(oxford, tmp_path / "cache")
     sound = zlib.crc32(open_dataset(wanted).train.images.numpy())
     flip(ensure_decoded(wanted)[0] / name, 500)
-    context = multiprocessing.get_context("fork")
-    barrier, decoded = context.Barrier(4), tmp_path / "decoded"
-    processes = [context.Process(target=_open, args=(wanted, str(decoded), barrier, sound)) for _ in range(4)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(60)
-    assert [process.exitcode for process in processes] == [0] * 4
+    decoded = tmp_path / "decoded"
+    assert together(4, _open, wanted, str(decoded), sound) == [0] * 4
     assert sorted(decoded.read_text().split()) == sorted(f"pet_{index}" for index in range(24))
 
 
