@@ -68,7 +68,7 @@ def together(count: int, target: Callable[..., object], *arguments: Any) -> list
         process.start()
     os.close(release)
     for process in processes:
-        process.join(60)
+        process.join(120)
     os.close(held)
     return [process.exitcode for process in processes]
 

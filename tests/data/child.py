@@ -18,7 +18,7 @@ def refusal(call: Callable[[], object]) -> str:
     process.start()
     send.close()
     text = receive.recv()
-    process.join(30)
+    process.join(120)
     return text
 
 

@@ -122,7 +122,7 @@ def test_who_waits_says_so(oxford: Path, tmp_path: Path, caplog) -> None:
     caplog.set_level("INFO", logger="pets_seg")
     other = _start_decoding(wanted, tmp_path / "decoded")
     open_dataset(wanted)
-    other.join(30)
+    other.join(120)
     assert "another process is decoding these images; waiting for it" in caplog.text
 
 
@@ -130,7 +130,7 @@ def test_killed_while_building_it_is_built_anew(oxford: Path, tmp_path: Path) ->
     wanted = data(oxford, tmp_path / "cache")
     other = _start_decoding(wanted, tmp_path / "decoded")
     os.kill(other.pid, signal.SIGKILL)
-    other.join(30)
+    other.join(120)
     assert [Path(name).suffix for name in entries(tmp_path / "cache")] == [".part"]
     dataset = open_dataset(wanted)
     assert len(dataset.train) == 18

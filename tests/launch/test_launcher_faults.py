@@ -97,7 +97,7 @@ def test_workers_end_when_the_process_of_the_sweep_is_killed(tmp_path: Path) -> 
     process.kill()
     process.communicate()
     for _, pid, *_ in began(tmp_path):
-        wait_for(lambda pid=int(pid): not is_alive(pid), seconds=30)
+        wait_for(lambda pid=int(pid): not is_alive(pid), seconds=60)
 
 
 @pytest.mark.slow
@@ -111,7 +111,7 @@ def test_no_job_begins_in_workers_that_start_while_the_sweep_is_ended(tmp_path: 
     process.communicate()
     assert process.returncode != 0
     for pid in workers:
-        wait_for(lambda pid=pid: not is_alive(pid), seconds=30)
+        wait_for(lambda pid=pid: not is_alive(pid), seconds=60)
     assert not (tmp_path / "began").exists()
 
 
@@ -125,7 +125,7 @@ def test_what_a_dead_worker_began_holds_up_nothing_and_ends_with_it(tmp_path: Pa
     forked = (tmp_path / "forked").read_text().split()
     assert len(forked) == 2
     for pid in forked:
-        wait_for(lambda pid=int(pid): not is_alive(pid), seconds=10)
+        wait_for(lambda pid=int(pid): not is_alive(pid), seconds=60)
 
 
 def test_figures_are_written_as_json_has_them_or_refused(tmp_path: Path) -> None:

@@ -86,14 +86,14 @@ def test_a_real_run_in_progress_is_named(
     assert code == 2
     assert f"(host {os.uname().nodename}, pid {first.pid}, since 20" in shown
     first.kill()
-    first.join(30)
+    first.join(120)
     # What a kill leaves half-written is removed by the next process.
     left = only_run(work) / "checkpoints" / ".last.pt.1.part"
     left.write_bytes(b"half")
     second = start(work, arguments)
     wait_for(lambda: not left.exists())
     second.kill()
-    second.join(30)
+    second.join(120)
 
 
 def test_nothing_is_made_by_asking(tmp_path: Path, holder: Callable) -> None:

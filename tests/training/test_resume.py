@@ -85,7 +85,7 @@ def test_once_interrupted_it_ends_after_the_step_and_goes_on_there(
     arguments = [*tiny(oxford), *LONG]
     process = until_epoch(2, tmp_path / "work", arguments)
     os.kill(process.pid, number)
-    process.join(30)
+    process.join(120)
     assert process.exitcode == code
     shown = (tmp_path / "work" / "shown").read_text()
     assert "interrupted: the run stops after this step; Ctrl-C again stops it at once" in shown
@@ -102,7 +102,7 @@ def test_once_interrupted_it_ends_after_the_step_and_goes_on_there(
     for name in ("work", "other"):
         process = until_epoch(epochs, tmp_path / name, arguments)
         process.kill()
-        process.join(30)
+        process.join(120)
         found.append(epoch_rows(only_run(tmp_path / name))[:epochs])
     assert f"continuing after {where} of 400" in (tmp_path / "work" / "shown").read_text()
     assert "continuing" not in (tmp_path / "other" / "shown").read_text()
@@ -117,7 +117,7 @@ def test_twice_interrupted_it_ends_at_once(oxford: Path, tmp_path: Path) -> None
     wait_for(lambda: "interrupted: the run stops after this step" in (work / "shown").read_text())
     assert process.is_alive()
     os.kill(process.pid, signal.SIGINT)
-    process.join(30)
+    process.join(120)
     assert process.exitcode == 130
     assert json.loads((only_run(work) / "status.json").read_text())["state"] == "interrupted"
     check_readable(work / "runs")
