@@ -90,6 +90,7 @@ def test_the_folder_holds_what_the_page_needs(
     assert re.findall(r'(?:src|fetch\(|import )[=\s]*"?(?:https?:)?//', text) == []
 
 
+@pytest.mark.slow
 def test_without_a_checkpoint_it_is_the_page_of_the_model_that_ships(
     networks: Path, registry: Registry, tmp_path: Path, in_process: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,6 +128,7 @@ def test_where_the_package_cannot_be_had_one_line_says_so_before_any_work(
     assert [*(tmp_path / "work").iterdir()] == []
 
 
+@pytest.mark.slow
 def test_a_page_is_replaced_and_served_when_that_is_wanted_and_nothing_else_is(
     demo: Command, networks: Path, tmp_path: Path, in_process: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +163,7 @@ def test_a_page_is_replaced_and_served_when_that_is_wanted_and_nothing_else_is(
         assert (code, "is there already, and no page of task=demo; give another folder" in shown) == (2, True), shown
 
 
+@pytest.mark.slow
 def test_a_page_that_cannot_be_built_leaves_what_was_there(
     demo: Command, networks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

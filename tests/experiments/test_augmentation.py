@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from conftest import write_oxford
 
 FOLDER = Path(__file__).parents[2] / "experiments" / "augmentation"
 
 
+@pytest.mark.slow
 def test_the_study_compares_nine_groups_one_of_them_with_an_option_of_its_own(
     tmp_path: Path, in_process: Callable[..., tuple[int, str]]
 ) -> None:

@@ -77,6 +77,7 @@ def test_photographs_are_segmented_with_it_unless_another_is_given(tmp_path: Pat
         assert mask[:5].mean() < 0.1
 
 
+@pytest.mark.slow
 def test_it_is_exported_with_its_licence_and_data(tmp_path: Path, in_process: Command) -> None:
     code, shown = in_process("task=export", f"output={tmp_path / 'net.onnx'}")
     assert code == 0, shown

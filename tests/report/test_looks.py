@@ -190,6 +190,7 @@ def simulated(rule: Rule, difference: float, sd: float, studies: int) -> dict[st
     return {verdict: float((verdicts == verdict).mean()) for verdict in (BETTER, WORSE, EQUAL, UNDECIDED)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("futility", [0.0, 0.2])
 def test_it_errs_as_rarely_as_stated(futility: float) -> None:
     rule = Rule(1.0, EACH, futility=futility)
