@@ -16,20 +16,27 @@ LISTS = (list, tuple, Sequence)
 
 @dataclass(frozen=True)
 class Range:
-    """The finite numbers from `low` to `high`, both included; None is no bound. It stands in an Annotated type."""
+    """The finite numbers from `low` to `high`, both included; None is no bound. It stands in an Annotated type.
+
+    With `above` it does not include `low`.
+    """
 
     low: float | None = None
     high: float | None = None
+    above: bool = False
 
     def __str__(self) -> str:
+        if self.low is None:
+            return "finite" if self.high is None else f"{self.high} or less and finite"
+        least = f"above {self.low}" if self.above else f"{self.low} or more"
         if self.high is None:
-            return "finite" if self.low is None else f"{self.low} or more and finite"
-        return f"{self.high} or less and finite" if self.low is None else f"from {self.low} to {self.high}"
+            return f"{least} and finite"
+        return f"{least} and at most {self.high}" if self.above else f"from {self.low} to {self.high}"
 
     def holds(self, value: float) -> bool:
         """Return whether a number lies in it."""
         return (
-            (self.low is None or value >= self.low)
+            (self.low is None or value > self.low or (value == self.low and not self.above))
             and (self.high is None or value <= self.high)
             and abs(value) < math.inf
         )

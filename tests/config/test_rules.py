@@ -12,6 +12,7 @@ from pets_seg.config.rules import Range, arguments_of, check_value, describe
 from pets_seg.errors import InputError
 
 SHARE = Annotated[float, Range(0, 1)]
+SOME = Annotated[float, Range(0, 1, above=True)]
 ALLOWED = [
     (3, int),
     (3, float),
@@ -21,6 +22,7 @@ ALLOWED = [
     (None, Annotated[int | None, Range(1, 8)]),
     (2, Annotated[int, Range(1, 8)] | None),
     ([0.1, 1], list[SHARE]),
+    ([5e-324, 1], list[SOME]),
     ([None, 0.5], list[SHARE | None]),
     ([0.1, 0.9], tuple[SHARE, SHARE]),
     ([1, 2, 3], tuple[int, ...]),
@@ -42,6 +44,10 @@ REFUSED = [
     ("x", Annotated[int | None, Range(1, 8)], "expected a whole number or null"),
     (9, Annotated[int | None, Range(1, 8)], "must be from 1 to 8"),
     (math.nan, SHARE, "must be from 0 to 1"),
+    (0, SOME, "k=0: must be above 0 and at most 1"),
+    (1.01, SOME, "must be above 0 and at most 1"),
+    (math.nan, SOME, "must be above 0 and at most 1"),
+    (0.0, Annotated[float, Range(0, above=True)], "must be above 0 and finite"),
     (math.inf, Annotated[float, Range(0)], "must be 0 or more and finite"),
     ([0.1, 2], list[SHARE], "must be from 0 to 1"),
     ([0.1, "x"], list[SHARE], "expected a list of numbers"),
