@@ -31,6 +31,7 @@ VALID = """
     name=${model.name} seed=0,1 aug=none,elastic seed=range(3) model=glob(*) seed=choice(1,2) seed=shuffle(1,2)
     optimizer.lr=float(range(1,3)) hydra.job.name=abc hydra/launcher=basic hydra.mode=RUN checkpoint=runs replay=runs
     train.teacher=runs train.teacher_weight=0.9 train.teacher_temperature=4
+    data.train_fraction=0.25
 """
 SIGNS = "=+~,.:/@'\"\\[]{}()$%#*&|<>!?^-_ \t\n0159eaé日\x1b\udcff"
 KEYS = [

@@ -124,6 +124,8 @@ WRONG = {
         "replay=. task=evaluate": "task: cannot be given with replay",
         "task=evaluate checkpoint=. aug=none": "aug: has no place with task=evaluate, which scores a run",
         "task=evaluate checkpoint=. data.size=64": "data.size: has no place with task=evaluate",
+        "task=evaluate checkpoint=. data.train_fraction=0.5": "data.train_fraction: has no place with task=evaluate",
+        "data.train_fracton=0.5": "no such setting (did you mean data.train_fraction?)",
         "task=report runs=. model=unet": "model=unet: has no place with task=report, which compares runs",
         "hydra.job.chdir=true": "is not supported: paths are relative to the start folder",
         "hydra.run.dir=x": "hydra.run.dir=x: must end in the run's name",

@@ -95,7 +95,7 @@ def exported(request: Request, output: Path, task: str) -> Exported:
 def _trained(request: Request, dataset: Dataset, split: str) -> int | None:
     """Return how many images of a split the run was trained on; None if it is of no run, or did not record them."""
     images, complete = trained_images(request.run.path if request.run else None)
-    count = sum(file.image in images for file in dataset.index.files if file.split == split)
+    count = len(dataset.index.with_image_in(split, images))
     return count if count or complete else None
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pets_seg.config.checks import check_option
 from pets_seg.config.identity import ADDED_LATER
+from pets_seg.config.schema import Data, rules
 from pets_seg.config.weights import named_weights, run_of
 from pets_seg.data import Index
 from pets_seg.errors import InputError, printable
@@ -18,7 +19,7 @@ from pets_seg.run_folder.names import PER_IMAGE
 from pets_seg.run_folder.recorded_data import decoded_alike, describe_other_data, trained_images
 
 # Those of the run assign images to splits also where the command gives the folder.
-SPLIT_SETTINGS = ("split_seed", "group")
+SPLIT_SETTINGS = ("split_seed", "group", "train_fraction")
 UNCHECKED = "did not record its training images (data.csv): that none of these is among them cannot be checked"
 # Settings of `data` with which the data stay the run's.
 KEPT = ("skip_bad", "cache_dir", "download")
@@ -49,7 +50,9 @@ def data_of(config: Mapping[str, Any], folder: RunFolder, about: Mapping[str, An
         if "root" not in given and (problem := root_problem(data)):
             raise InputError(f"checkpoint={config['checkpoint']}: {problem}; give data.root=... beside it")
     elif run := _recorded(folder, data["name"]):
-        taken = data.keys() & (run.keys() if _same_place(run, data) else SPLIT_SETTINGS)
+        # The file of an option may lack a setting of the package's that has a default.
+        known = data.keys() | rules(Data).keys()
+        taken = known.intersection(run if _same_place(run, data) else SPLIT_SETTINGS)
         data |= {key: run[key] for key in taken if key in run and key not in given}
     if data.get("root"):
         # Evaluations of folders that have the same relative name must not replace each other.
@@ -106,7 +109,7 @@ def choose(config: Mapping[str, Any], folder: RunFolder, index: Index, boundary:
     if not count:
         raise InputError(f"split={split}: holds no image; split=all scores every pair")
     trained, complete = trained_images(folder.path)
-    seen = [file.stem for file in index.files if file.image in trained and split in (file.split, "all")]
+    seen = index.with_image_in(split, trained)
     if seen and not config["allow_trained"]:
         raise InputError(
             f"split={split}: the run was trained on {len(seen)} of these {count} images ({_named(seen)}), also under "
@@ -157,7 +160,7 @@ def check_start(config: Mapping[str, Any], index: Index) -> list[str]:
 def _check_weights(key: str, path: Path, allowed: bool, index: Index) -> list[str]:
     trained, complete = trained_images(run_of(path))
     notes = [] if complete else [f"{key}: {UNCHECKED}"]
-    seen = [file.stem for file in index.files if file.image in trained and file.split != "train"]
+    seen = [stem for split in ("valid", "test") for stem in index.with_image_in(split, trained)]
     if not seen:
         return notes
     said = f"{key}: was trained on {len(seen)} validation and test images of this run ({_named(seen)})"

@@ -22,8 +22,8 @@ TASKS = {
     ),
     "evaluate": (
         "scores a run with the settings that it was trained with",
-        "task checkpoint split allow_trained data data.* !data.size !data.boundary !data.normalisation train.device "
-        f"model metric metric.* {COMMON}",
+        "task checkpoint split allow_trained data data.* !data.size !data.boundary !data.normalisation "
+        f"!data.train_fraction train.device model metric metric.* {COMMON}",
     ),
     "predict": (
         "segments photographs with the network of a checkpoint",

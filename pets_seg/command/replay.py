@@ -108,7 +108,7 @@ def _overrides(run: str, config: dict[str, Any]) -> Iterator[tuple[str, str]]:
                 # An argument that the option's file does not have takes a +.
                 value = as_given(config, f"{group}.{key}", value)
                 _check(run, f"{group}.{key}", value)
-                added = "" if key in own_option(group, name) or f"{group}.{key}" in ADDED_LATER else "++"
+                added = "" if key in own_option(group, name) else "++"
                 yield from _each(f"{added}{group}.{key}", value)
 
 

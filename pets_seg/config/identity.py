@@ -35,6 +35,7 @@ ADDED_LATER: dict[str, Any] = {
     "data.mask_values": None,
     "data.mask_threshold": None,
     "data.range": None,
+    "data.train_fraction": 1.0,
 }
 # Groups that allowed options of one's own before `_whole` existed: their values are hashed as they are written.
 AS_WRITTEN = ("aug", "optimizer", "train")

@@ -19,9 +19,12 @@ COUNT = Range(1, 1_000_000)
 SEED = Range(0, 2**31 - 1)
 
 
-def setting(limit: Any) -> Any:
-    """Declare a setting: a Range of numbers, or the Literal of its words, beside its type."""
-    return field(default=MISSING, metadata={"limit": limit})
+def setting(limit: Any, default: Any = MISSING) -> Any:
+    """Declare a setting: a Range of numbers, or the Literal of its words, beside its type.
+
+    One with a `default` may be absent from a file.
+    """
+    return field(default=default, metadata={"limit": limit})
 
 
 @dataclass
@@ -81,6 +84,7 @@ class Data:
     size: int = setting(Range(32, 4096))
     boundary: str = setting(Literal["foreground", "background", "ignore"])
     normalisation: str = setting(Literal["imagenet", "raw"])
+    train_fraction: float = setting(Range(0, 1, above=True), default=1.0)
     skip_bad: bool = MISSING
     cache_dir: str | None = MISSING
 

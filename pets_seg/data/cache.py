@@ -55,11 +55,8 @@ class Dataset:
 
     @property
     def all(self) -> Split:
-        """The images of all splits, sorted by stem."""
-        parts = (self.train, self.valid, self.test)
-        pairs = sorted((stem, row) for part in parts for stem, row in zip(part.stems, part.rows.tolist(), strict=True))
-        stems, rows = [stem for stem, _ in pairs], torch.tensor([row for _, row in pairs])
-        return replace(self.train, stems=stems, rows=rows)
+        """All images of the source, sorted by stem; also those that data.train_fraction leaves out of training."""
+        return replace(self.train, stems=self.index.stems("all"), rows=torch.tensor(self.index.rows("all")))
 
 
 def open_dataset(data: Mapping[str, Any], needed: Sequence[str] = SPLITS, warn: bool = True) -> Dataset:

@@ -10,12 +10,14 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from pets_seg.config.schema import Data
 from pets_seg.data.build import build
 from pets_seg.data.entries import Entry
 from pets_seg.data.index import Index
 from pets_seg.data.pairs import SPLITS, expand_user
 from pets_seg.data.request import Request
 from pets_seg.data.sources import AbsentError, read_source
+from pets_seg.data.splits import count_used, refuse_none_used
 from pets_seg.data.verify import DamagedError
 from pets_seg.errors import InputError, reason
 from pets_seg.machine.files import FULL
@@ -28,8 +30,8 @@ def ensure_decoded(data: Mapping[str, Any], needed: Sequence[str] = SPLITS) -> t
     """Return cache folder and index for the `data` group of a configuration, decoding its pairs if they are missing.
 
     Processes that need the same pixels at the same time decode them once. Raises InputError for a missing source, masks
-    that can be read in more than one way, an unwritable cache, a split of `needed` without images and, unless
-    `data.skip_bad`, a pair that cannot be used.
+    that can be read in more than one way, an unwritable cache, a split of `needed` without images,
+    also where `data.train_fraction` leaves none, and, unless `data.skip_bad`, a pair that cannot be used.
     """
     entry, index = ensured(data, needed, arrays_too=False)
     return entry.folder, index
@@ -79,6 +81,8 @@ def look_at(data: Mapping[str, Any]) -> Look:
             raise
         return Look(None, None, f"data={data['name']} is not here and would be downloaded")
     images = {split: sum(not pair.problem for pair in splits[split]) for split in SPLITS}
+    refuse_none_used(images["train"], _fraction(data))
+    images["train"] = count_used(images["train"], _fraction(data))
     return Look(None, images, f"the images of data={data['name']} would be decoded")
 
 
@@ -110,6 +114,10 @@ def _offline(data: Mapping[str, Any]) -> dict[str, Any]:
     return {**data, "download": False} if "download" in data else dict(data)
 
 
+def _fraction(data: Mapping[str, Any]) -> float:
+    return data.get("train_fraction", Data.train_fraction)
+
+
 def _request(data: Mapping[str, Any], needed: Sequence[str]) -> Request:
     return Request.of(f"data={data['name']}", read_source(data, needed), data["size"])
 
@@ -120,9 +128,13 @@ def _cache_folder(data: Mapping[str, Any]) -> Path:
 
 
 def _index(request: Request, entry: Entry, data: Mapping[str, Any], needed: Sequence[str]) -> Index:
-    index = Index(request, entry.rows)
+    index = Index(request, entry.rows, _fraction(data))
     if index.bad and not data["skip_bad"]:
         raise InputError(f"{index.describe_bad()}; mend or remove them, or leave them out with data.skip_bad=true")
+    if "train" in needed:
+        # All others are in valid or test.
+        rest = len(index.stems("valid")) + len(index.stems("test"))
+        refuse_none_used(len(index.stems("all")) - rest, _fraction(data))
     for split in needed:
         if not index.stems(split):
             raise InputError(f"no usable image is left for split={split}: {index.describe_bad()}")

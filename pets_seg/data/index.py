@@ -1,12 +1,13 @@
 """What a pixel cache knows of the files of a source: their splits, digests and masks."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from pets_seg.config.schema import Data
 from pets_seg.data.entries import Row
 from pets_seg.data.levels import MAX_LEVELS, BadFileError
 from pets_seg.data.mask_rule import rule_of
@@ -14,6 +15,7 @@ from pets_seg.data.orientation import check_tags, turned_masks
 from pets_seg.data.pairs import SPLITS
 from pets_seg.data.picture_range import WIDE, check_range, oddities
 from pets_seg.data.request import Request
+from pets_seg.data.splits import used_for_training
 from pets_seg.data.trimap import BOUNDARY, NOT_COUNTED, PET
 from pets_seg.errors import InputError, named, printable
 
@@ -30,11 +32,12 @@ class FileDigests(NamedTuple):
 class Index:
     """The usable pairs of a source, by split, with what the cache says of each, and what their masks mean.
 
-    Raises InputError for masks that can be read, or turned, in more than one way, and pictures that do not use their
-    range.
+    Of the training images those that data.train_fraction, the `fraction`, uses are in their split; `all` has all images
+    of the source, which decide together how they are read. Raises InputError for masks that can be read, or turned, in
+    more than one way, and pictures that do not use their range.
     """
 
-    def __init__(self, request: Request, rows: Sequence[Row]) -> None:
+    def __init__(self, request: Request, rows: Sequence[Row], fraction: float = Data.train_fraction) -> None:
         self.source = request.source
         self._rows = rows
         # The trimap value of each level of a mask, and why a pair cannot be used.
@@ -71,6 +74,8 @@ class Index:
                 else:
                     self._usable[split].append((pair.stem, number))
         self._usable["all"] = sorted(pair for split in SPLITS for pair in self._usable[split])
+        train = self._usable["train"]
+        self._usable["train"] = [train[place] for place in used_for_training(self.stems("train"), fraction)]
 
     def trimap_of(self) -> np.ndarray:
         """Return for each row the trimap values of the levels of its mask, (N, 256) uint8."""
@@ -89,10 +94,14 @@ class Index:
 
     @cached_property
     def files(self) -> list[FileDigests]:
-        """Return the digests of the files of all usable pairs, by split."""
+        """Return the digests of the files of the pairs of train, valid and test, in this order."""
         return [
             FileDigests(split, stem, *self._rows[row].digests) for split in SPLITS for stem, row in self._usable[split]
         ]
+
+    def with_image_in(self, split: str, digests: Collection[str]) -> list[str]:
+        """Return the stems of the pairs of train, valid, test or all whose image has one of these digests."""
+        return [stem for stem, row in self._usable[split] if self._rows[row].digests[0] in digests]
 
     @cached_property
     def digest(self) -> str:

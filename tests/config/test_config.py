@@ -15,12 +15,13 @@ pets_seg.config.register.register()
 
 SAME_RUN = """
     train.device=cpu data.cache_dir=/tmp/x data.download=false name=other existing=restart
-    tracker.mode=disabled train.precision=fp32 split=valid closing=x
+    tracker.mode=disabled train.precision=fp32 split=valid closing=x data.train_fraction=1
 """
 OTHER_RUN = """
     seed=1 model.width=8 model.upsampling=transposed aug=none optimizer.lr=0.5 scheduler=cosine
     loss=dice data.size=64 data.root=/d data.boundary=ignore train.epochs=3 train.batch_size=2
     train.precision=bf16 train.compile=true data.normalisation=raw data.skip_bad=true
+    data.train_fraction=0.5
 """
 
 

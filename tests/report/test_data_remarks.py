@@ -78,6 +78,7 @@ def test_a_group_that_came_after_the_change_has_no_baseline(tmp_path: Path) -> N
 BY_DESIGN = {
     "size": ("data.size", (32, 64)),
     "seed of the splits": ("data.split_seed", (0, 1)),
+    "share of training images": ("data.train_fraction", (0.25, 1.0)),
     "root": ("data.root", ("one", "two")),
     "option": ("data.name", ("sample", "oxford_pet")),
 }
