@@ -62,6 +62,7 @@ def test_a_picture_that_cannot_be_drawn_costs_a_line_only(
     assert "per_image.csv" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_network_that_predicts_one_class_is_named(
     oxford: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -55,6 +55,7 @@ def names(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_the_folder_holds_what_the_page_needs(
     demo: Command, registry: Registry, networks: Path, tmp_path: Path
 ) -> None:

@@ -123,6 +123,7 @@ def test_a_run_of_other_data_is_shown_as_refused(oxford: Path, tmp_path: Path) -
     assert "was trained on other data (1 image is in another split)" in done.stdout
 
 
+@pytest.mark.slow
 def test_one_run(oxford: Path, tmp_path: Path) -> None:
     words = [*tiny(oxford), *SAVED]
     shown = forked(*words, DRY, cwd=tmp_path).stdout

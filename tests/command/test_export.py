@@ -73,6 +73,7 @@ def test_the_file_says_what_it_is(trained: Path, tmp_path: Path, in_process: Com
     assert not any(node.metadata_props for node in onnx.load(tmp_path / "pets.onnx").graph.node)
 
 
+@pytest.mark.slow
 def test_int8_is_smaller_and_held_against_float(trained: Path, tmp_path: Path, in_process: Command) -> None:
     code, shown = in_process("task=export", f"checkpoint={trained}", "export.int8=true")
     assert code == 0, shown
@@ -89,6 +90,7 @@ def test_int8_is_smaller_and_held_against_float(trained: Path, tmp_path: Path, i
     assert np.abs(found - load_model(trained, "cpu")(photo).probabilities).mean() < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "value", "line"),
     [
@@ -153,6 +155,7 @@ def copied(trained: Path, tmp_path: Path) -> Path:
     return tmp_path / "runs" / "default" / trained.name
 
 
+@pytest.mark.slow
 def test_weights_that_are_not_finite_are_not_exported(trained: Path, tmp_path: Path, in_process: Command) -> None:
     run = copied(trained, tmp_path)
     weights = load_file(run / BEST)
@@ -164,6 +167,7 @@ def test_weights_that_are_not_finite_are_not_exported(trained: Path, tmp_path: P
     assert [*(tmp_path / "work").iterdir()] == []
 
 
+@pytest.mark.slow
 def test_weights_that_are_replaced_meanwhile_are_not_exported(
     trained: Path, tmp_path: Path, in_process: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,6 +187,7 @@ def test_weights_that_are_replaced_meanwhile_are_not_exported(
     assert [*(tmp_path / "work").iterdir()] == []
 
 
+@pytest.mark.slow
 def test_data_of_a_run_that_moved_or_changed(trained: Path, tmp_path: Path, in_process: Command) -> None:
     root = tmp_path / "moved"
     shutil.copytree(trained.parents[2] / "data", root)

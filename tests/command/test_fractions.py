@@ -99,6 +99,7 @@ def trained(tmp_path: Path, root: Path) -> Path:
     return only_run(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_run_is_scored_on_its_test_images_wherever_they_are_and_on_all_of_other_data(
     tmp_path: Path, root: Path, trained: Path
 ) -> None:

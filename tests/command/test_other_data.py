@@ -167,6 +167,7 @@ def test_settings_of_the_data_may_refer_to_others(tmp_path: Path, root: Path) ->
     assert (done.returncode, done.stdout.count("finished already")) == (0, 1), done.stderr
 
 
+@pytest.mark.slow
 def test_more_epochs_in_a_folder_that_is_given_relative(tmp_path: Path, root: Path) -> None:
     command = [*SETTINGS, f"data.root={root.name}"]
     assert forked(*command, cwd=tmp_path).returncode == 0

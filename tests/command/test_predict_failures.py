@@ -105,6 +105,7 @@ def test_a_photograph_whose_pictures_cannot_be_made_is_left_out(
     assert rows(tmp_path) == ["a.jpg", "more/c.jpg", "more/d.jpg"]
 
 
+@pytest.mark.slow
 def test_pictures_of_a_photograph_that_cannot_be_used_any_more_are_removed(
     words: list[str], tmp_path: Path, in_process: Command
 ) -> None:

@@ -15,6 +15,7 @@ from pets_seg.run_folder.folder import RunFolder
 FOLDER = Path(__file__).parents[2] / "experiments" / "shipped_model"
 
 
+@pytest.mark.slow
 def test_the_record_is_that_of_a_finished_run_without_this_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

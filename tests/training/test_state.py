@@ -105,6 +105,7 @@ def test_a_best_epoch_that_is_none_of_the_epochs_is_refused(tmp_path: Path) -> N
         new_state().load(tmp_path / "last.pt")
 
 
+@pytest.mark.slow
 def test_every_file_agrees_on_the_best_epoch(oxford: Path, tmp_path: Path, in_process: Command) -> None:
     # Without a pet in the validation masks every network that finds none has Dice 1.
     for stem in ("pet_0", "pet_10"):
