@@ -91,9 +91,6 @@ def ended(end: End) -> list[str]:
         hooks.not_done(end.number, end.reason)
     if end.state != DIED:
         return []
-    if end.again and reads(config.task.name, "overwrite"):
-        # What is there by now is the job's own: the sweep began only because it was not.
-        return ["overwrite=true"]
     begun = hooks.folder_of(end.number)
     if not end.again:
         hooks.not_done(end.number, end.reason)

@@ -1,9 +1,7 @@
 """A sweep of another task than training in the slots of this machine: interrupted, it says what is to be done."""
 
-import os
 import signal
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -68,30 +66,6 @@ def test_predictions_that_are_stopped_are_made_again_with_overwrite(
     code, shown = end(begin(work, [*words, "overwrite=true"]))
     assert code == 0, shown
     assert len([*work.glob("masks-*/*_overlay.jpg")]) == 2 * PHOTOS
-
-
-def holder(path: Path) -> int:
-    """Return the process that has the file open."""
-    for opened in Path("/proc").glob("[0-9]*/fd/*"):
-        with suppress(OSError):
-            if opened.readlink() == path:
-                return int(opened.parts[2])
-    raise AssertionError(f"nobody has {path} open")
-
-
-@pytest.mark.slow
-def test_a_job_whose_process_dies_replaces_what_it_had_written(words: list[str], tmp_path: Path) -> None:
-    work = tmp_path / "work"
-    process = begin(work, words)
-    wait_for(lambda: [*work.glob("masks-False/*_overlay.jpg")], seconds=200)
-    os.kill(holder(work / "masks-False" / ".lock"), signal.SIGKILL)
-    code, shown = end(process)
-    assert code == 0, shown
-    assert "its process was ended by SIGKILL" in shown
-    assert len([*work.glob("masks-*/*_overlay.jpg")]) == 2 * PHOTOS
-    assert [len((work / f"masks-{flip}" / "predictions.csv").read_text().splitlines()) for flip in (False, True)] == [
-        PHOTOS + 1
-    ] * 2
 
 
 @pytest.mark.slow
