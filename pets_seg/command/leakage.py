@@ -7,7 +7,7 @@ from typing import Any
 
 from pets_seg.config.checks import check_option
 from pets_seg.config.identity import ADDED_LATER
-from pets_seg.config.schema import Data, rules
+from pets_seg.config.schema import Data
 from pets_seg.config.weights import named_weights, run_of
 from pets_seg.data import Index
 from pets_seg.errors import InputError, printable
@@ -19,12 +19,12 @@ from pets_seg.run_folder.names import PER_IMAGE
 from pets_seg.run_folder.recorded_data import decoded_alike, describe_other_data, trained_images
 
 # Those of the run assign images to splits also where the command gives the folder.
-SPLIT_SETTINGS = ("split_seed", "group", "train_fraction")
+SPLIT_SETTINGS = ("split_seed", "group")
 UNCHECKED = "did not record its training images (data.csv): that none of these is among them cannot be checked"
 # Settings of `data` with which the data stay the run's.
 KEPT = ("skip_bad", "cache_dir", "download")
 # Settings of `data` with any value of which the mask of an image means the same.
-SAME_MASKS = (*KEPT, *SPLIT_SETTINGS, "root", "lists", "range")
+SAME_MASKS = (*KEPT, *SPLIT_SETTINGS, "train_fraction", "root", "lists", "range")
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,15 @@ def data_of(config: Mapping[str, Any], folder: RunFolder, about: Mapping[str, An
             check_option("data", data)
         if "root" not in given and (problem := root_problem(data)):
             raise InputError(f"checkpoint={config['checkpoint']}: {problem}; give data.root=... beside it")
-    elif run := _recorded(folder, data["name"]):
-        # The file of an option may lack a setting of the package's that has a default.
-        known = data.keys() | rules(Data).keys()
-        taken = known.intersection(run if _same_place(run, data) else SPLIT_SETTINGS)
-        data |= {key: run[key] for key in taken if key in run and key not in given}
+    else:
+        run = _recorded(folder)
+        if run.get("name") == data["name"]:
+            taken = data.keys() & (run.keys() if _same_place(run, data) else SPLIT_SETTINGS)
+            data |= {key: run[key] for key in taken if key in run and key not in given}
+        # The images of the run's data are known again only by the ones that it used, whatever the option is called.
+        fraction = run.get("train_fraction", Data.train_fraction)
+        if data.get("train_fraction", Data.train_fraction) != fraction:
+            data["train_fraction"] = fraction
     if data.get("root"):
         # Evaluations of folders that have the same relative name must not replace each other.
         data["root"] = str(absolute(data["root"]))
@@ -62,14 +66,13 @@ def data_of(config: Mapping[str, Any], folder: RunFolder, about: Mapping[str, An
     return data | {key: about[key] for key in ("size", "boundary", "normalisation")}
 
 
-def _recorded(folder: RunFolder, name: str) -> dict[str, Any]:
-    """Return the `data` settings of a run if they are of the option `name`, otherwise nothing."""
+def _recorded(folder: RunFolder) -> dict[str, Any]:
+    """Return the `data` settings of a run if they can be used, otherwise nothing."""
     try:
-        data = recorded_data(folder.path)
+        return recorded_data(folder.path)
     # The command gives the data, so that a run whose own cannot be used can be evaluated.
     except InputError:
         return {}
-    return data if data["name"] == name else {}
 
 
 def _same_place(run: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
@@ -81,8 +84,9 @@ def other_masks(data: Mapping[str, Any], folder: RunFolder, keys: set[str]) -> d
 
     `data` are those that the run in `folder` is evaluated on.
     """
-    run = _recorded(folder, data["name"])
-    without = run if "data" not in keys or _same_place(run, data) else {}
+    run = _recorded(folder)
+    is_same = run.get("name") == data["name"] and ("data" not in keys or _same_place(run, data))
+    without = run if is_same else {}
     given = {key.split(".")[1] for key in keys if key.startswith("data.")}.difference(SAME_MASKS)
     return {
         key: data[key]

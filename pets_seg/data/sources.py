@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pets_seg.config.parts import build
+from pets_seg.config.parts import build, locate
+from pets_seg.config.rules import arguments_of
 from pets_seg.config.schema import IGNORED
 from pets_seg.data.download import download_oxford_pet
 from pets_seg.data.own_folder import folder as folder
@@ -29,7 +30,13 @@ class AbsentError(InputError):
 
 def read_source(data: Mapping[str, Any], needed: Sequence[str] = SPLITS) -> Source:
     """Return the source of a `data` option's settings; InputError if it is not a source, or a needed split is empty."""
-    name, source = data["name"], build("data", data)
+    name = data["name"]
+    if "train_fraction" in arguments_of(locate(data, "data"), 0)[0]:
+        raise InputError(
+            f"data={name}: {data['_target_']} takes train_fraction, by which the package itself leaves training images "
+            "out; give this argument another name"
+        )
+    source = build("data", data)
     _check_source(f"data={name}: {data['_target_']}", source)
     count = len({pair.stem for pairs in source.splits.values() for pair in pairs})
     if not count:

@@ -30,7 +30,7 @@ def seed_that_fills(names: Sequence[str]) -> int | None:
 
 
 def count_used(count: int, fraction: float) -> int:
-    """Return how many of `count` training images are used with data.train_fraction."""
+    """Return how many of `count` training images are used with data.train_fraction: a rounded number."""
     return round(fraction * count)
 
 
@@ -38,7 +38,8 @@ def refuse_none_used(count: int, fraction: float) -> None:
     """Raise InputError if none of `count` training images, if there are any, is used with data.train_fraction."""
     if count and not count_used(count, fraction):
         raise InputError(
-            f"data.train_fraction={fraction}: leaves none of {count} training images; give {1 / count:.2g} or more"
+            f"data.train_fraction={fraction}: leaves none of {count} training images; give a larger one, such as "
+            f"{1 / count:.2g}"
         )
 
 

@@ -14,7 +14,10 @@ from test_leakage import evaluate
 from test_other_data import COUNT, SETTINGS, write
 
 from pets_seg.config.identity import run_name
+from pets_seg.config.options import own_file
+from pets_seg.data.sources import read_source
 from pets_seg.data.splits import split_of
+from pets_seg.errors import InputError
 
 # A data option that was written before the setting existed.
 MINE = """
@@ -106,7 +109,10 @@ def test_a_run_is_scored_on_its_test_images_wherever_they_are_and_on_all_of_othe
     used = images(trained, "train")
     test = json.loads((trained / "summary.json").read_text())["test_dice"]
     moved = shutil.copytree(root, tmp_path / "moved")
-    for arguments in ([], ["data=folder", f"data.root={root}"], ["data=folder", f"data.root={moved}"]):
+    (tmp_path / "conf" / "data").mkdir(parents=True)
+    (tmp_path / "conf" / "data" / "photos.yaml").write_text(json.dumps(own_file("data/folder") | {"name": "photos"}))
+    photos = [f"hydra.searchpath=[file://{tmp_path}/conf]", "data=photos", f"data.root={root}", "data.split_seed=3"]
+    for arguments in ([], ["data=folder", f"data.root={root}"], ["data=folder", f"data.root={moved}"], photos):
         code, shown, found = evaluate(trained, *arguments)
         assert code == 0, shown
         assert (found["split"], found["dice"], found["trained_on"]) == ("test", test, 0)
@@ -159,3 +165,27 @@ def test_an_option_whose_file_lacks_it_stays_as_it_was(oxford: Path, tmp_path: P
         done = forked(*own, "task=evaluate", f"checkpoint={run}", "data=mine", f"data.root={oxford}", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith("split=test images=4 ")
+
+
+def test_a_key_that_the_file_of_an_option_lacks_takes_a_plus(oxford: Path, tmp_path: Path) -> None:
+    (tmp_path / "conf" / "data").mkdir(parents=True)
+    (tmp_path / "conf" / "data" / "mine.yaml").write_text(MINE)
+    own = ["data=mine", f"hydra.searchpath=[file://{tmp_path}/conf]", f"data.root={oxford}", "dry_run=true"]
+    done = forked(*own, "data.train_fraction=0.5", cwd=tmp_path)
+    line = "data.train_fraction: is not in the file of the data chosen; add it there, or write +data.train_fraction"
+    assert (done.returncode, line in done.stderr) == (2, True), done.stderr
+    done = forked(*own, "+data.train_fraction=0.5", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_source_must_not_take_the_fraction_itself(
+    oxford: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "theirs.py").write_text(
+        "from pets_seg.data.sources import oxford_pet\n\n\n"
+        "def pairs(root: str, train_fraction: float):\n    return oxford_pet(root, download=False)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    settings = {"name": "theirs", "_target_": "theirs.pairs", "root": str(oxford), "train_fraction": 0.5}
+    with pytest.raises(InputError, match=r"theirs\.pairs takes train_fraction, .* give this argument another name"):
+        read_source(settings)

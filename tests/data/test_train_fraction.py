@@ -87,7 +87,9 @@ def test_an_image_is_used_by_the_hash_of_its_stem_alone() -> None:
 def test_a_fraction_that_leaves_no_image_is_refused_with_one_that_does(
     count: int, fraction: float, least: float
 ) -> None:
-    line = f"data.train_fraction={fraction}: leaves none of {count} training images; give {least:g} or more"
+    line = (
+        f"data.train_fraction={fraction}: leaves none of {count} training images; give a larger one, such as {least:g}"
+    )
     with pytest.raises(InputError) as refused:
         refuse_none_used(count, fraction)
     assert str(refused.value) == line
