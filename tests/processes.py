@@ -69,6 +69,8 @@ def together(count: int, target: Callable[..., object], *arguments: Any) -> list
     os.close(release)
     for process in processes:
         process.join(120)
+        # One that is stuck would hold up the end of the tests.
+        process.kill()
     os.close(held)
     return [process.exitcode for process in processes]
 

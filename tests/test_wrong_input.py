@@ -125,6 +125,8 @@ WRONG = {
         "task=evaluate checkpoint=. aug=none": "aug: has no place with task=evaluate, which scores a run",
         "task=evaluate checkpoint=. data.size=64": "data.size: has no place with task=evaluate",
         "task=evaluate checkpoint=. data.train_fraction=0.5": "data.train_fraction: has no place with task=evaluate",
+        "task=export checkpoint=. data.train_fraction=0.5": "data.train_fraction: has no place with task=export",
+        "task=demo checkpoint=. data.train_fraction=0.5": "data.train_fraction: has no place with task=demo",
         "data.train_fracton=0.5": "no such setting (did you mean data.train_fraction?)",
         "task=report runs=. model=unet": "model=unet: has no place with task=report, which compares runs",
         "hydra.job.chdir=true": "is not supported: paths are relative to the start folder",

@@ -24,7 +24,7 @@ UNCHECKED = "did not record its training images (data.csv): that none of these i
 # Settings of `data` with which the data stay the run's.
 KEPT = ("skip_bad", "cache_dir", "download")
 # Settings of `data` with any value of which the mask of an image means the same.
-SAME_MASKS = (*KEPT, *SPLIT_SETTINGS, "train_fraction", "root", "lists", "range")
+SAME_MASKS = (*KEPT, *SPLIT_SETTINGS, "root", "lists", "range")
 
 
 @dataclass(frozen=True)

@@ -32,12 +32,12 @@ TASKS = {
     "export": (
         "writes the network of a checkpoint into one file",
         "task checkpoint output overwrite format export export.* model data data.* !data.size !data.boundary "
-        f"!data.normalisation {COMMON}",
+        f"!data.normalisation !data.train_fraction {COMMON}",
     ),
     "demo": (
         "builds a page that runs the network of a checkpoint in a browser",
         "task checkpoint output overwrite serve demo demo.* export export.* model data data.* !data.size "
-        f"!data.boundary !data.normalisation {COMMON}",
+        f"!data.boundary !data.normalisation !data.train_fraction {COMMON}",
     ),
     "preview": (
         "draws what an aug option does to training images",

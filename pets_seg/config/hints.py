@@ -4,11 +4,11 @@ import re
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import MISSING
 
 from pets_seg.config.groups import GROUPS
 from pets_seg.config.options import known_settings
 from pets_seg.config.rules import takes_one
+from pets_seg.config.schema import optional
 from pets_seg.errors import nearest
 
 OPERATIONS = "is not in this option; --cfg job shows its entries; a parameter that its file does not name takes a +"
@@ -32,7 +32,7 @@ def unknown_key(key: str) -> str:
     if group.startswith("hydra"):
         return f"{key}: Hydra has no such setting; --cfg hydra shows those it has; a new entry takes a +"
     if dot and key in known:
-        if group in GROUPS and getattr(GROUPS[group].schema, rest, MISSING) != MISSING:
+        if group in GROUPS and rest in optional(GROUPS[group].schema):
             return f"{key}: is not in the file of the {group} chosen; add it there, or write +{key}"
         owners = " or ".join(f"{group}={owner}" for owner in known[key])
         return f"{key}: belongs to {owners}, not to the {group} chosen"

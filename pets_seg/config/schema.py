@@ -141,5 +141,10 @@ def rules(schema: type | None) -> dict[str, Any]:
     return {item.name: _rule(item.type, item.metadata.get("limit")) for item in fields(schema)}
 
 
+def optional(schema: type | None) -> set[str]:
+    """Return the settings that the file of an option may lack, since they have a default."""
+    return {key for key in rules(schema) if getattr(schema, key, MISSING) != MISSING}
+
+
 def _rule(kind: Any, limit: Any) -> Any:
     return kind if limit is None else Annotated[kind, limit] if isinstance(limit, Range) else limit

@@ -10,7 +10,7 @@ from typing import Any
 
 from pets_seg.config.parts import build, locate
 from pets_seg.config.rules import arguments_of
-from pets_seg.config.schema import IGNORED
+from pets_seg.config.schema import IGNORED, Data, optional
 from pets_seg.data.download import download_oxford_pet
 from pets_seg.data.own_folder import folder as folder
 from pets_seg.data.pairs import SPLITS, Pair, Source, expand_user, unreadable
@@ -31,10 +31,11 @@ class AbsentError(InputError):
 def read_source(data: Mapping[str, Any], needed: Sequence[str] = SPLITS) -> Source:
     """Return the source of a `data` option's settings; InputError if it is not a source, or a needed split is empty."""
     name = data["name"]
-    if "train_fraction" in arguments_of(locate(data, "data"), 0)[0]:
+    taken, _ = arguments_of(locate(data, "data"), 0)
+    # Else the source and the package would both do what the setting says.
+    for key in sorted(optional(Data) & taken.keys()):
         raise InputError(
-            f"data={name}: {data['_target_']} takes train_fraction, by which the package itself leaves training images "
-            "out; give this argument another name"
+            f"data={name}: {data['_target_']} takes {key}, which the package reads itself; rename this argument"
         )
     source = build("data", data)
     _check_source(f"data={name}: {data['_target_']}", source)

@@ -187,5 +187,5 @@ def test_a_source_must_not_take_the_fraction_itself(
     )
     monkeypatch.syspath_prepend(tmp_path)
     settings = {"name": "theirs", "_target_": "theirs.pairs", "root": str(oxford), "train_fraction": 0.5}
-    with pytest.raises(InputError, match=r"theirs\.pairs takes train_fraction, .* give this argument another name"):
+    with pytest.raises(InputError, match=r"theirs\.pairs takes train_fraction, .* rename this argument"):
         read_source(settings)

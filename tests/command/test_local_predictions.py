@@ -1,7 +1,9 @@
 """A sweep of another task than training in the slots of this machine: interrupted, it says what is to be done."""
 
+import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,32 @@ def test_predictions_that_are_stopped_are_made_again_with_overwrite(
     code, shown = end(begin(work, [*words, "overwrite=true"]))
     assert code == 0, shown
     assert len([*work.glob("masks-*/*_overlay.jpg")]) == 2 * PHOTOS
+
+
+def holders(path: Path) -> list[int]:
+    """Return the processes that have the file open."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        # A process may end meanwhile.
+        with suppress(OSError):
+            if any(opened.readlink() == path for opened in Path("/proc", pid, "fd").iterdir()):
+                found.append(int(pid))
+    return found
+
+
+@pytest.mark.slow
+def test_a_job_whose_process_dies_does_not_replace_what_it_had_written(words: list[str], tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    process = begin(work, words)
+    wait_for(lambda: [*work.glob("masks-False/*_overlay.jpg")], seconds=200)
+    [worker] = holders(work / "masks-False" / ".lock")
+    os.kill(worker, signal.SIGKILL)
+    code, shown = end(process)
+    assert code == 1
+    assert "its process was ended by SIGKILL" in shown
+    assert "is there already" in shown or "of the files already" in shown
+    assert len([*work.glob("masks-True/*_overlay.jpg")]) == PHOTOS
+    assert 0 < len([*work.glob("masks-False/*_overlay.jpg")]) < PHOTOS
 
 
 @pytest.mark.slow
