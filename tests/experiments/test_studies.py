@@ -11,6 +11,8 @@ PARTS = "whole_recipe,without_muon,without_cycle,without_flip,without_normalisat
 # The words beside experiment=, and what the plan says.
 STUDIES = {
     "augmentation": ("hydra.sweeper.sd=0.6", ["9 groups, looked at after 4 seeds", "aug=elastic_appended"]),
+    "augmentation_40": ("", ["18 jobs", "18 to run"]),
+    "confidence": ("", ["6 jobs", "6 to run"]),
     "data_size": (
         "data.train_fraction=0.25 train.epochs=40 name=data_size_25 hydra.sweeper.sd=0.6",
         ["aug=strong better or worse than that of aug=none", "2 groups"],
