@@ -33,6 +33,14 @@ def script(name: str, *words: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in done.stdout.splitlines()[2:]]
 
 
+def refused(*words: str) -> str:
+    """Return the line with which the first script refuses these folders."""
+    command = [sys.executable, str(CONFIDENCE / "stopping.py"), *words]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    return done.stderr
+
+
 @pytest.mark.slow
 def test_both_scripts_say_what_the_runs_say(
     tmp_path: Path, in_process: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
@@ -67,10 +75,8 @@ def test_both_scripts_say_what_the_runs_say(
     np.testing.assert_allclose(sorted(plain["loss"]), sorted(each["test_loss"] for each in summaries), rtol=1e-5)
     np.testing.assert_allclose(sorted(plain["ece"]), sorted(each["test_ece"] for each in summaries), rtol=1e-5)
     assert kept["temperature"].between(0.2, 10).all()
+    assert "both are of group none and seed 0" in refused(sweeps[0], sweeps[0])
 
 
 def test_a_folder_without_runs_is_refused(tmp_path: Path) -> None:
-    command = [sys.executable, str(CONFIDENCE / "stopping.py"), str(tmp_path)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 1
-    assert "no finished run" in done.stderr
+    assert "no finished run" in refused(str(tmp_path))
