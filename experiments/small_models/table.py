@@ -117,13 +117,24 @@ def remarks(table: pd.DataFrame, runs: pd.DataFrame, exports: pd.DataFrame) -> l
     return said
 
 
-def write_table(results: Path) -> pd.DataFrame:
-    """Write table.csv from what is kept, print it, and return it; SystemExit if nothing is kept."""
+def read_table(results: Path) -> tuple[pd.DataFrame, str]:
+    """Return the table of what is kept, in numbers and in Markdown; SystemExit if nothing is kept."""
     runs, exports = kept.read(results, "runs"), kept.read(results, "exports")
     exports = exports[exports["weights"].isin(runs["weights"])]
     if exports.empty:
         raise SystemExit(f"{results}: holds no exported run yet")
     table = summarised(runs, exports)
+    return table, markdown(table, runs, exports)
+
+
+def write_table(results: Path) -> pd.DataFrame:
+    """Write table.csv from what is kept, print it, and return it; SystemExit if nothing is kept."""
+    table, text = read_table(results)
     write_text(results / "table.csv", table.to_csv(index=False))
-    print(markdown(table, runs, exports))
+    print(text)
     return table
+
+
+if __name__ == "__main__":
+    # For `make verify`, which changes nothing.
+    print(read_table(Path(__file__).parent / "results")[1])
