@@ -174,9 +174,8 @@ def shares(text: str) -> dict[int, float]:
     return {int(key): float(value) for key, value in (pair.split(":") for pair in text.split(","))}
 
 
-def main() -> None:
-    """Print one table of all cases."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+def add_assumptions(parser: argparse.ArgumentParser) -> None:
+    """Add an argument for each figure of a card."""
     add = parser.add_argument
     add("--peak", type=float, default=989e12, help="FLOP/s in bf16; H100 SXM, data sheet, dense")
     add("--bandwidth", type=float, default=3.35e12, help="bytes/s of the GPU's memory; H100 SXM, data sheet")
@@ -188,10 +187,20 @@ def main() -> None:
         help="share of the peak that a convolution reaches, by the fewer of its channels; assumed",
     )
     add("--launch", type=float, default=8e-6, help="seconds of the host for an operation; assumed")
-    add("cases", nargs="*", default=CASES, help="network, width, side in pixels, batch size")
-    arguments = vars(parser.parse_args())
-    cases = arguments.pop("cases")
-    rows: Rows = [reckon(case, Card(**arguments)) for case in cases]
+
+
+def card_of(given: argparse.Namespace) -> Card:
+    """Return the card of these arguments."""
+    return Card(**{name: getattr(given, name) for name in Card.__dataclass_fields__})
+
+
+def main() -> None:
+    """Print one table of all cases."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    add_assumptions(parser)
+    parser.add_argument("cases", nargs="*", default=CASES, help="network, width, side in pixels, batch size")
+    given = parser.parse_args()
+    rows: Rows = [reckon(case, card_of(given)) for case in given.cases]
     print(table(rows))
 
 

@@ -1,4 +1,4 @@
-"""Hold every figure of README.md and experiments/*/README.md to the kept results, and these to each other.
+"""Hold every figure of README.md and of the pages in experiments/ to the kept results, and these to each other.
 
     python experiments/verify/verify.py [--replay]
 
@@ -69,7 +69,7 @@ def check_all(experiments: Path = EXPERIMENTS) -> Outcome:
     """Check all pages; a page without claims fails, and a pattern of everywhere.yaml that no page needs."""
     files = claim_files(experiments)
     found = check_files(files)
-    for page in sorted(experiments.glob("*/README.md")):
+    for page in sorted([*experiments.glob("README.md"), *experiments.glob("*/README.md")]):
         if page.with_name("claims.yaml") not in files:
             found.failures.append(f"{shown(page)}: has no claims.yaml beside it")
     for pattern in load_claims(EVERYWHERE):
