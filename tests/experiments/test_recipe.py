@@ -1,11 +1,18 @@
 """The parts that experiments/recipe tries, which are options of its own."""
 
 import importlib
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
+from conftest import tiny, write_oxford
+from scipy import stats
 from torch import nn
 
 from pets_seg.training.muon import Muon
@@ -17,6 +24,44 @@ RECIPE = Path(__file__).parents[2] / "experiments" / "recipe"
 def ladder(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(str(RECIPE))
     return importlib.import_module("ladder")
+
+
+@pytest.mark.slow
+def test_a_record_counts_all_runs_that_differ_in_the_seed_alone(
+    tmp_path: Path, in_process: Callable[..., tuple[int, str]]
+) -> None:
+    write_oxford(tmp_path / "data")
+    few = tiny(tmp_path / "data")
+    code, shown = in_process("-m", *few, "name=record", "seed=5,6,7", "train.epochs=4")
+    assert code == 0, shown
+    sweep = tmp_path / "work" / "runs" / "record"
+    dices = [pd.read_json(path, typ="series")["best_val_dice"] for path in sorted(sweep.glob("*/summary.json"))]
+
+    def record(mark: float) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(RECIPE / "record.py"), str(sweep), "--mark", str(mark)]
+        return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+
+    done = record(0.05)
+    assert done.returncode == 0, done.stderr
+    *rows, _, _ = done.stdout.splitlines()
+    assert [row.split(" | ")[0] for row in rows[2:]] == ["| 5", "| 6", "| 7"]
+    assert [row.split(" | ")[3] for row in rows[2:]] == [f"{dice:.4f}" for dice in dices]
+    assert record(0.99).stdout.endswith("no record.\n")
+    code, shown = in_process(*few, "name=record", "seed=8", "train.epochs=1")
+    assert code == 0, shown
+    refused = record(0.05)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "train.epochs" in refused.stderr
+
+
+def test_the_test_of_a_record_is_one_sided(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(RECIPE))
+    verdict = importlib.import_module("record").verdict
+    dices = [0.9010, 0.9030, 0.9005, 0.9022]
+    p = stats.t.sf((np.mean(dices) - 0.9) / (np.std(dices, ddof=1) / 2), 3)
+    assert verdict(dices, 0.9).endswith(f"p = {p:.2g}, no record.")
+    assert verdict(dices, 0.89).endswith("a record.")
+    assert verdict(dices, 0.92).endswith("p = 1, no record.")
 
 
 def test_convolutions_begin_as_identities(ladder: ModuleType) -> None:
