@@ -1,9 +1,9 @@
 """What loss, Dice and calibration are at the epoch of the lowest validation loss, of the best Dice, and at the last.
 
-    python experiments/confidence/stopping.py runs/augmentation_40 runs/confidence
+    python stopping.py runs/long_training
 
-Prints a table of the validation figures, and writes epochs.csv, a row a run, and figure.png into results/ beside this
-file.
+Prints two tables of validation figures, and writes epochs.csv, three rows a run, and figure.png into results/ beside
+this file.
 """
 
 import argparse
@@ -23,23 +23,25 @@ from pets_seg.report.plotting.looks import COLOURS, INK, STYLE, Look
 from pets_seg.report.study.runs import Run
 from pets_seg.report.study.statistics import over_seeds
 
-RULES = {"lowest loss": "val/loss", "best Dice": "val/dice", "last epoch": "epoch"}
 FIGURES = {"loss": "val/loss", "dice": "val/dice", "ece": "val/ece"}
+LAST = "last epoch"
+# What all else is compared with.
+BASELINE = ("none", LAST)
 DPI = 200
 
 
 def main() -> None:
-    """Print the table and write the results."""
+    """Print the tables and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sweeps", nargs="+", type=Path, help="folders of sweeps")
+    parser.add_argument("sweep", type=Path, help="folder of the sweep")
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results", help="folder of the results")
     given = parser.parse_args()
     try:
-        groups = runs_of(given.sweeps)
+        groups = runs_of(given.sweep)
+        rows = pd.DataFrame([row for group, runs in groups.items() for run in runs for row in rows_of(group, run)])
     except InputError as error:
         raise SystemExit(str(error)) from None
-    rows = pd.DataFrame([row for group, runs in groups.items() for run in runs for row in rows_of(group, run)])
-    print(table(rows))
+    print(f"{means(rows)}\n\n{differences(rows)}")
     write_text(given.results / "epochs.csv", rows.to_csv(index=False))
     with mpl.rc_context(STYLE):
         figure = draw(groups)
@@ -49,10 +51,12 @@ def main() -> None:
 def rows_of(group: str, run: Run) -> list[dict[str, Any]]:
     """Return the validation figures of a run at the epoch of each rule; of equal epochs the first."""
     metrics = run.metrics.set_index("epoch", drop=False)
+    if metrics.empty or metrics[[*FIGURES.values()]].isna().any(axis=None):
+        raise InputError(f"{run.folder}: metrics.csv lacks figures of some epochs")
     epochs = {
         "lowest loss": metrics["val/loss"].idxmin(),
         "best Dice": metrics["val/dice"].idxmax(),
-        "last epoch": metrics["epoch"].max(),
+        LAST: metrics["epoch"].max(),
     }
     return [
         {"group": group, "seed": run.seed, "rule": rule, "epoch": int(epoch)}
@@ -62,33 +66,49 @@ def rows_of(group: str, run: Run) -> list[dict[str, Any]]:
     ]
 
 
-def table(rows: pd.DataFrame) -> str:
-    """Return the means over seeds, and the Dice of each rule against that at the lowest loss, paired over the seeds."""
-    lines = [
-        "| group | stopped at | epoch | loss | Dice | calibration error | Dice - that at the lowest loss, points |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for group, of_group in rows.groupby("group", sort=False):
-        by_rule = {str(rule): part.set_index("seed") for rule, part in of_group.groupby("rule", sort=False)}
-        first = by_rule["lowest loss"]["dice"]
-        for rule, part in by_rule.items():
-            mean, _, low, high = over_seeds((100 * (part["dice"] - first)).tolist())
-            against = "" if rule == "lowest loss" else f"{mean:+.2f} ({low:+.2f} to {high:+.2f})"
-            means = part[["epoch", *FIGURES]].mean()
-            lines.append(
-                f"| {group} | {rule} | {means['epoch']:.1f} | {means['loss']:.4f} | {means['dice']:.4f} "
-                f"| {means['ece']:.4f} | {against} |"
-            )
+def means(rows: pd.DataFrame) -> str:
+    """Return a table of the means over seeds."""
+    lines = ["| group | stopped at | runs | epoch | loss | Dice | calibration error |", "|---|---|---|---|---|---|---|"]
+    for (group, rule), part in rows.groupby(["group", "rule"], sort=False):
+        mean = part[["epoch", *FIGURES]].mean()
+        figures = f"{mean['loss']:.4f} | {mean['dice']:.4f} | {mean['ece']:.4f}"
+        lines.append(f"| {group} | {rule} | {len(part)} | {mean['epoch']:.1f} | {figures} |")
     return "\n".join(lines)
 
 
+def differences(rows: pd.DataFrame) -> str:
+    """Return a table of the differences from no augmentation at the last epoch, paired over the seeds."""
+    parts = {key: part.set_index("seed") for key, part in rows.groupby(["group", "rule"], sort=False)}
+    lines = [
+        "| group | stopped at | seeds | loss (95 % CI) | Dice, points | calibration error |",
+        "|---|---|---|---|---|---|",
+    ]
+    for (group, rule), part in parts.items():
+        if (group, rule) == BASELINE or BASELINE not in parts:
+            continue
+        paired = (part[[*FIGURES]] - parts[BASELINE][[*FIGURES]]).dropna()
+        cells = [
+            difference((factor * paired[name]).tolist(), digits)
+            for name, factor, digits in (("loss", 1, 4), ("dice", 100, 2), ("ece", 1, 4))
+        ]
+        lines.append(f"| {group} | {rule} | {len(paired)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def difference(values: Sequence[float], digits: int) -> str:
+    """Return the mean of paired differences with its 95 % t interval, which two or more have."""
+    mean, _, low, high = over_seeds(values)
+    interval = f" ({low:+.{digits}f} to {high:+.{digits}f})" if len(values) > 1 else ""
+    return f"{mean:+.{digits}f}{interval}"
+
+
 def draw(groups: Mapping[str, Sequence[Run]]) -> Figure:
-    """Return the figure: means over seeds of validation loss and Dice by epoch, a line a group."""
+    """Return the figure: validation loss and Dice by epoch, a line a group, mean and standard deviation over seeds."""
     figure = Figure((WIDTH, 2.6))
     [panels] = grid(figure, 1, 2, (0.55, 1.5, 0.45, 0.15), (0.75, 0))
     looks = [Look(group, colour) for group, colour in zip(groups, (INK, *COLOURS), strict=False)]
-    for axes, (column, name) in zip(
-        panels, {"val/loss": "validation loss", "val/dice": "validation Dice"}.items(), strict=True
+    for axes, column, name in zip(
+        panels, ("val/loss", "val/dice"), ("validation loss", "validation Dice"), strict=True
     ):
         ends = []
         for look, runs in zip(looks, groups.values(), strict=True):

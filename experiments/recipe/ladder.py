@@ -1,4 +1,4 @@
-"""What might shorten the recipe, a part each, as options of one's own: ideas of speed runs on other data."""
+"""Parts that might shorten the recipe, as options of one's own. They are known from speed runs on other data."""
 
 from collections.abc import Iterable
 from typing import Annotated
@@ -19,20 +19,21 @@ class IdentityUNet(UNet):
 
     As many channels of a 3x3 convolution as it has inputs begin as a copy of one, the others as PyTorch draws them: the
     identity initialisation of Zagoruyko and Komodakis 2017 (arXiv:1706.00388), as in speed runs on CIFAR-10 (Jordan
-    2024, arXiv:2404.00498).
+    2024, arXiv:2404.00498). Convolutions with more inputs than outputs are left as they are: a copy of the first inputs
+    would be one of the skip alone, and the levels below would get no gradient.
     """
 
     def __init__(self, width: Annotated[int, Range(1, 1024)] = 64, upsampling: Upsampling = "bilinear") -> None:
         super().__init__(width, upsampling)
         for module in self.modules():
-            if isinstance(module, ReflectConv2d):
+            if isinstance(module, ReflectConv2d) and module.in_channels <= module.out_channels:
                 nn.init.dirac_(module.weight.data[: module.in_channels])
 
 
 class GrowingUNet(UNet):
-    """UNet that sees images of half the size for its first `small_steps` training steps (progressive resizing).
+    """UNet that sees images of half the size in its first `small_steps` forward passes of training.
 
-    Its logits are enlarged to the size of the mask. Such a step takes about a quarter of the time.
+    Its logits are enlarged to the size of the mask (progressive resizing). Images have to have sides of 64 or more.
     """
 
     def __init__(
@@ -50,15 +51,18 @@ class GrowingUNet(UNet):
         if not (self.training and torch.is_grad_enabled()):
             return super().forward(image)
         self.steps += 1
-        # Before a run the network is tried on the meta device, where tensors have no values.
-        if self.steps.is_meta or self.steps > self.small_steps:
+        # Before a run the network is tried on the meta device, where tensors have no values: as in its first pass.
+        if self.small_steps == 0 or (not self.steps.is_meta and self.steps > self.small_steps):
             return super().forward(image)
         small = F.interpolate(image, scale_factor=0.5, mode="bilinear", antialias=True)
         return F.interpolate(super().forward(small), size=image.shape[-2:], mode="bilinear")
 
 
 class NormMuon(Muon):
-    """Muon that moves norms and biases at `norm_factor` times the learning rate."""
+    """Muon that moves norms and biases at `norm_factor` times the learning rate.
+
+    The learning rate that a run logs is then that of norms and biases.
+    """
 
     def __init__(
         self,

@@ -1,18 +1,22 @@
 """Does a recipe reach a mark of validation Dice? All runs of a sweep, and a test of their mean, as for speed runs.
 
-    python experiments/recipe/record.py runs/record --mark 0.90
+    python record.py runs/record --mark 0.90
 
 The runs have to be alike but for the seed, and of seeds that no choice was made with. The test is a one-sided t test of
 the mean against the mark; a record asks for a p-value below 0.01.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 from scipy import stats
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from run_groups import grouped
+
 from pets_seg.errors import InputError
-from pets_seg.report.study.runs import Run, read_run, run_folders
+from pets_seg.report.study.runs import Run
 
 LEVEL = 0.01
 
@@ -37,20 +41,10 @@ def main() -> None:
 
 
 def runs_of(sweep: Path) -> list[Run]:
-    """Return the runs of a sweep by seed.
-
-    InputError if one has not finished, if they differ in more than the seed, or if all have the same Dice.
-    """
-    runs = sorted((read_run(folder) for folder in run_folders(sweep)), key=lambda run: run.seed)
+    """Return the runs of a sweep by seed; raises as `grouped`, and if all have the same Dice or one stands alone."""
+    [runs] = grouped(sweep, []).values()
     if len(runs) < 2:
-        raise InputError(f"{sweep}: {len(runs)} runs; a test needs two or more")
-    for run in runs:
-        if not run.finished:
-            raise InputError(f"{run.folder}: is {run.state}; all runs of a record count")
-        first = runs[0].settings
-        different = {key for key in {*run.settings, *first} if run.settings.get(key) != first.get(key)}
-        if others := sorted(different - {"seed"}):
-            raise InputError(f"{run.folder}: has another {others[0]} than {runs[0].folder.name}")
+        raise InputError(f"{sweep}: has one run; a test needs two or more")
     if len({run.number("best_val_dice") for run in runs}) == 1:
         raise InputError(f"{sweep}: all runs have the same validation Dice; nothing tells how much it varies")
     return runs

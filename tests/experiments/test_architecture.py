@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from pets_seg.models.resnet34_unet import ResNet34UNet
 from pets_seg.models.unet import UNet
@@ -26,8 +27,19 @@ def test_a_narrow_network_is_the_package_s_at_its_width(monkeypatch: pytest.Monk
     with torch.no_grad():
         assert torch.equal(same(image), network(image))
         assert narrow(12).eval()(image).shape == (1, 2, 64, 64)
+    # It begins as the package's does: each convolution's weights are as large.
+    for name, weight in narrow(64).state_dict().items():
+        if weight.ndim == 4:
+            assert weight.std().item() == pytest.approx(network.state_dict()[name].std().item(), rel=0.1), name
     # The numbers of its page.
     assert [parameters(each) for each in (network, narrow(12), UNet(16))] == [23_621_122, 834_878, 838_802]
-    # And of experiments/upsampling.
-    transposed = UNet(8, "transposed")
-    assert [parameters(each) for each in (UNet(8), UNet(12), transposed)] == [210_314, 472_286, 486_562]
+
+
+def test_the_networks_of_upsampling_have_the_parameters_of_its_page() -> None:
+    found = {}
+    for path in (ARCHITECTURE.parent / "upsampling" / "conf" / "model").glob("*.yaml"):
+        option = OmegaConf.load(path)
+        assert option.name == path.stem
+        found[path.stem] = parameters(UNet(option.width, option.upsampling))
+    assert [found[name] for name in ("bilinear_8", "bilinear_12", "transposed_8")] == [210_314, 472_286, 486_562]
+    assert found["bilinear_97"] == pytest.approx(found["transposed_64"], rel=0.01)

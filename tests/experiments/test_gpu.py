@@ -90,19 +90,19 @@ def test_the_reckoning_names_what_bounds_a_step(
 
 
 def test_hours_at_full_size_are_images_over_pace(load: Load, capsys: pytest.CaptureFixture[str]) -> None:
-    with mock.patch.object(sys, "argv", ["full_size.py", "--pace", "unet=100", "--pace", "resnet34_unet=10"]):
+    with mock.patch.object(sys, "argv", ["full_size.py", "--pace", "100"]):
         load("full_size").main()
     _, _, *rows = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in capsys.readouterr().out.splitlines()
     ]
-    for _, network, groups, seeds, epochs, pace, hours in rows[:-1]:
-        assert pace == {"unet": "100", "resnet34_unet": "10"}[network]
-        # Oxford's images: all for training, validation after each epoch, and the test at the end.
-        images = int(groups) * int(seeds) * (int(epochs) * (3312 + 368 / 3) + 3669 / 3)
-        assert float(hours) == pytest.approx(images / float(pace) / 3600, abs=0.006)
+    for _, groups, seeds, epochs, share, hours in rows[:-1]:
+        # Oxford's images: training, validation after each epoch, and the test at the end.
+        images = int(groups) * int(seeds) * (int(epochs) * (3312 * float(share) + 368 / 3) + 3669 / 3)
+        assert float(hours) == pytest.approx(images / 100 / 3600, abs=0.006)
     assert float(rows[-1][-1]) == pytest.approx(sum(float(row[-1]) for row in rows[:-1]), abs=0.1)
-    with mock.patch.object(sys, "argv", ["full_size.py", "--pace", "unet=0"]), pytest.raises(SystemExit):
-        load("full_size").main()
+    for wrong in ("0", "inf", "many"):
+        with mock.patch.object(sys, "argv", ["full_size.py", "--pace", wrong]), pytest.raises(SystemExit):
+            load("full_size").main()
 
 
 @pytest.mark.parametrize("aug", ["none", "elastic", "crop"])

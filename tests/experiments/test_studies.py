@@ -1,60 +1,63 @@
-"""Every study that has a file in experiments/NAME/conf/experiment is planned as its page says."""
+"""Studies with options and files of their own are planned as their pages say, by the commands that stand there."""
 
-from collections.abc import Callable
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from conftest import write_oxford
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-PARTS = "whole_recipe,without_muon,without_cycle,without_flip,without_normalisation"
-NETWORKS = "unet_5_epochs,unet_equal_seconds,resnet34_unet_5_epochs,narrow_5_epochs"
-# The words beside experiment=, and what the plan says.
-STUDIES = {
-    "augmentation": ("hydra.sweeper.sd=0.6", ["9 groups, looked at after 4 seeds", "aug=elastic_appended"]),
-    "augmentation_40": ("", ["18 jobs", "18 to run"]),
-    "confidence": ("", ["6 jobs", "6 to run"]),
-    "data_size": (
-        "data.train_fraction=0.25 train.epochs=40 name=data_size_25 hydra.sweeper.sd=0.6",
-        ["aug=strong better or worse than that of aug=none", "2 groups"],
-    ),
-    "optimizer_tuning": ("-m optimizer=sgd optimizer.lr=1e-3,2e-3", ["4 jobs", "seed=1001 optimizer.lr=0.002"]),
-    "pitfalls": ("", ["64 jobs", "64 to run"]),
-    "upsampling": (
-        "hydra.sweeper.sd=0.6",
-        ["model=bilinear_12, model=bilinear_8 better or worse than that of model=transposed_8", "3 groups"],
-    ),
-    NETWORKS: (
-        "-m report.baseline={model:unet,train.epochs:5} data=oxford_pet name=architecture hydra/sweeper=sequential "
-        "hydra.sweeper.margin=1 hydra.sweeper.sd=0.6",
-        ["4 groups", "better or worse than that of model=unet train.epochs=5"],
-    ),
-    PARTS: (
-        "-m report.baseline={aug:hflip,optimizer:muon,scheduler:onecycle,data.normalisation:imagenet} data=oxford_pet "
-        "name=recipe_parts hydra/sweeper=sequential hydra.sweeper.margin=1 hydra.sweeper.sd=0.6",
-        ["5 groups", "than that of aug=hflip optimizer=muon scheduler=onecycle data.normalisation=imagenet"],
-    ),
+# For each command of a page that takes files of its folder, by its number: what the plan says.
+PLANS = {
+    ("architecture", 0): "9 jobs in runs/architecture_tuning",
+    ("augmentation", 0): "9 groups, looked at after 4 seeds and after each one up to 20",
+    ("confidence", 0): "18 jobs in runs/long_training",
+    ("confidence", 1): "6 jobs in runs/long_training",
+    ("data_size", 0): "64 jobs in runs/data_size",
+    **{("optimizer", number): "8 jobs in runs/optimizer_tuning" for number in range(4)},
+    ("pitfalls", 0): "64 jobs in runs/pitfalls",
+    ("recipe", 0): "20 jobs in runs/recipe_tuning",
+    ("recipe", 1): "than that of aug=hflip optimizer=muon scheduler=onecycle data.normalisation=imagenet",
+    ("recipe", 2): "Is val_dice of model=identity_unet better or worse than that of model=unet",
+    (
+        "upsampling",
+        0,
+    ): "Is test_dice of model=bilinear_12, model=bilinear_8 better or worse than that of model=transposed_8",
 }
-# What others are made of.
-SHARED = {"architecture"}
-FILES = {path.stem: path for path in EXPERIMENTS.glob("*/conf/experiment/*.yaml")}
 
 
-def test_every_file_is_tried_here() -> None:
-    assert {name for names in STUDIES for name in names.split(",")} | SHARED == set(FILES)
+def commands(page: Path) -> list[str]:
+    """Return the commands of a page that train with files of its folder, each on a line."""
+    text = page.read_text(encoding="utf-8").replace("\\\n", "")
+    lines = [line.strip() for line in text.splitlines() if line.startswith("    ")]
+    return [line for line in lines if line.startswith("python -m pets_seg.run") and "hydra.searchpath" in line]
+
+
+def test_every_command_is_tried_here() -> None:
+    folders = sorted(folder.parent for folder in EXPERIMENTS.glob("*/conf"))
+    found = {(folder.name, number) for folder in folders for number in range(len(commands(folder / "README.md")))}
+    assert found == set(PLANS)
+    stems = [path.stem for path in EXPERIMENTS.glob("*/conf/experiment/*.yaml")]
+    assert len(stems) == len(set(stems))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("names", STUDIES)
-def test_the_study_is_planned(
-    names: str, tmp_path: Path, in_process: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(("name", "number"), PLANS)
+def test_the_study_is_planned(name: str, number: int, tmp_path: Path) -> None:
     write_oxford(tmp_path / "data")
-    words, expected = STUDIES[names]
-    conf = FILES[names.split(",")[0]].parents[1]
-    monkeypatch.syspath_prepend(str(conf.parent))
-    search = [f"data.root={tmp_path / 'data'}", f"hydra.searchpath=[file://{conf}]", "dry_run=true"]
-    code, shown = in_process(f"experiment={names}", *words.split(), *search)
-    assert code == 0, shown
-    joined = " ".join(shown.split())
-    assert [text for text in expected if text not in joined] == []
+    command = commands(EXPERIMENTS / name / "README.md")[number].replace("FOLDER", str(tmp_path / "data"))
+    # As with the environment activated.
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-c", f"{command} dry_run=true"],
+        cwd=EXPERIMENTS / name,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert PLANS[name, number] in " ".join(done.stdout.split())
