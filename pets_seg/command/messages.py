@@ -112,7 +112,7 @@ def _explain(error: HydraException | OmegaConfBaseException) -> str:
     if match := re.search(r"Error merging override (.+)", text, re.DOTALL):
         return _wrong_value(match[1], str(error.__cause__ or ""))
     if match := re.search(r"Could not (?:override|append to config[^']*|delete[^']*) '?\+*([\w@/.-]+)", text):
-        return unknown_key(match[1].partition("=")[0])
+        return _not_there(match[1].partition("=")[0])
     if match := re.search(r"In '(.+?)'.*?raised while composing config:\s(.*?)\n.*full_key: ([\w.]+)", text, re.DOTALL):
         file, reason, key = match.groups()
         if file.startswith(f"{key}/"):
@@ -120,6 +120,15 @@ def _explain(error: HydraException | OmegaConfBaseException) -> str:
         return f"{unknown_key(key)} (set in {file})" if " not in " in reason else f"{file}: {key}: {reason}"
     key = getattr(error, "full_key", None)
     return f"{key}: {first_line(text)}" if key else re.split(r"\s(?:Config search path|full_key):", text)[0]
+
+
+def _not_there(key: str) -> str:
+    """Explain a setting that the options chosen do not have; a sweep over studies begins with the default options."""
+    line, group = unknown_key(key), key.partition(".")[0]
+    swept = next((word for word in typed if re.match(r"experiment=[^,]*,", word)), None)
+    if swept and group in GROUPS and "belongs to" in line:
+        return f"{line}; what the files of {swept} choose is known in the jobs alone, so give {group}=... too"
+    return line
 
 
 def _several_values(override: str) -> str:

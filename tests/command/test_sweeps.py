@@ -111,6 +111,7 @@ REFUSED = {
     "model=resnet34_unet); run model=resnet34_unet in a separate command with the same name=..., whose report then "
     "compares all runs of that name",
     "-m optimizer=sgd,adamw optimizer.momentum=0.9": "belongs to optimizer=muon or optimizer=sgd, not to ",
+    "-m experiment=recipe_unet,recipe_resnet34_unet data.root=/a": "is known in the jobs alone, so give data=... too",
     "-m data=sample,folder data.root=/a": "data.root: belongs to data=folder or data=oxford_pet, not to the",
     "-m scheduler=onecycle,constant scheduler.warmup=0.1,0.2": "chosen (with scheduler=constant); run sche",
     "-m aug=elastic,none aug.operations.0.p=0.1": "aug.operations.0.p=0.1: is not in this option; --cfg job shows",
