@@ -5,7 +5,7 @@ from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
-from cells import DISTILLED, PLAIN, TRAININGS, UNET, Network
+from cells import DISTILLED, PLAIN, TRAININGS, Network
 from kept import FORMS
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -86,22 +86,22 @@ def _fit(axes: Axes, drawn: pd.DataFrame) -> None:
     """Set the limits: what stands beside its place does not count by itself."""
     low, high = drawn[["dice", "dice_low"]].min(axis=None), drawn[["dice", "dice_high"]].max(axis=None)
     pad = 0.06 * (high - low) or 0.01
-    # There is room for a name above and below.
-    axes.set_ylim(low - 2 * pad, high + 2 * pad)
-    axes.set_xlim(drawn["ms"].min() / 1.4, drawn["ms"].max() * 1.4)
+    axes.set_ylim(low - pad, high + pad)
+    # There is room for a name on the right.
+    axes.set_xlim(drawn["ms"].min() / 1.3, drawn["ms"].max() * (drawn["ms"].max() / drawn["ms"].min()) ** 0.2)
     axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _label(axes: Axes, drawn: pd.DataFrame) -> None:
-    """Write the name of each network at its marks in 32 bits: of a UNet above them, of others below."""
-    for (name, width), rows in drawn[drawn["form"] == FORMS[0]].groupby(["network", "width"], sort=False):
-        above = name == UNET
-        height = rows[["dice", "dice_high"]].max(axis=None) if above else rows[["dice", "dice_low"]].min(axis=None)
-        style: dict[str, Any] = {"ha": "center", "va": "bottom" if above else "top", "fontsize": SMALL}
-        text, gap = Network(str(name), int(width)).label, (0, 3 if above else -3)
-        axes.annotate(text, (rows["ms"].mean(), height), gap, textcoords="offset points", **style)
+    """Write the name of each network to the right of its slowest form."""
+    for (name, width), rows in drawn.groupby(["network", "width"], sort=False):
+        slowest = rows.loc[rows["ms"].idxmax()]
+        beside = drawn["ms"].between(0.9 * slowest["ms"], slowest["ms"]) & drawn.index.isin(rows.index)
+        place = (slowest["ms"], drawn.loc[beside, "dice"].mean())
+        text, style = Network(str(name), int(width)).label, {"va": "center", "fontsize": SMALL}
+        axes.annotate(text, place, (9, 0), textcoords="offset points", **style)
 
 
 def write(results: Path, table: pd.DataFrame) -> None:
