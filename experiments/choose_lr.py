@@ -3,7 +3,8 @@
     python ../choose_lr.py runs/optimizer_tuning --by optimizer
 
 Prints the mean validation Dice over the seeds of each option and rate, and the rate of the highest. The test set has no
-part in it. A rate at the end of those that were tried is no choice: the line then says which rates to add.
+part in it. A rate at the end of those that were tried is no choice: the line then says that lower or higher ones are
+to be tried.
 """
 
 import argparse

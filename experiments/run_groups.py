@@ -17,7 +17,7 @@ def grouped(sweep: Path, keys: Sequence[str]) -> Groups:
 
     A key is a setting, `optimizer.lr`, or a config group, `aug`, whose options are told apart by name. InputError if a
     run is not finished or cannot be read, if runs of a group differ in more than the seed, or those of two groups in
-    more than the keys, if they record other data, or if a group has a seed twice.
+    more than the keys, if they record other data, if a group has a seed twice, or if not all have the same seeds.
     """
     runs, left_out = read_runs([sweep])
     if left_out:
@@ -36,6 +36,10 @@ def grouped(sweep: Path, keys: Sequence[str]) -> Groups:
         if other := [key for key in _differences(run, runs[0]) if not _belongs(key, keys)]:
             raise InputError(f"{run.folder}: has another {other[0]} than {runs[0].name}")
         group.append(run)
+    seeds = {values: [run.seed for run in group] for values, group in groups.items()}
+    for values, found in seeds.items():
+        if found != seeds[first := next(iter(seeds))]:
+            raise InputError(f"{sweep}: {values} has the seeds {found}, {first} has {seeds[first]}; continue the sweep")
     return groups
 
 

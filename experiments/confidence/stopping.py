@@ -6,14 +6,13 @@ Prints two tables of validation figures, and writes epochs.csv, three rows a run
 this file.
 """
 
-import argparse
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from itertools import cycle
 from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
-from groups import runs_of
+from groups import arguments, runs_of
 from matplotlib.figure import Figure
 
 from pets_seg.errors import InputError
@@ -32,10 +31,7 @@ DPI = 200
 
 def main() -> None:
     """Print the tables and write the results."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sweep", type=Path, help="folder of the sweep")
-    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results", help="folder of the results")
-    given = parser.parse_args()
+    given = arguments(__doc__)
     try:
         groups = runs_of(given.sweep)
         rows = pd.DataFrame([row for group, runs in groups.items() for run in runs for row in rows_of(group, run)])
@@ -86,7 +82,7 @@ def differences(rows: pd.DataFrame) -> str:
     for (group, rule), part in parts.items():
         if (group, rule) == BASELINE or BASELINE not in parts:
             continue
-        paired = (part[[*FIGURES]] - parts[BASELINE][[*FIGURES]]).dropna()
+        paired = part[[*FIGURES]] - parts[BASELINE][[*FIGURES]]
         cells = [
             difference((factor * paired[name]).tolist(), digits)
             for name, factor, digits in (("loss", 1, 4), ("dice", 100, 2), ("ece", 1, 4))
@@ -106,7 +102,7 @@ def draw(groups: Mapping[str, Sequence[Run]]) -> Figure:
     """Return the figure: validation loss and Dice by epoch, a line a group, mean and standard deviation over seeds."""
     figure = Figure((WIDTH, 2.6))
     [panels] = grid(figure, 1, 2, (0.55, 1.5, 0.45, 0.15), (0.75, 0))
-    looks = [Look(group, colour) for group, colour in zip(groups, (INK, *COLOURS), strict=False)]
+    looks = [Look(group, colour) for group, colour in zip(groups, cycle((INK, *COLOURS)), strict=False)]
     for axes, column, name in zip(
         panels, ("val/loss", "val/dice"), ("validation loss", "validation Dice"), strict=True
     ):

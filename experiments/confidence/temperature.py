@@ -7,23 +7,22 @@ they are scored on the test images without and with it. Prints a table, and writ
 results/ beside this file. The runs have to have their weights, and their images have to be where they were.
 """
 
-import argparse
-import contextlib
 import math
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
-from groups import runs_of
+from groups import arguments, runs_of
 from scipy.optimize import minimize_scalar
 from stopping import difference
 from torch import nn
 
+from pets_seg.config.schema import IGNORED
 from pets_seg.data import Batches, Normalise, open_dataset
 from pets_seg.errors import InputError
-from pets_seg.evaluation.evaluate import evaluate
+from pets_seg.evaluation.calibration import calibration_error, count_levels
 from pets_seg.evaluation.prediction import recorded_data
+from pets_seg.losses.cross_entropy import cross_entropy
 from pets_seg.machine.files import write_text
 from pets_seg.models import memory_format
 from pets_seg.models.checkpoint import load_network, read_about
@@ -31,27 +30,15 @@ from pets_seg.report.study.runs import Run
 from pets_seg.run_folder.names import BEST
 
 CPU = torch.device("cpu")
+BATCH = 64
+Predictions = list[tuple[torch.Tensor, torch.Tensor]]
 # Temperatures are looked for between these.
 LOWEST, HIGHEST = 0.01, 100.0
 
 
-class Divided(nn.Module):
-    """A network whose logits are divided by a temperature."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network, self.temperature = network, 1.0
-
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return self.network(image) / self.temperature
-
-
 def main() -> None:
     """Print the table and write the results."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sweep", type=Path, help="folder of the sweep")
-    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results", help="folder of the results")
-    given = parser.parse_args()
+    given = arguments(__doc__)
     try:
         rows = pd.DataFrame([row_of(group, run) for group, runs in runs_of(given.sweep).items() for run in runs])
     except InputError as error:
@@ -66,26 +53,38 @@ def row_of(group: str, run: Run) -> dict[str, Any]:
     if not weights.is_file():
         raise InputError(f"{run.folder} has no {BEST}")
     about = read_about(weights)
-    network = Divided(load_network(weights, CPU))
-    normalise = Normalise(about["normalisation"], CPU, memory_format(CPU, network.network))
     dataset = open_dataset(recorded_data(run.folder) | {"size": about["size"]}, needed=("valid", "test"), warn=False)
     if run.data.digest != dataset.index.digest:
         raise InputError(f"{run.folder}: its images or masks have changed since it was trained")
-    valid, test = (Batches(split, CPU, about["boundary"]) for split in (dataset.valid, dataset.test))
-
-    def means(batches: Batches, temperature: float) -> dict[str, float]:
-        network.temperature = temperature
-        return evaluate(network, batches, normalise, contextlib.nullcontext()).means()
-
+    network = load_network(weights, CPU).eval()
+    normalise = Normalise(about["normalisation"], CPU, memory_format(CPU, network))
+    valid, test = (
+        predicted(network, normalise, Batches(split, CPU, about["boundary"])) for split in (dataset.valid, dataset.test)
+    )
     ends = math.log(LOWEST), math.log(HIGHEST)
-    found = minimize_scalar(lambda log: means(valid, math.exp(log))["loss"], bounds=ends, options={"xatol": 0.002}).x
+    found = minimize_scalar(lambda log: scores(valid, math.exp(log))["loss"], bounds=ends, options={"xatol": 0.002}).x
     # The search ends near a bound, not at it.
     if min(found - ends[0], ends[1] - found) < 0.05:
         raise InputError(f"{run.folder}: the best temperature is not between {LOWEST:g} and {HIGHEST:g}")
     temperature = math.exp(found)
-    plain, scaled = means(test, 1.0), means(test, temperature)
+    plain, scaled = scores(test, 1.0), scores(test, temperature)
     figures = {"loss": plain["loss"], "loss_scaled": scaled["loss"], "ece": plain["ece"], "ece_scaled": scaled["ece"]}
     return {"group": group, "seed": run.seed, "temperature": temperature, **figures, "run": run.name}
+
+
+@torch.inference_mode()
+def predicted(network: nn.Module, normalise: Normalise, batches: Batches) -> Predictions:
+    """Return the logits and the mask of each batch of a split."""
+    parts = (batches.take(indices) for indices in torch.arange(len(batches)).split(BATCH))
+    return [(network(normalise(image)), mask) for image, mask in parts]
+
+
+def scores(predictions: Predictions, temperature: float) -> dict[str, float]:
+    """Return cross-entropy and calibration error over the counted pixels, with all logits divided by `temperature`."""
+    pixels = sum(int((mask != IGNORED).sum()) for _, mask in predictions)
+    loss = sum(cross_entropy(logits / temperature, mask).double().sum().item() for logits, mask in predictions)
+    levels = sum(count_levels(logits / temperature, mask) for logits, mask in predictions)
+    return {"loss": loss / pixels, "ece": calibration_error(levels)}
 
 
 def table(rows: pd.DataFrame) -> str:

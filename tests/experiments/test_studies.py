@@ -57,7 +57,7 @@ def test_the_study_is_planned(name: str, number: int, tmp_path: Path) -> None:
         check=False,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     assert PLANS[name, number] in " ".join(done.stdout.split())
