@@ -46,10 +46,11 @@ def test_every_command_is_tried_here() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "number"), PLANS)
 def test_the_study_is_planned(name: str, number: int, tmp_path: Path) -> None:
-    write_oxford(tmp_path / "data")
-    command = commands(EXPERIMENTS / name / "README.md")[number].replace("FOLDER", str(tmp_path / "data"))
-    # As with the environment activated.
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    write_oxford(tmp_path / "pets_seg")
+    command = commands(EXPERIMENTS / name / "README.md")[number]
+    # As with the environment activated, and the data set downloaded.
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "XDG_CACHE_HOME": str(tmp_path)}
     done = subprocess.run(
         ["bash", "-c", f"{command} dry_run=true"],
         cwd=EXPERIMENTS / name,
