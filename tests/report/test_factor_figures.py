@@ -151,3 +151,15 @@ def test_three_factors_have_a_plot_of_main_effects_instead(tmp_path: Path, width
         np.testing.assert_allclose(bar.get_xdata(), [100 * item.estimate.low, 100 * item.estimate.high])
     assert {"aug, against none", "model, against unet", "scheduler, against constant"} <= {*texts(drawing)}
     assert draw_main_effects(make(tmp_path / "two", {"model": NETWORKS, "aug": AUGS})) is None
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_main_effects_of_long_names_keep_their_intervals(tmp_path: Path, width: float) -> None:
+    keys = [f"optimizer.a_setting_with_a_long_name_{letter}" for letter in "abc"]
+    study = make(tmp_path, dict.fromkeys(keys, ("quite_a_long_value", "another_of_them")))
+    drawing = draw_main_effects(study, width)
+    assert_inside(drawing, width)
+    written = [text for text in texts(drawing) if " to " in text]
+    assert len(written) == 3
+    assert "main effect on test Dice, points" in texts(drawing)
+    assert sum(text.startswith("optimizer.a_setting") for text in texts(drawing)) == 3

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,10 +14,9 @@ from pets_seg.report.plotting.drawing import (
     Mark,
     Points,
     add_axes,
-    size_inches,
     write_beside,
 )
-from pets_seg.report.plotting.forest import fit, name_sides, prepare
+from pets_seg.report.plotting.forest import TWO_LINES, fit, make_room, name_sides, prepare, write_above
 from pets_seg.report.plotting.looks import INK, MUTED, OTHER, Look
 from pets_seg.report.plotting.widths import LABEL, SMALL, widest
 from pets_seg.report.study.compare import Difference
@@ -28,8 +26,8 @@ from pets_seg.report.study.words import NAMES, count
 
 # Only so many of the best and of the worst groups of a large sweep have a row.
 BEST, WORST = 18, 6
-# Inches: of a row, of a row with its text above its interval, and between panels.
-ROW, TWO_LINES, GAP = 0.235, 0.34, 0.15
+# Inches: of a row, and between panels.
+ROW, GAP = 0.235, 0.15
 # Inches: of a side panel at most and at least, and of the main panel at least.
 SIDE, SMALLEST, NARROWEST = 0.85, 0.5, 1.2
 # Inches: beneath axes for their ticks and words, and above them for their title.
@@ -83,14 +81,13 @@ def _draw_narrow(study: Study, rows: Rows, looks: dict[str, Look], width: float)
     figure = Figure((width, low + BELOW + tall + HEAD))
     axes = add_axes(figure, EDGE, low + BELOW, width - 2 * EDGE, tall)
     hover = [_draw_panel(axes, study, rows, study.metric, looks)]
-    axes.set_ylim(len(rows) - 0.55, -0.75)
-    _make_room(axes, 0.55)
+    make_room(axes, len(rows))
     for row, item in enumerate(rows):
         if isinstance(item, str):
-            _write_above(axes, row, item, size=SMALL, color=MUTED)
+            write_above(axes, row, item, size=SMALL, color=MUTED)
         else:
-            _write_above(axes, row, looks[item.group.name].label)
-            _write_above(axes, row, text_of(item), right=True, size=SMALL, fontweight=_weight(item))
+            write_above(axes, row, looks[item.group.name].label)
+            write_above(axes, row, text_of(item), right=True, size=SMALL, fontweight=_weight(item))
     name_sides(figure, axes)
     left = 0.2 + _label_width(rows, looks)
     wide = (width - EDGE - left) / max(1, len(beside)) - GAP
@@ -117,26 +114,6 @@ def _label_rows(axes: Axes, rows: Rows, looks: dict[str, Look]) -> None:
             write_beside(axes, row, item, -0.08, color=MUTED)
         else:
             write_beside(axes, row, looks[item.group.name].label, -0.08, LABEL)
-
-
-def _write_above(axes: Axes, row: int, text: str, right: bool = False, size: float = LABEL, **style: Any) -> None:
-    """Write text at the left or right end of the line above the interval of `row`."""
-    place: dict[str, Any] = {
-        "transform": axes.get_yaxis_transform(),
-        "ha": "right" if right else "left",
-        "va": "center_baseline",
-    }
-    # The box hides the grid behind the text.
-    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
-    axes.text(float(right), row - 0.42, text, fontsize=size, bbox=box, **place, **style)
-
-
-def _make_room(axes: Axes, inches: float) -> None:
-    """Widen the x axis until there are `inches` on either side of zero."""
-    low, high = axes.get_xlim()
-    share = inches / size_inches(axes)[0]
-    low = min(low, -share * high / (1 - share))
-    axes.set_xlim(low, max(high, share * -low / (1 - share)))
 
 
 def _is_known(study: Study, metric: str) -> bool:

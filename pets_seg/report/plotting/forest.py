@@ -2,19 +2,22 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from pets_seg.report.plotting.difference_words import signed
-from pets_seg.report.plotting.drawing import add_text
+from pets_seg.report.plotting.drawing import add_text, size_inches
 from pets_seg.report.plotting.looks import INK, MUTED
-from pets_seg.report.plotting.widths import SMALL, text_width
+from pets_seg.report.plotting.widths import LABEL, SMALL, text_width
 
 STEPS = [1, 2, 5, 10]
 # Inches between the labels of two ticks at least, and by how much one may reach beyond its axis.
 BETWEEN, OVER = 0.06, 0.06
+# Inches: of a row with its text above its interval, and on either side of zero for the words beneath.
+TWO_LINES, BESIDE_ZERO = 0.34, 0.55
 
 
 def prepare(axes: Axes, rows: int) -> None:
@@ -63,3 +66,24 @@ def name_sides(figure: Figure, axes: Axes) -> None:
     x, y = axes.transData.transform((0, axes.get_ylim()[0])) / figure.dpi
     for text, ha, gap in (("← worse", "right", -3), ("better →", "left", 3)):
         add_text(figure, x + gap / 72, y - 24 / 72, text, SMALL, color=MUTED, ha=ha)
+
+
+def make_room(axes: Axes, rows: int) -> None:
+    """Make room for text above each of `rows` intervals, and on either side of zero for the words beneath."""
+    axes.set_ylim(rows - 0.55, -0.75)
+    low, high = axes.get_xlim()
+    share = BESIDE_ZERO / size_inches(axes)[0]
+    low = min(low, -share * high / (1 - share))
+    axes.set_xlim(low, max(high, share * -low / (1 - share)))
+
+
+def write_above(axes: Axes, row: float, text: str, right: bool = False, size: float = LABEL, **style: Any) -> None:
+    """Write text at the left or right end of the line above the interval of `row`."""
+    place: dict[str, Any] = {
+        "transform": axes.get_yaxis_transform(),
+        "ha": "right" if right else "left",
+        "va": "center_baseline",
+    }
+    # The box hides the grid behind the text.
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+    axes.text(float(right), row - 0.42, text, fontsize=size, bbox=box, **place, **style)

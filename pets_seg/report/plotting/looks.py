@@ -27,6 +27,8 @@ Dash = str | tuple[float, tuple[float, ...]]
 DASHES: tuple[Dash, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)))
 # Widths in inches for a key or a value in a label, after the longest; the first with which all labels fit is taken.
 PIECES = (1.4, 1.1, 0.9, 0.75, 0.6, 0.5, 0.42, 0.36, 0.3, 0.24, 0.2)
+# With less than this, a key and its value are no longer recognised, and the value alone says more.
+LEAST_WITH_KEY = 0.6
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,8 @@ def short_labels(groups: Sequence[Group], longest: float = LONGEST) -> dict[str,
     """
     keys = list(groups[0].values) if groups else []
     tails = {key: "" if key in COMPARED else escaped(_tail(key, keys)) for key in keys}
-    for names in (tails, dict.fromkeys(keys, "")):
-        for inches in (longest, *(inches for inches in PIECES if inches < longest)):
+    for names, least in ((tails, LEAST_WITH_KEY), (dict.fromkeys(keys, ""), 0.0)):
+        for inches in (longest, *(inches for inches in PIECES if least <= inches < longest)):
             labels = [_label(group, names, inches) for group in groups]
             # Asked one by one, for the first that is too wide is enough.
             if all(text_width(label, LABEL) <= longest for label in labels):

@@ -1,7 +1,7 @@
 """The main effects of a sweep over three factors or more, factor by factor."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from matplotlib.axes import Axes
@@ -9,19 +9,20 @@ from matplotlib.figure import Figure
 
 from pets_seg.errors import escaped
 from pets_seg.report.plotting.difference_words import POINTS, signed
-from pets_seg.report.plotting.drawing import WIDTH, Drawing, Mark, Points, add_axes, write_beside
+from pets_seg.report.plotting.drawing import EDGE, WIDTH, Drawing, Mark, Points, add_axes, write_beside
 from pets_seg.report.plotting.factors import labels_of
-from pets_seg.report.plotting.forest import fit, name_sides, prepare
-from pets_seg.report.plotting.looks import COLOURS, MUTED
-from pets_seg.report.plotting.widths import LABEL, LONGEST, SMALL, shortened, widest
+from pets_seg.report.plotting.forest import TWO_LINES, fit, make_room, name_sides, prepare, write_above
+from pets_seg.report.plotting.looks import COLOURS, INK, MUTED
+from pets_seg.report.plotting.widths import LABEL, SMALL, shortened, text_width, widest
 from pets_seg.report.study.effects import MainEffect
 from pets_seg.report.study.study import Study
 from pets_seg.report.study.verdicts import is_clear
 from pets_seg.report.study.words import NAMES, count
 
 MOST_ROWS = 40
-# Inches: of a row, below and above all rows, and of the panel with its margins at least, or intervals are not written.
-ROW, BELOW, ABOVE, NARROWEST = 0.235, 0.5, 0.3, 1.9
+# Inches: of a row, below and above all rows, and of the name of a factor beside the panel at most.
+ROW, BELOW, ABOVE, LONGEST = 0.235, 0.5, 0.3, 2.6
+Rows = Sequence[tuple[str, MainEffect | None]]
 
 
 def draw_main_effects(study: Study, width: float = WIDTH) -> Drawing | None:
@@ -34,38 +35,64 @@ def draw_main_effects(study: Study, width: float = WIDTH) -> Drawing | None:
         return None
     if len(rows := _rows(effects)) > MOST_ROWS:
         return None
-    left = 0.2 + max(widest((text for text, _ in rows), LABEL), 0.3)
-    texts = [_text(item) if item else "" for _, item in rows]
-    if width - left - widest(texts) < NARROWEST:
-        texts = [text.partition(" (")[0] for text in texts]
-    figure = Figure((width, len(rows) * ROW + BELOW + ABOVE))
-    # Bold text is wider.
-    main = width - left - 1.12 * widest(texts) - 0.2
-    axes = add_axes(figure, left, BELOW, main, len(rows) * ROW)
-    prepare(axes, len(rows))
-    marks = []
+    draw = _draw_wide if width >= WIDTH else _draw_narrow
     colours = {factor.key: COLOURS[index % len(COLOURS)] for index, factor in enumerate(study.factorial.factors)}
-    for row, ((label, item), text) in enumerate(zip(rows, texts, strict=True)):
-        if item is None:
-            write_beside(axes, row, label, -0.08, color=MUTED)
-            continue
-        write_beside(axes, row, label, -0.08, LABEL)
-        write_beside(axes, row, text, 0.08, fontweight="bold" if is_clear(item) else "normal")
-        marks.append(_draw(axes, row, item, colours[item.factor.key]))
+    figure, axes, marks = draw(rows, colours, width)
     axes.set_title(f"main effect on {NAMES[study.metric]}, points")
-    fit(axes, 5)
     name_sides(figure, axes)
     caption = _caption(study, effects)
     alt = f"{caption} {'; '.join(f'{item.factor.key}={item.level} {_text(item)}' for item in effects)}"
     return Drawing("main_effects", "What each factor does", caption, alt, figure, [Points(axes, marks)])
 
 
-def _rows(effects: Sequence[MainEffect]) -> list[tuple[str, MainEffect | None]]:
+def _draw_wide(rows: Rows, colours: Mapping[str, str], width: float) -> tuple[Figure, Axes, list[Mark]]:
+    """Draw the intervals with their labels on the left and their numbers on the right."""
+    texts = [_text(item) if item else "" for _, item in rows]
+    names = [shortened(label, LONGEST, LABEL if item else SMALL) for label, item in rows]
+    left = 0.2 + max(widest(names, LABEL), 0.3)
+    # Bold text is wider.
+    main = width - left - 1.12 * widest(texts) - 0.2
+    figure = Figure((width, len(rows) * ROW + BELOW + ABOVE))
+    axes = add_axes(figure, left, BELOW, main, len(rows) * ROW)
+    marks = _intervals(axes, rows, colours)
+    for row, ((_, item), name, text) in enumerate(zip(rows, names, texts, strict=True)):
+        write_beside(axes, row, name, -0.08, LABEL if item else SMALL, color=INK if item else MUTED)
+        write_beside(axes, row, text, 0.08, fontweight="bold" if item and is_clear(item) else "normal")
+    return figure, axes, marks
+
+
+def _draw_narrow(rows: Rows, colours: Mapping[str, str], width: float) -> tuple[Figure, Axes, list[Mark]]:
+    """Draw the intervals over the whole width, with labels and numbers above them."""
+    tall = len(rows) * TWO_LINES
+    figure = Figure((width, BELOW + tall + ABOVE))
+    axes = add_axes(figure, EDGE, BELOW, width - 2 * EDGE, tall)
+    marks = _intervals(axes, rows, colours)
+    make_room(axes, len(rows))
+    for row, (label, item) in enumerate(rows):
+        if item is None:
+            # It stands nearer to its levels than to those above it.
+            write_above(axes, row + 0.4, shortened(label, width - 2 * EDGE, SMALL), size=SMALL, color=MUTED)
+            continue
+        text = _text(item)
+        write_above(axes, row, shortened(label, width - 2 * EDGE - 1.12 * text_width(text) - 0.1))
+        write_above(axes, row, text, right=True, size=SMALL, fontweight="bold" if is_clear(item) else "normal")
+    return figure, axes, marks
+
+
+def _intervals(axes: Axes, rows: Rows, colours: Mapping[str, str]) -> list[Mark]:
+    """Draw the interval of each effect in its row, and fit the axes to them."""
+    prepare(axes, len(rows))
+    marks = [_draw(axes, row, item, colours[item.factor.key]) for row, (_, item) in enumerate(rows) if item]
+    fit(axes, 5)
+    return marks
+
+
+def _rows(effects: Sequence[MainEffect]) -> Rows:
     """Return the labels of the rows with their effects; the label of a factor, above its levels, has none."""
     rows: list[tuple[str, MainEffect | None]] = []
     for factor, group in groupby(effects, key=lambda item: item.factor):
         items = list(group)
-        rows.append((shortened(f"{escaped(factor.key)}, against {factor.base}", LONGEST, SMALL), None))
+        rows.append((f"{escaped(factor.key)}, against {factor.base}", None))
         rows += zip(labels_of([item.level for item in items]), items, strict=True)
     return rows
 
