@@ -78,8 +78,35 @@ def test_means_of_batches_weigh_a_smaller_last_batch_more(tmp_path: Path) -> Non
     rows = {"split": ["valid"] * 3 + ["test"] * 2, "stem": [*"abcde"], "dice": [*dice, 0.25, 0.75]}
     pd.DataFrame(rows).to_csv(run / "per_image.csv", index=False)
     command = [sys.executable, str(PITFALLS / "batch_means.py"), str(tmp_path), "--batch", "2"]
+    command += ["--results", str(tmp_path / "results")]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
     *_, valid, test = done.stdout.splitlines()
     points = 100 * (np.mean([1.0, 0.5]) - np.mean(dice))
     assert valid == f"| valid | 3 | 1 | 1 | {points:+.3f} | {points:+.3f} |"
     assert test == "| test | 2 | 2 | 1 | +0.000 | +0.000 |"
+    assert pd.read_csv(tmp_path / "results" / "batch_means.csv")["mean"].tolist() == pytest.approx([points, 0])
+
+
+def test_the_course_of_a_group_is_the_mean_of_its_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(PITFALLS)
+    logged_curve = importlib.import_module("logged_curve")
+    falls = {
+        "epoch": [1, 2, 3],
+        "train/loss": [0.5, 0.4, 0.3],
+        "val/loss": [0.6, 0.5, 0.4],
+        "val/dice": [0.7, 0.6, 0.8],
+    }
+    rises = {
+        "epoch": [1, 2, 3],
+        "train/loss": [0.7, 0.6, 0.3],
+        "val/loss": [0.6, 0.7, 0.4],
+        "val/dice": [0.5, 0.6, 0.7],
+    }
+    rows = logged_curve.course([pd.DataFrame(falls), pd.DataFrame(rises)])
+    assert rows["train/loss"].tolist() == pytest.approx([0.6, 0.5, 0.3])
+    assert rows["val/dice sd"].tolist() == pytest.approx([0.02**0.5, 0, 0.005**0.5])
+    assert rows["fell"].tolist() == [0, 1, 0]
+    monkeypatch.setattr(logged_curve, "EPOCHS", (1, 3))
+    assert logged_curve.table({"both": rows}).splitlines()[-1] == (
+        "| both | 0.600 | 0.300 | 0.600 | 0.750 | in 1 of 2 |"
+    )

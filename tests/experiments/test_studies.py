@@ -13,6 +13,7 @@ EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 PLANS = {
     ("architecture", 0): "9 jobs in runs/architecture_tuning",
     ("augmentation", 0): "9 groups, looked at after 4 seeds and after each one up to 20",
+    ("augmentation", 1): "3 groups, looked at after 4 seeds",
     ("confidence", 0): "18 jobs in runs/long_training",
     ("confidence", 1): "6 jobs in runs/long_training",
     ("data_size", 0): "64 jobs in runs/data_size",
