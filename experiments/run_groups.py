@@ -1,5 +1,6 @@
 """The runs of a sweep in groups that are alike but for the seed, for the scripts of several questions."""
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,14 @@ from pets_seg.report.study.runs import Run, read_runs
 
 DIGEST = "data (its digest)"
 Groups = dict[tuple[Any, ...], list[Run]]
+
+
+def sweep_parser(script: str, description: str) -> argparse.ArgumentParser:
+    """Return the parser of a script's arguments: the folders of a sweep and of the results."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sweep", type=Path, help="folder of the sweep")
+    parser.add_argument("--results", type=Path, default=Path(script).parent / "results", help="folder of the results")
+    return parser
 
 
 def grouped(sweep: Path, keys: Sequence[str]) -> Groups:

@@ -1,6 +1,5 @@
-"""The runs of the study by the name of their group, and the arguments of both scripts."""
+"""The runs of the study by the name of their group."""
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -10,14 +9,6 @@ from run_groups import grouped
 from pets_seg.report.study.runs import Run
 
 USUAL = "cross_entropy"
-
-
-def arguments(description: str) -> argparse.Namespace:
-    """Return the folder of the sweep and that of the results, as given on the command line."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sweep", type=Path, help="folder of the sweep")
-    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results", help="folder of the results")
-    return parser.parse_args()
 
 
 def runs_of(sweep: Path) -> dict[str, list[Run]]:

@@ -12,17 +12,19 @@ from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
-from groups import arguments, runs_of
+from groups import runs_of
 from matplotlib.figure import Figure
+from run_courses import course, draw_courses
+from run_groups import sweep_parser
 
 from pets_seg.errors import InputError
 from pets_seg.machine.files import write_text, write_whole
-from pets_seg.report.plotting.drawing import WIDTH, end_labels, grid
 from pets_seg.report.plotting.looks import COLOURS, INK, STYLE, Look
 from pets_seg.report.study.runs import Run
 from pets_seg.report.study.statistics import over_seeds
 
 FIGURES = {"loss": "val/loss", "dice": "val/dice", "ece": "val/ece"}
+TITLES = {"val/loss": "validation loss", "val/dice": "validation Dice"}
 LAST = "last epoch"
 # What all else is compared with.
 BASELINE = ("none", LAST)
@@ -31,7 +33,7 @@ DPI = 200
 
 def main() -> None:
     """Print the tables and write the results."""
-    given = arguments(__doc__)
+    given = sweep_parser(__file__, __doc__).parse_args()
     try:
         groups = runs_of(given.sweep)
         rows = pd.DataFrame([row for group, runs in groups.items() for run in runs for row in rows_of(group, run)])
@@ -100,27 +102,10 @@ def difference(values: Sequence[float], digits: int) -> str:
 
 def draw(groups: Mapping[str, Sequence[Run]]) -> Figure:
     """Return the figure: validation loss and Dice by epoch, a line a group, mean and standard deviation over seeds."""
-    figure = Figure((WIDTH, 2.6))
-    [panels] = grid(figure, 1, 2, (0.55, 1.5, 0.45, 0.15), (0.75, 0))
     looks = [Look(group, colour) for group, colour in zip(groups, cycle((INK, *COLOURS)), strict=False)]
-    for axes, column, name in zip(
-        panels, ("val/loss", "val/dice"), ("validation loss", "validation Dice"), strict=True
-    ):
-        ends = []
-        for look, runs in zip(looks, groups.values(), strict=True):
-            curves = pd.concat([run.metrics.set_index("epoch")[column] for run in runs], axis=1)
-            mean, sd = curves.mean(axis=1), curves.std(axis=1)
-            axes.plot(mean.index, mean, color=look.colour, linewidth=1.2)
-            axes.fill_between(mean.index, mean - sd, mean + sd, color=look.colour, alpha=0.15, linewidth=0)
-            ends.append((float(mean.index[-1]), float(mean.iloc[-1]), look))
-        # The first tenth is far from all that follows.
-        every = pd.concat([run.metrics for runs in groups.values() for run in runs])
-        later = every.loc[every["epoch"] > 0.1 * every["epoch"].max(), column]
-        pad = 0.05 * (later.max() - later.min())
-        axes.set(xlabel="epoch", ylabel=name, ylim=(later.min() - pad, later.max() + pad))
-        if axes is panels[-1]:
-            end_labels(axes, ends)
-    return figure
+    courses = [course([run.metrics for run in runs]) for runs in groups.values()]
+    # The first tenth is far from all that follows.
+    return draw_courses(looks, courses, TITLES, unseen=0.1)
 
 
 if __name__ == "__main__":

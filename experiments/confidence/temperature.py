@@ -12,7 +12,8 @@ from typing import Any
 
 import pandas as pd
 import torch
-from groups import arguments, runs_of
+from groups import runs_of
+from run_groups import sweep_parser
 from scipy.optimize import minimize_scalar
 from stopping import difference
 from torch import nn
@@ -38,7 +39,7 @@ LOWEST, HIGHEST = 0.01, 100.0
 
 def main() -> None:
     """Print the table and write the results."""
-    given = arguments(__doc__)
+    given = sweep_parser(__file__, __doc__).parse_args()
     try:
         rows = pd.DataFrame([row_of(group, run) for group, runs in runs_of(given.sweep).items() for run in runs])
     except InputError as error:

@@ -6,21 +6,22 @@ A Dice that is averaged over the images of each batch, and then over batches, we
 more than the others.
 """
 
-import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from run_groups import sweep_parser
 
 from pets_seg.machine.files import write_text
 
 
 def main() -> None:
     """Print, by split, how far the two means are apart over all runs, and write it into batch_means.csv."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sweep", type=Path, help="folder of the sweep")
+    parser = sweep_parser(__file__, __doc__)
     parser.add_argument("--batch", type=int, default=20, help="images of a batch")
-    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results", help="folder of the results")
     given = parser.parse_args()
     tables = [pd.read_csv(path, dtype={"stem": str}) for path in sorted(given.sweep.glob("*/per_image.csv"))]
     if not tables:

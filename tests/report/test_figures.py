@@ -163,6 +163,12 @@ def test_labels_are_short_and_tell_groups_apart() -> None:
     keys = {"model": "unet", "optimizer.lr": 0.01, "aug.operations.0.p": 0.2, "aug.operations.1.p": None}
     [label] = short_labels([Group("x", keys)]).values()
     assert label == "unet lr=0.01 0.p=0.2 1.p=null"
+    # Of keys and values that would be cut beyond recognition, the values stay.
+    long = {
+        f"optimizer.a_long_name_of_{letter}": value
+        for letter, value in zip("abc", (True, False, "imagenet"), strict=True)
+    }
+    assert [*short_labels([Group("x", long)]).values()] == ["true false imagenet"]
     assert shortened("a" * 40 + "b" * 40).strip("a").strip("b") == "…"
     assert 1.7 < text_width(shortened("W" * 99), 7.5) <= 1.8
 
