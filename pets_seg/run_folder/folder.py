@@ -25,6 +25,8 @@ from pets_seg.run_folder import names
 from pets_seg.run_folder.growing_table import csv_text
 from pets_seg.run_folder.reading import read_json
 
+# What git compares with the commit, seen from the top of the checkout.
+MADE_OF = (":/pets_seg", ":/conf")
 PACKAGES = ("pets_seg", "torch", "torchvision", "kornia", "hydra-core", "omegaconf", "wandb", "numpy", "pillow")
 
 
@@ -128,12 +130,15 @@ def _versions() -> dict[str, str]:
 
 
 def git_commit() -> dict[str, Any] | None:
-    """Return the commit that the code was checked out at and whether files differ from it; None outside a checkout."""
+    """Return the commit that the code was checked out at, and whether it differs from that; None outside a checkout.
+
+    Only the package and its options count: pages, masks and figures in the checkout change no result.
+    """
     # Installed into an environment inside somebody's repository, the code is not of that repository.
     if _git("ls-files", "--error-unmatch", Path(__file__).name) is None:
         return None
     commit = _git("rev-parse", "HEAD")
-    return {"commit": commit, "dirty": bool(_git("status", "--porcelain"))} if commit else None
+    return {"commit": commit, "dirty": bool(_git("status", "--porcelain", "--", *MADE_OF))} if commit else None
 
 
 def _git(*arguments: str) -> str | None:
