@@ -89,6 +89,14 @@ def test_bars_of_differences_are_their_intervals(crossed: Study) -> None:
     assert [signed(value) for value in (-0.001, -0.4, 0.4, 2e9)] == ["0.00", "\N{MINUS SIGN}0.40", "+0.40", "+2e+09"]
 
 
+def test_the_caption_says_what_an_arrow_is(crossed: Study) -> None:
+    last = crossed.differences[-1]
+    wide = replace(last, estimate=replace(last.estimate, low=-0.9, high=0.9))
+    study = replace(crossed, differences=[*crossed.differences[:-1], wide])
+    assert "An arrow marks" in draw_differences(study, find_looks(study)).caption
+    assert "arrow" not in draw_differences(crossed, find_looks(crossed)).caption
+
+
 def test_the_step_line_of_costs_is_the_front_and_a_panel_left_out_is_true(crossed: Study, tmp_path: Path) -> None:
     drawing = draw_cost(crossed, find_looks(crossed))
     assert "no panel for peak memory (to within 1 %), the same in all groups" in drawing.caption

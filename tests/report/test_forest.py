@@ -1,6 +1,8 @@
 """The axis of a forest plot: its labels do not touch, whatever the range and the room."""
 
+import math
 from itertools import pairwise
+from statistics import median
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from pets_seg.report.plotting.forest import fit
+from pets_seg.report.plotting.forest import EVERYWHERE, draw_interval, fit, room_for
 
 
 @pytest.mark.parametrize(("width", "ticks"), [(0.7, 3), (1.05, 3), (3.0, 7)])
@@ -37,3 +39,33 @@ def test_an_axis_has_a_scale_where_there_is_room() -> None:
     axes.plot([-480, 500], [0, 0])
     fit(axes, 3)
     assert axes.get_xticks().tolist() == [-400, 0, 400]
+
+
+def test_a_long_interval_is_cut_off_and_the_others_can_be_read() -> None:
+    axes = Figure(figsize=(2.1, 2)).add_axes((0.25, 0.2, 0.5, 0.7))
+    intervals = [(-0.5, 0.9), (0.1, 1.2), (-14.0, 15.0), (math.nan, math.nan)]
+    room = room_for(intervals)
+    assert room == pytest.approx((-0.925, 1.625))
+    for row, interval in enumerate(intervals[:3]):
+        draw_interval(axes, row, interval, room, 2.0)
+    fit(axes, 5)
+    assert [(line.get_marker(), *line.get_xdata()) for line in axes.lines] == [
+        ("None", *intervals[0]),
+        ("None", *intervals[1]),
+        ("None", *room),
+        ("<", room[0]),
+        (">", room[1]),
+    ]
+    low, high = axes.get_xlim()
+    assert -2 < low < room[0]
+    assert room[1] < high < 2
+
+
+@given(st.lists(st.tuples(st.floats(-100, 100), st.floats(0, 100))))
+def test_intervals_are_cut_only_where_one_is_much_longer_than_most(given_: list[tuple[float, float]]) -> None:
+    intervals = [(low, low + length) for low, length in given_]
+    low, high = room_for(intervals)
+    lengths = [end - start for start, end in intervals]
+    similar = [ends for ends, length in zip(intervals, lengths, strict=True) if length <= 4 * median(lengths)]
+    assert all(low <= start and end <= high for start, end in similar)
+    assert ((low, high) == EVERYWHERE) == (len(similar) == len(intervals))

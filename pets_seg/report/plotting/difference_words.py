@@ -14,8 +14,8 @@ MINUS = "\N{MINUS SIGN}"
 LARGE = 1000
 
 
-def caption_of(study: Study, shown: Sequence[Difference], left_out: str = "") -> str:
-    """Return the caption of the forest plot; `left_out` says which rows are missing."""
+def caption_of(study: Study, shown: Sequence[Difference], further: str = "") -> str:
+    """Return the caption of the forest plot; `further` is what its end says."""
     looked = ", valid at every look" if study.design else ""
     one = all(item.estimate.seeds < 2 for item in shown)
     mean = "Difference of runs of one seed" if one else "Mean difference over the seeds that both have"
@@ -34,12 +34,17 @@ def caption_of(study: Study, shown: Sequence[Difference], left_out: str = "") ->
         caption += " A hollow dot has no seed in common with the baseline, and so no interval."
     if any(item.estimate.seeds and math.isnan(item.estimate.low) for item in shown):
         caption += " There is no interval where the scores do not vary, or are not finite."
-    return caption + left_out
+    return caption + further
 
 
 def points_of(item: Difference) -> float:
     """Return a difference in points; without a seed in common that of the means."""
     return POINTS * (item.estimate.difference if item.estimate.seeds else item.mean - item.baseline_mean)
+
+
+def interval_of(item: Difference) -> tuple[float, float]:
+    """Return the interval of a difference in points; NaN where there is none."""
+    return POINTS * item.estimate.low, POINTS * item.estimate.high
 
 
 def text_of(item: Difference) -> str:
@@ -49,7 +54,8 @@ def text_of(item: Difference) -> str:
         return f"{text} (no seed in common)"
     if not math.isfinite(item.estimate.low):
         return f"{text} (no interval)"
-    return f"{text} ({signed(POINTS * item.estimate.low)} to {signed(POINTS * item.estimate.high)})"
+    low, high = interval_of(item)
+    return f"{text} ({signed(low)} to {signed(high)})"
 
 
 def p_of(item: Difference) -> str:

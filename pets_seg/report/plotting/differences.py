@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pets_seg.report.plotting.difference_words import POINTS, caption_of, p_of, points_of, text_of
+from pets_seg.report.plotting.difference_words import caption_of, interval_of, p_of, points_of, text_of
 from pets_seg.report.plotting.drawing import (
     EDGE,
     WIDTH,
@@ -16,7 +16,18 @@ from pets_seg.report.plotting.drawing import (
     add_axes,
     write_beside,
 )
-from pets_seg.report.plotting.forest import TWO_LINES, fit, make_room, name_sides, prepare, write_above
+from pets_seg.report.plotting.forest import (
+    EVERYWHERE,
+    TWO_LINES,
+    Interval,
+    draw_interval,
+    fit,
+    make_room,
+    name_sides,
+    prepare,
+    room_for,
+    write_above,
+)
 from pets_seg.report.plotting.looks import INK, MUTED, OTHER, Look
 from pets_seg.report.plotting.widths import LABEL, SMALL, widest
 from pets_seg.report.study.compare import Difference
@@ -43,8 +54,10 @@ def draw_differences(study: Study, looks: dict[str, Look], width: float = WIDTH)
     rows = _rows(study, every, looks)
     figure, hover = (_draw_wide if width >= WIDTH else _draw_narrow)(study, rows, looks, width)
     shown = [item for item in rows if isinstance(item, Difference)]
-    missing = f" Of {len(every)} groups the {BEST} best and the {WORST} worst are shown."
-    caption = caption_of(study, shown, missing if len(shown) < len(every) else "")
+    further = f" Of {len(every)} groups the {BEST} best and the {WORST} worst are shown." * (len(shown) < len(every))
+    if any(_room(study, rows, metric) != EVERYWHERE for metric in (study.metric, *_beside(study))):
+        further += " An arrow marks an interval that goes on beyond the axis."
+    caption = caption_of(study, shown, further)
     texts = "; ".join(f"{looks[item.group.name].label} {text_of(item)}" for item in shown)
     alt = f"Differences from the baseline in {NAMES[study.metric]}, points: {texts}"
     return Drawing("differences", "Difference from the baseline", caption, alt, figure, hover)
@@ -143,23 +156,31 @@ def _draw_panel(axes: Axes, study: Study, rows: Rows, metric: str, looks: dict[s
     main = metric == study.metric
     prepare(axes, len(rows))
     marks = []
-    for row, item in enumerate(rows):
-        difference = None if isinstance(item, str) else study.difference(item.group, metric)
-        if difference is not None and math.isfinite(points_of(difference)):
-            look = looks[difference.group.name]
-            marks.append(_draw(axes, row, difference, look.colour if look.strong else OTHER, main))
+    room = _room(study, rows, metric)
+    for row, item in _drawn(study, rows, metric):
+        look = looks[item.group.name]
+        marks.append(_draw(axes, row, item, look.colour if look.strong else OTHER, main, room))
     title = f"difference in {NAMES[metric]}, points" if main else NAMES[metric]
     axes.set_title(title, fontsize=8 if main else SMALL, color=INK if main else MUTED)
     fit(axes, 7 if main else 3)
     return Points(axes, marks)
 
 
-def _draw(axes: Axes, row: int, item: Difference, colour: str, main: bool) -> Mark:
+def _drawn(study: Study, rows: Rows, metric: str) -> list[tuple[int, Difference]]:
+    """Return the differences that a panel shows, each with the number of its row."""
+    found = [None if isinstance(item, str) else study.difference(item.group, metric) for item in rows]
+    return [(row, item) for row, item in enumerate(found) if item is not None and math.isfinite(points_of(item))]
+
+
+def _room(study: Study, rows: Rows, metric: str) -> Interval:
+    return room_for([interval_of(item) for _, item in _drawn(study, rows, metric)])
+
+
+def _draw(axes: Axes, row: int, item: Difference, colour: str, main: bool, room: Interval) -> Mark:
     estimate, points = item.estimate, points_of(item)
     alpha = 1.0 if main else 0.75
     if math.isfinite(estimate.low):
-        ends = [POINTS * estimate.low, POINTS * estimate.high]
-        axes.plot(ends, [row, row], color=colour, linewidth=2.0 if main else 1.0, solid_capstyle="butt", alpha=alpha)
+        draw_interval(axes, row, interval_of(item), room, 2.0 if main else 1.0, color=colour, alpha=alpha)
     face = colour if estimate.seeds else "none"
     axes.plot(points, row, "o", color=colour, markersize=5.5 if main else 3.0, alpha=alpha, markerfacecolor=face)
     lines = [item.group.name, f"{text_of(item)} points against {item.baseline.name}"]

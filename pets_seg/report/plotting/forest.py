@@ -1,7 +1,9 @@
 """The axes of a forest plot: a row each, an interval around zero, and on which side of it a group is better."""
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from statistics import median
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -18,6 +20,10 @@ STEPS = [1, 2, 5, 10]
 BETWEEN, OVER = 0.06, 0.06
 # Inches: of a row with its text above its interval, and on either side of zero for the words beneath.
 TWO_LINES, BESIDE_ZERO = 0.34, 0.55
+# An interval that is so many times as long as the median is cut off, so that the others can be read.
+CUT = 4
+Interval = tuple[float, float]
+EVERYWHERE = (-math.inf, math.inf)
 
 
 def prepare(axes: Axes, rows: int) -> None:
@@ -26,6 +32,26 @@ def prepare(axes: Axes, rows: int) -> None:
     axes.spines["left"].set_visible(False)
     axes.grid(axis="y", visible=False)
     axes.axvline(0, color=INK, linewidth=0.8, zorder=1.5)
+
+
+def room_for(intervals: Sequence[Interval]) -> Interval:
+    """Return between which points intervals are drawn: all if they are of similar length, else without the longest."""
+    known = [ends for ends in intervals if all(map(math.isfinite, ends))]
+    longest = CUT * median(high - low for low, high in known) if known else 0.0
+    short = [(low, high) for low, high in known if high - low <= longest]
+    if len(short) == len(known):
+        return EVERYWHERE
+    low, high = min(0.0, *(low for low, _ in short)), max(0.0, *(high for _, high in short))
+    return low - (high - low) / 4, high + (high - low) / 4
+
+
+def draw_interval(axes: Axes, row: float, interval: Interval, room: Interval, width: float, **style: Any) -> None:
+    """Draw an interval, with an arrow in place of an end that lies beyond `room`."""
+    low, high = max(interval[0], room[0]), min(interval[1], room[1])
+    axes.plot([low, high], [row, row], linewidth=width, solid_capstyle="butt", **style)
+    for end, cut, arrow in ((low, low > interval[0], "<"), (high, high < interval[1], ">")):
+        if cut:
+            axes.plot(end, row, arrow, markersize=2.5 * width, **style)
 
 
 def fit(axes: Axes, ticks: int) -> None:
