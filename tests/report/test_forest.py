@@ -1,4 +1,4 @@
-"""The axis of a forest plot: its labels do not touch, whatever the range and the room."""
+"""The axis of a forest plot: its labels do not touch, and one long interval does not hide the others."""
 
 import math
 from itertools import pairwise
@@ -61,11 +61,25 @@ def test_a_long_interval_is_cut_off_and_the_others_can_be_read() -> None:
     assert room[1] < high < 2
 
 
+def test_a_group_that_is_far_off_has_its_interval_around_its_dot() -> None:
+    axes = Figure(figsize=(2.1, 2)).add_axes((0.25, 0.2, 0.5, 0.7))
+    intervals = [(-0.5, 0.9), (0.1, 1.2), (-70.0, -30.0)]
+    room = room_for(intervals)
+    draw_interval(axes, 0, intervals[2], room, 2.0)
+    assert [(line.get_marker(), *line.get_xdata()) for line in axes.lines] == [
+        ("None", room[0], -30.0),
+        ("<", room[0]),
+    ]
+    assert -70 < room[0] < -50
+
+
 @given(st.lists(st.tuples(st.floats(-100, 100), st.floats(0, 100))))
-def test_intervals_are_cut_only_where_one_is_much_longer_than_most(given_: list[tuple[float, float]]) -> None:
-    intervals = [(low, low + length) for low, length in given_]
+def test_intervals_are_cut_only_where_one_is_much_longer_than_most(places: list[tuple[float, float]]) -> None:
+    intervals = [(low, low + length) for low, length in places]
     low, high = room_for(intervals)
     lengths = [end - start for start, end in intervals]
-    similar = [ends for ends, length in zip(intervals, lengths, strict=True) if length <= 4 * median(lengths)]
+    longest = 4 * median(lengths) if lengths else 0.0
+    similar = [ends for ends, length in zip(intervals, lengths, strict=True) if length <= longest]
     assert all(low <= start and end <= high for start, end in similar)
-    assert ((low, high) == EVERYWHERE) == (len(similar) == len(intervals))
+    assert all(low <= (start + end) / 2 <= high for start, end in intervals)
+    assert ((low, high) == EVERYWHERE) == (longest == 0 or len(similar) == len(intervals))

@@ -54,7 +54,9 @@ def draw_differences(study: Study, looks: dict[str, Look], width: float = WIDTH)
     rows = _rows(study, every, looks)
     figure, hover = (_draw_wide if width >= WIDTH else _draw_narrow)(study, rows, looks, width)
     shown = [item for item in rows if isinstance(item, Difference)]
-    further = f" Of {len(every)} groups the {BEST} best and the {WORST} worst are shown." * (len(shown) < len(every))
+    further = ""
+    if len(shown) < len(every):
+        further = f" Of {len(every)} groups the {BEST} best and the {WORST} worst are shown."
     if any(_room(study, rows, metric) != EVERYWHERE for metric in (study.metric, *_beside(study))):
         further += " An arrow marks an interval that goes on beyond the axis."
     caption = caption_of(study, shown, further)

@@ -35,14 +35,18 @@ def prepare(axes: Axes, rows: int) -> None:
 
 
 def room_for(intervals: Sequence[Interval]) -> Interval:
-    """Return between which points intervals are drawn: all if they are of similar length, else without the longest."""
+    """Return between which points intervals are drawn: everywhere, unless some are much longer than the others.
+
+    The middle of every interval lies within.
+    """
     known = [ends for ends in intervals if all(map(math.isfinite, ends))]
     longest = CUT * median(high - low for low, high in known) if known else 0.0
     short = [(low, high) for low, high in known if high - low <= longest]
-    if len(short) == len(known):
+    if longest == 0.0 or len(short) == len(known):
         return EVERYWHERE
-    low, high = min(0.0, *(low for low, _ in short)), max(0.0, *(high for _, high in short))
-    return low - (high - low) / 4, high + (high - low) / 4
+    inside = [0.0, *(end for ends in short for end in ends), *((low + high) / 2 for low, high in known)]
+    beyond = (max(inside) - min(inside)) / 4
+    return min(inside) - beyond, max(inside) + beyond
 
 
 def draw_interval(axes: Axes, row: float, interval: Interval, room: Interval, width: float, **style: Any) -> None:
