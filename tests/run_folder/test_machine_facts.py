@@ -40,7 +40,8 @@ def test_a_checkout_is_changed_by_what_makes_runs_alone(tmp_path: Path) -> None:
             "spec.loader.exec_module(module)\n"
             "print(json.dumps(module.git_commit()))"
         )
-        command = [sys.executable, "-c", code, str(package / "folder.py")]
+        # Without -B its bytecode would be what changed.
+        command = [sys.executable, "-B", "-c", code, str(package / "folder.py")]
         done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
         return json.loads(done.stdout)["dirty"]
 
