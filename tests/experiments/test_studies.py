@@ -17,9 +17,14 @@ PLANS = {
     ("confidence", 0): "18 jobs in runs/long_training",
     ("confidence", 1): "6 jobs in runs/long_training",
     ("data_size", 0): "64 jobs in runs/data_size",
-    **{("optimizer", number): "8 jobs in runs/optimizer_tuning" for number in range(4)},
+    (
+        "optimizer",
+        0,
+    ): "Is test_dice of optimizer=adam_tuned, optimizer=muon_tuned, optimizer=sgd_tuned better or worse than",
+    **{("optimizer", number): "8 jobs in runs/optimizer_tuning" for number in range(1, 5)},
+    **{("optimizer", number): "4 jobs in runs/optimizer_tuning" for number in range(5, 7)},
     ("pitfalls", 0): "64 jobs in runs/pitfalls",
-    ("recipe", 0): "20 jobs in runs/recipe_tuning",
+    ("recipe", 0): "8 jobs in runs/recipe_tuning",
     ("recipe", 1): "than that of aug=hflip optimizer=muon scheduler=onecycle data.normalisation=imagenet",
     ("recipe", 2): "Is val_dice of model=identity_unet better or worse than that of model=unet",
     (
