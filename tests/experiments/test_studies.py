@@ -25,7 +25,7 @@ PLANS = {
     **{("optimizer", number): "4 jobs in runs/optimizer_tuning" for number in range(5, 7)},
     ("pitfalls", 0): "64 jobs in runs/pitfalls",
     ("recipe", 0): "8 jobs in runs/recipe_tuning",
-    ("recipe", 1): "than that of aug=hflip optimizer=muon scheduler=onecycle data.normalisation=imagenet",
+    ("recipe", 1): "than that of aug=hflip optimizer=muon scheduler=onecycle optimizer.lr=0.032 data.normalisation=",
     ("recipe", 2): "Is val_dice of model=identity_unet better or worse than that of model=unet",
     (
         "upsampling",
