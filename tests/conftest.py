@@ -49,7 +49,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 @pytest.fixture(autouse=True, scope="session")
 def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keep the user's cache, accounts and threads out of it; subprocesses inherit this."""
+    """Keep the user's cache, accounts, threads and shell out of it; subprocesses inherit this."""
     # A shell starts what it runs in the background with Ctrl-C ignored, and commands would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
