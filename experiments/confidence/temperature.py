@@ -3,7 +3,7 @@
     python temperature.py runs/long_training
 
 For each run, the temperature with the lowest cross-entropy on the validation images is found for its best weights, and
-they are scored on the test images without and with it. Prints a table, and writes temperature.csv, a row a run, into
+they are scored on the test images without and with it. Prints a table, and writes temperature.csv, two rows a run, into
 results/ beside this file. The runs have to have their weights, and their images have to be where they were.
 """
 
@@ -41,15 +41,16 @@ def main() -> None:
     """Print the table and write the results."""
     given = sweep_parser(__file__, __doc__).parse_args()
     try:
-        rows = pd.DataFrame([row_of(group, run) for group, runs in runs_of(given.sweep).items() for run in runs])
+        groups = runs_of(given.sweep)
+        rows = pd.DataFrame([row for group, runs in groups.items() for run in runs for row in rows_of(group, run)])
     except InputError as error:
         raise SystemExit(str(error)) from None
     print(table(rows))
     write_text(given.results / "temperature.csv", rows.to_csv(index=False))
 
 
-def row_of(group: str, run: Run) -> dict[str, Any]:
-    """Return the temperature of a run, and its test figures without and with it."""
+def rows_of(group: str, run: Run) -> list[dict[str, Any]]:
+    """Return the test figures of a run at temperature 1, and at the one that was found for it."""
     weights = run.folder / BEST
     if not weights.is_file():
         raise InputError(f"{run.folder} has no {BEST}")
@@ -67,10 +68,12 @@ def row_of(group: str, run: Run) -> dict[str, Any]:
     # The search ends near a bound, not at it.
     if min(found - ends[0], ends[1] - found) < 0.05:
         raise InputError(f"{run.folder}: the best temperature is not between {LOWEST:g} and {HIGHEST:g}")
-    temperature = math.exp(found)
-    plain, scaled = scores(test, 1.0), scores(test, temperature)
-    figures = {"loss": plain["loss"], "loss_scaled": scaled["loss"], "ece": plain["ece"], "ece_scaled": scaled["ece"]}
-    return {"group": group, "seed": run.seed, "temperature": temperature, **figures, "run": run.name}
+    return [
+        {"group": group, "seed": run.seed, "logits": logits, "temperature": temperature}
+        | scores(test, temperature)
+        | {"run": run.name}
+        for logits, temperature in (("as they are", 1.0), ("scaled", math.exp(found)))
+    ]
 
 
 @torch.inference_mode()
@@ -95,10 +98,11 @@ def table(rows: pd.DataFrame) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for group, part in rows.groupby("group", sort=False):
-        cells = [str(len(part)), f"{part['temperature'].mean():.2f}"]
+        plain, scaled = (each.set_index("seed") for _, each in part.groupby("logits"))
+        cells = [str(len(scaled)), f"{scaled['temperature'].mean():.2f}"]
         for name in ("loss", "ece"):
-            cells += [f"{part[name].mean():.4f}", f"{part[f'{name}_scaled'].mean():.4f}"]
-            cells.append(difference((part[f"{name}_scaled"] - part[name]).tolist(), 4))
+            cells += [f"{plain[name].mean():.4f}", f"{scaled[name].mean():.4f}"]
+            cells.append(difference((scaled[name] - plain[name]).tolist(), 4))
         lines.append(f"| {group} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

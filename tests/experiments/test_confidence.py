@@ -89,16 +89,18 @@ def test_stopping_says_what_the_runs_say(sweep: Path, tmp_path: Path) -> None:
 def test_a_temperature_is_chosen_on_validation_and_scored_on_the_test_set(sweep: Path, tmp_path: Path) -> None:
     [rows] = rows_of(script("temperature.py", str(sweep), "--results", str(tmp_path)))
     assert [row[:2] for row in rows] == [["none", "2"], ["none, smoothed", "2"]]
-    for _, row in pd.read_csv(tmp_path / "temperature.csv").iterrows():
-        summary = json.loads((sweep / row["run"] / "summary.json").read_text())
-        assert (row["loss"], row["ece"]) == pytest.approx((summary["test_loss"], summary["test_ece"]), rel=1e-5)
-        valid, test = (logits_of(sweep / row["run"], split) for split in ("valid", "test"))
-        chosen = loss(*valid, row["temperature"])
-        assert all(chosen < loss(*valid, row["temperature"] * factor) for factor in (0.8, 1.25))
-        assert row["loss_scaled"] == pytest.approx(loss(*test, row["temperature"]), rel=1e-5)
+    for run, rows in pd.read_csv(tmp_path / "temperature.csv", index_col="logits").groupby("run"):
+        summary = json.loads((sweep / str(run) / "summary.json").read_text())
+        plain, scaled = rows.loc["as they are"], rows.loc["scaled"]
+        assert plain["temperature"] == 1
+        assert (plain["loss"], plain["ece"]) == pytest.approx((summary["test_loss"], summary["test_ece"]), rel=1e-5)
+        valid, test = (logits_of(sweep / str(run), split) for split in ("valid", "test"))
+        chosen = loss(*valid, scaled["temperature"])
+        assert all(chosen < loss(*valid, scaled["temperature"] * factor) for factor in (0.8, 1.25))
+        assert scaled["loss"] == pytest.approx(loss(*test, scaled["temperature"]), rel=1e-5)
         margins, masks = test
-        ece = binary_calibration_error(torch.sigmoid(margins / row["temperature"]), masks.int(), n_bins=15)
-        assert row["ece_scaled"] == pytest.approx(ece.item(), abs=1e-3)
+        ece = binary_calibration_error(torch.sigmoid(margins / scaled["temperature"]), masks.int(), n_bins=15)
+        assert scaled["ece"] == pytest.approx(ece.item(), abs=1e-3)
 
 
 def logits_of(run: Path, split: str) -> tuple[torch.Tensor, torch.Tensor]:
