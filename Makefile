@@ -21,8 +21,8 @@ help:
 
 setup: .venv/installed
 
-# Of a Python that is too old, pip says so only after it has downloaded older versions of what the project needs, for
-# more than 20 minutes.
+# Where Python is too old, an old pip first downloads older versions of what the project needs: it had not said so after
+# 20 minutes.
 .venv/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:3]; sys.exit(None if (3, 11, 4) <= v < (3, 14) else "pets_seg needs \
 	Python 3.11.4 to 3.13, and $(PYTHON) is %d.%d.%d. Name another one, as in: make run PYTHON=python3.13" % v)'

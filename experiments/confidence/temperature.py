@@ -32,6 +32,7 @@ from pets_seg.run_folder.names import BEST
 
 CPU = torch.device("cpu")
 BATCH = 64
+PLAIN, SCALED = "as they are", "scaled"
 Predictions = list[tuple[torch.Tensor, torch.Tensor]]
 # Temperatures are looked for between these.
 LOWEST, HIGHEST = 0.01, 100.0
@@ -72,7 +73,7 @@ def rows_of(group: str, run: Run) -> list[dict[str, Any]]:
         {"group": group, "seed": run.seed, "logits": logits, "temperature": temperature}
         | scores(test, temperature)
         | {"run": run.name}
-        for logits, temperature in (("as they are", 1.0), ("scaled", math.exp(found)))
+        for logits, temperature in ((PLAIN, 1.0), (SCALED, math.exp(found)))
     ]
 
 
@@ -98,7 +99,7 @@ def table(rows: pd.DataFrame) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for group, part in rows.groupby("group", sort=False):
-        plain, scaled = (each.set_index("seed") for _, each in part.groupby("logits"))
+        plain, scaled = (part[part["logits"] == logits].set_index("seed") for logits in (PLAIN, SCALED))
         cells = [str(len(scaled)), f"{scaled['temperature'].mean():.2f}"]
         for name in ("loss", "ece"):
             cells += [f"{plain[name].mean():.4f}", f"{scaled[name].mean():.4f}"]
