@@ -41,7 +41,7 @@ STUDIES = (
     Part("pitfalls", 8, 8),
     Part("optimizer_tuning", 20, 2),
     Part("optimizer", 4),
-    *(Part("data_size", 2, 8, epochs, share=share) for share, epochs in ((0.1, 100), (0.25, 40), (0.5, 20), (1, 10))),
+    *(Part("data_size", 2, 6, epochs, share=share) for share, epochs in ((0.1, 100), (0.25, 40), (0.5, 20), (1, 10))),
     Part("recipe_tuning", 4, 2),
     Part("recipe_parts", 5),
     Part("upsampling", 3),

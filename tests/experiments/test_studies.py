@@ -16,7 +16,7 @@ PLANS = {
     ("augmentation", 1): "3 groups, looked at after 4 seeds",
     ("confidence", 0): "18 jobs in runs/long_training",
     ("confidence", 1): "6 jobs in runs/long_training",
-    ("data_size", 0): "64 jobs in runs/data_size",
+    ("data_size", 0): "48 jobs in runs/data_size",
     (
         "optimizer",
         0,
