@@ -43,7 +43,8 @@ STUDIES = (
     Part("optimizer", 4),
     *(Part("data_size", 2, 6, epochs, share=share) for share, epochs in ((0.1, 100), (0.25, 40), (0.5, 20), (1, 10))),
     Part("recipe_tuning", 4, 2),
-    Part("recipe_parts", 5),
+    Part("recipe_rates", 3),
+    Part("recipe_parts", 3),
     Part("upsampling", 3),
     Part("long_training", 4, 6, 40),
 )

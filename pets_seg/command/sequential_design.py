@@ -20,7 +20,7 @@ from pets_seg.errors import InputError, nearest
 from pets_seg.machine import cuda
 from pets_seg.report.sequential.decisions import rule_of
 from pets_seg.report.sequential.intervals import FUTILE
-from pets_seg.report.study.groups import Group, find_baselines, group_runs
+from pets_seg.report.study.groups import Group, find_baselines, group_runs, written
 from pets_seg.report.study.runs import Run
 from pets_seg.run_folder.design import Design, DesignGroup
 from pets_seg.run_folder.folder import git_commit
@@ -76,7 +76,9 @@ def plan_sweep(config: DictConfig) -> Plan:
     baselines = find_baselines(groups, plain(config.report.baseline))
     if not baselines:
         raise InputError(f"report.baseline={config.report.baseline}: leaves no group to compare; give another")
-    jobs_of = {group.name: by_run[group.runs[0].name] for group in _ordered(groups, baselines)}
+    _refuse_uncompared(groups, baselines, config.report.baseline)
+    ordered = [*dict.fromkeys(baselines.values()), *(group for group in groups if group.name in baselines)]
+    jobs_of = {group.name: by_run[group.runs[0].name] for group in ordered}
     seeds = [settings["first_seed"] + index for index in range(settings["max_seeds"])]
     declared = {
         group.name: DesignGroup(
@@ -85,7 +87,7 @@ def plan_sweep(config: DictConfig) -> Plan:
             settings=_settings_of(jobs_of[group.name]),
             runs=_names(jobs_of[group.name], seeds),
         )
-        for group in _ordered(groups, baselines)
+        for group in ordered
     }
     design = _design(declared, settings)
     if design.alpha / len(design.compared) < LEAST_ALPHA:
@@ -105,9 +107,18 @@ def with_costs(design: Design) -> Design:
     return replace(design, futility_costs=costs)
 
 
-def _ordered(groups: Sequence[Group], baselines: Mapping[str, Group]) -> list[Group]:
-    """Return baselines, and what is compared with one; a group without one would be run for nothing."""
-    return [*dict.fromkeys(baselines.values()), *(group for group in groups if group.name in baselines)]
+def _refuse_uncompared(groups: Sequence[Group], baselines: Mapping[str, Group], given: Any) -> None:
+    """Raise InputError for a group that has no baseline and is none: it would get no verdict."""
+    used = {group.name for group in baselines.values()}
+    left = [group.name for group in groups if group.name not in baselines and group.name not in used]
+    if left:
+        first = next(iter(baselines.values())).values
+        whole = ",".join(f"{key}:{written(value)}" for key, value in first.items())
+        more = f" (and {len(left) - 1} more)" if len(left) > 1 else ""
+        raise InputError(
+            f"report.baseline={given!s:.100}: no group has these values and, in the other keys, those of "
+            f"{left[0]}{more}; give every key a value, as in 'report.baseline={{{whole}}}', or leave the group out"
+        )
 
 
 def _design(groups: dict[str, DesignGroup], settings: Mapping[str, Any]) -> Design:

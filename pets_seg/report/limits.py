@@ -31,7 +31,7 @@ def splits_without_pet(study: Study) -> list[str]:
 
 def remarks(study: Study) -> list[str]:
     """Return the limits of the comparison: data, masks, what all runs started or learned from, what it leaves out."""
-    sentences = data_remarks(study) + other_truths(study) + _uncounted(study)
+    sentences = data_remarks(study) + other_truths(study) + _uncounted(study) + _uncompared(study)
     sentences += provenance_remarks(study) + _throughput(study)
     # Where runs started from different weights, the names of groups say so.
     if START not in study.keys and (names := {run.settings.get(START) for run in study.runs} - {None}):
@@ -51,6 +51,18 @@ def remarks(study: Study) -> list[str]:
     if len(study.keys) > 1 and study.differences and not study.design:
         sentences += _without_effects(study)
     return sentences
+
+
+def _uncompared(study: Study) -> list[str]:
+    """Return which groups have no baseline; `data_remarks` names those whose data are the reason."""
+    used = set(study.baselines.values())
+    alone = [group for group in study.finished if group not in used and group.name not in study.baselines]
+    names = [group.short for group in alone if not group.data]
+    if not names or not used or study.design:
+        return []
+    verb, them = ("is", "it") if len(names) == 1 else ("are", "them")
+    why = f"report.baseline leaves no finished group to compare {them} with"
+    return [f"{listed(names, 'and')} {verb} compared with no group: {why}."]
 
 
 def _without_effects(study: Study) -> list[str]:

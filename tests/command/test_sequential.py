@@ -162,6 +162,28 @@ def test_what_is_wrong_is_said_before_anything_is_made(
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_group_that_no_baseline_fits_is_refused(oxford: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "conf" / "experiment"
+    folder.mkdir(parents=True)
+    for name, aug, decay in (("a", "none", 0.1), ("b", "hflip", 0.1), ("c", "hflip", 0.2), ("d", "vflip", 0.3)):
+        lines = [
+            "# @package _global_",
+            "defaults:",
+            f"  - override /aug: {aug}",
+            f"optimizer: {{weight_decay: {decay}}}",
+        ]
+        (folder / f"{name}.yaml").write_text("\n".join(lines) + "\n")
+    given = words(oxford, "experiment=a,b,c,d", f"hydra.searchpath=[file://{tmp_path}/conf]", "dry_run=true")
+    refused = forked(*given, "report.baseline={aug:none}", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "those of aug=hflip optimizer.weight_decay=0.2 (and 1 more); give every key a value" in refused.stderr
+    # As the message says.
+    [proposed] = re.findall(r"'(report\.baseline=\S+)'", refused.stderr)
+    planned = forked(*given, proposed, cwd=tmp_path)
+    assert planned.returncode == 0, planned.stderr
+    assert "4 groups" in planned.stdout
+
+
 @pytest.mark.slow
 def test_an_ordinary_sweep_that_tells_nothing_apart_proposes_one_that_decides(oxford: Path, tmp_path: Path) -> None:
     ordinary = [word for word in words(oxford) if not word.startswith(("-m", "hydra"))]

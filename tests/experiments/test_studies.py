@@ -25,8 +25,9 @@ PLANS = {
     **{("optimizer", number): "4 jobs in runs/optimizer_tuning" for number in range(5, 7)},
     ("pitfalls", 0): "64 jobs in runs/pitfalls",
     ("recipe", 0): "8 jobs in runs/recipe_tuning",
-    ("recipe", 1): "than that of aug=hflip optimizer=muon scheduler=onecycle optimizer.lr=0.032 data.normalisation=",
-    ("recipe", 2): "Is val_dice of model=identity_unet better or worse than that of model=unet",
+    ("recipe", 1): "3 groups, looked at after 4 seeds and after each one up to 20",
+    ("recipe", 2): "3 groups, looked at after 4 seeds and after each one up to 20",
+    ("recipe", 3): "Is val_dice of model=identity_unet better or worse than that of model=unet",
     (
         "upsampling",
         0,

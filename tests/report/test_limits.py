@@ -172,3 +172,17 @@ def test_runs_of_a_group_that_were_not_equally_fast_are_named(runs: list[Path]) 
     status = json.loads((runs[3] / "status.json").read_text()) | {"threads": 4}
     (runs[3] / "status.json").write_text(json.dumps(status))
     assert not any("Throughput" in remark for remark in remarks(read_study([runs[0].parent])))
+
+
+def test_groups_that_the_baseline_given_does_not_fit_are_named(tmp_path: Path) -> None:
+    # aug=none of UNet alone: those of the other network have nothing to be compared with.
+    cells = [("unet", "none"), ("unet", "elastic"), ("resnet34_unet", "elastic"), ("resnet34_unet", "crop")]
+    groups = {" ".join(cell): {"config": {"model.name": cell[0], "aug.name": cell[1]}} for cell in cells}
+    write_sweep(tmp_path, groups, **{**SMALL, "seeds": 2})
+    [left] = [text for text in remarks(read_study([tmp_path], {"aug": "none"})) if "compared with no group" in text]
+    assert left == (
+        "model=resnet34_unet aug=crop and model=resnet34_unet aug=elastic are compared with no group: report.baseline "
+        "leaves no finished group to compare them with."
+    )
+    whole = remarks(read_study([tmp_path], {"model": "unet", "aug": "none"}))
+    assert not any("compared with no group" in text for text in whole)
