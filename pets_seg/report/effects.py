@@ -141,7 +141,8 @@ def interaction_sentences(study: Study, most: int = MOST_SENTENCES) -> list[str]
 
 def _interaction(item: Interaction) -> str:
     estimate = item.estimate
-    subject = f"The effect of {item.factor}={item.level} on test Dice"
+    against = f" (against {item.factor}={item.base})" if item.base else ""
+    subject = f"The effect of {item.factor}={item.level}{against} on test Dice"
     pair = f"{item.other}={item.other_level} and {item.other}={item.other_base}"
     there, here = (points(effect, sign=True) for effect in item.effects[::-1])
     both = f"{there} points with {item.other_base} and {here} with {item.other_level}"

@@ -10,7 +10,7 @@ import pytest
 from factorial_sweeps import AUGS, BASE, NETWORKS, TWO, additive, by_level, scores, write
 from sweeps import SMALL, make_constant, write_sweep
 
-from pets_seg.report.effects import effect_sentences
+from pets_seg.report.effects import effect_sentences, interaction_sentences
 from pets_seg.report.effects_file import COLUMNS, NAME
 from pets_seg.report.factor_table import factor_tables
 from pets_seg.report.sentences import answer
@@ -99,6 +99,21 @@ def test_of_effects_that_differ_it_says_that_the_average_is_over_these(tmp_path:
     assert by_level(study.main_effects)["elastic"].estimate.difference == pytest.approx(np.mean(gains))
     [crossed] = [item for item in interactions(study.factorial) if item.level == "elastic"]
     assert crossed.estimate.difference == pytest.approx(gains[1] - gains[0])
+
+
+def test_where_baselines_differ_in_a_factor_the_level_that_effects_are_against_is_named(tmp_path: Path) -> None:
+    cells = product((0.1, 0.001, 0.01), ("none", "crop"))
+    config = [{"optimizer.lr": rate, "aug.name": aug} for rate, aug in cells]
+    groups = {
+        str(number): {"config": cell, "effect": -0.1 * cell["optimizer.lr"]} for number, cell in enumerate(config)
+    }
+    write_sweep(tmp_path / "s", groups, **SMALL)
+    within = interaction_sentences(read_study([tmp_path / "s"], {"aug": "none"}))
+    named = [f"The effect of optimizer.lr={rate} (against optimizer.lr=0.001) on test Dice" for rate in ("0.01", "0.1")]
+    assert sorted(text.partition(":")[0].partition(" is ")[0] for text in within) == named
+    every = interaction_sentences(read_study([tmp_path / "s"], {"aug": "none", "optimizer.lr": 0.1}))
+    assert len(every) == 2
+    assert not any("against" in text for text in every)
 
 
 def test_of_three_factors_each_is_averaged_over_the_others(tmp_path: Path) -> None:

@@ -130,10 +130,14 @@ def test_many_long_levels_fit(tmp_path: Path, width: float) -> None:
     assert len(draw_factors(study, width).hover[0].marks) == 24
 
 
-def test_numbers_are_in_their_order_behind_the_base(tmp_path: Path) -> None:
+def test_numbers_rise_from_left_to_right(tmp_path: Path) -> None:
     study = make(tmp_path, {"optimizer.lr": (0.01, 0.1, 0.001, 1.0), "aug": ("none", "crop")}, seeds=2)
     [panel] = draw_interaction(study).hover
-    assert [label.get_text() for label in panel.axes.get_xticklabels()] == ["0.01", "0.001", "0.1", "1"]
+    assert [label.get_text() for label in panel.axes.get_xticklabels()] == ["0.001", "0.01", "0.1", "1"]
+    means = {tuple(group.values.values()): spread(group, "test_dice").mean for group in study.groups}
+    lines = [line.get_ydata() for line in panel.axes.lines if line.get_marker() == "o"]
+    for line, aug in zip(lines, ("none", "crop"), strict=True):
+        np.testing.assert_allclose(line, [means[aug, rate] for rate in (0.001, 0.01, 0.1, 1.0)])
 
 
 @pytest.mark.parametrize("width", WIDTHS)

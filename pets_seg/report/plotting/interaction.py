@@ -14,7 +14,6 @@ from pets_seg.report.plotting.drawing import WIDTH, Drawing, Mark, Points, add_a
 from pets_seg.report.plotting.factors import fitted, labels_of
 from pets_seg.report.plotting.looks import COLOURS, INK, MUTED, Look
 from pets_seg.report.plotting.widths import LABEL, SMALL, shortened, widest
-from pets_seg.report.study.factorial import Factor
 from pets_seg.report.study.groups import Group
 from pets_seg.report.study.study import Study, plus_minus, spread
 from pets_seg.report.study.words import NAMES, count
@@ -46,7 +45,8 @@ def draw_interaction(study: Study, width: float = WIDTH) -> Drawing | None:
     looks = [Look(*look) for look in zip(labels_of(beside.levels), (INK, *COLOURS), strict=False)]
     heading = shortened(escaped(beside.key), 1.1, SMALL)
     right = 0.35 + widest([heading, *(look.label for look in looks)])
-    figure, axes, one_in = _axes(across, width, right)
+    order = _left_to_right(across.levels)
+    figure, axes, one_in = _axes(across.key, [across.levels[at] for at in order], width, right)
     axes.set_title(NAMES[study.metric])
     cut = _limit(axes, study, groups)
     marks, ends = [], []
@@ -54,6 +54,7 @@ def draw_interaction(study: Study, width: float = WIDTH) -> Drawing | None:
         # Side by side, so that no interval hides another.
         shift = (row - (len(looks) - 1) / 2) * min(0.06, 0.4 / len(looks))
         line = {place[own]: group for place, group in design.cells.items() if place[other] == row and group in groups}
+        line = {order.index(at): group for at, group in line.items()}
         drawn, end = _draw_line(axes, study, line, shift, look)
         marks += drawn
         ends.append((*end, look))
@@ -69,12 +70,20 @@ def draw_interaction(study: Study, width: float = WIDTH) -> Drawing | None:
     return Drawing("interaction", "Interaction of the two factors", caption, alt, figure, [Points(axes, marks)])
 
 
-def _axes(across: Factor, width: float, right: float) -> tuple[Figure, Axes, int]:
-    """Return axes with the levels of a factor, and how many levels there are to a label; `right` is left beside them.
+def _left_to_right(levels: Sequence[str]) -> list[int]:
+    """Return the indices of levels as they are drawn: numbers from the least to the greatest, others as they are."""
+    try:
+        return sorted(range(len(levels)), key=lambda at: float(levels[at]))
+    except ValueError:
+        return [*range(len(levels))]
+
+
+def _axes(key: str, levels: Sequence[str], width: float, right: float) -> tuple[Figure, Axes, int]:
+    """Return axes with the levels of `key`, and how many levels there are to a label; `right` is left beside them.
 
     `width` and `right` are in inches.
     """
-    labels = labels_of(across.levels)
+    labels = labels_of(levels)
     # Half a step to the left of the first level, less to the right of the last, where lines go on to their labels.
     steps = len(labels) - 0.25
     step = min(STEP, (width - LEFT - right) / steps)
@@ -86,7 +95,7 @@ def _axes(across: Factor, width: float, right: float) -> tuple[Figure, Axes, int
     axes.set_xticks(range(0, len(labels), one_in), labels[::one_in], rotation=rotation, ha=ha, rotation_mode="anchor")
     axes.tick_params(axis="x", labelsize=LABEL, length=0, pad=4)
     axes.grid(axis="x", visible=False)
-    axes.set_xlabel(shortened(escaped(across.key), step * steps, LABEL))
+    axes.set_xlabel(shortened(escaped(key), step * steps, LABEL))
     return figure, axes, one_in
 
 

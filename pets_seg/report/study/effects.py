@@ -90,7 +90,8 @@ class Interaction:
     """Whether the effect of `level` of one factor differs between `other_level` and `other_base` of the other factor.
 
     `effects` has the two, which are against the base level of the factor; `estimate` is of the first less the second.
-    With one seed it has neither interval nor p-value.
+    With one seed it has neither interval nor p-value. `base` is that level if the baselines differ in the factor, so
+    that nothing else names it.
     """
 
     factor: str
@@ -100,6 +101,7 @@ class Interaction:
     other_base: str
     effects: tuple[float, float]
     estimate: Estimate
+    base: str = ""
     p_holm: float = math.nan
 
 
@@ -121,7 +123,8 @@ def interactions(design: Factorial) -> list[Interaction]:
             names = (factor.key, factor.levels[level], other.key, other.levels[other_level], other.base)
             first, second = here - base_here, there - base_there
             effects = float(first.mean()), float(second.mean())
-            family.append(Interaction(*names, effects, _over_seeds(first - second)))
+            base = "" if factor.has_base else factor.base
+            family.append(Interaction(*names, effects, _over_seeds(first - second), base))
     corrected = holm([item.estimate.p for item in family])
     return [replace(item, p_holm=p) for item, p in zip(family, corrected, strict=True)]
 
