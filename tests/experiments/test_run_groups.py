@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from conftest import tiny, write_oxford
 from scipy import stats
@@ -18,6 +20,20 @@ EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 def script(name: str, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(EXPERIMENTS / name), *words]
     return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+
+
+def interval(values: np.ndarray) -> str:
+    """Return the mean of (seeds, images) and the wider of its intervals over seeds, and over seeds and images."""
+    seeds, images = values.shape
+    of_seeds = stats.sem(values.mean(axis=1)) ** 2
+    residuals = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0, keepdims=True) + values.mean()
+    error = (residuals**2).sum() / (seeds - 1) / (images - 1)
+    of_images = max(0.0, stats.sem(values.mean(axis=0)) ** 2 - error / seeds / images)
+    total = of_seeds + of_images
+    # Satterthwaite's degrees of freedom.
+    freedom = total**2 / (of_seeds**2 / (seeds - 1) + of_images**2 / (images - 1))
+    half = max(stats.t.ppf(0.975, seeds - 1) * of_seeds**0.5, stats.t.ppf(0.975, freedom) * total**0.5)
+    return f"{values.mean():+.2f} ({values.mean() - half:+.2f} to {values.mean() + half:+.2f})"
 
 
 @pytest.mark.slow
@@ -32,34 +48,30 @@ def test_what_augmentation_adds_is_compared_share_by_share(
     )
     assert code == 0, shown
     sweep = tmp_path / "work" / "runs" / "shares"
-    dice: dict[tuple[str, str], list[float]] = {}
-    for run in sorted(sweep.glob("*/summary.json"), key=lambda path: path.parent.name.split("-")[3]):
-        share = "0.75" if "train_fraction: 0.75" in (run.parent / "config.yaml").read_text() else "1"
-        dice.setdefault((share, run.parent.name.split("-")[1]), []).append(json.loads(run.read_text())["test_dice"])
-    gains = {
-        share: [100 * (a - b) for a, b in zip(dice[share, "strong"], dice[share, "none"], strict=True)]
-        for share in ("1", "0.75")
-    }
+    dice: dict[tuple[str, str], list[np.ndarray]] = {}
+    for run in sorted((path.parent for path in sweep.glob("*/summary.json")), key=lambda run: run.name.split("-")[3]):
+        share = "0.75" if "train_fraction: 0.75" in (run / "config.yaml").read_text() else "1"
+        table = pd.read_csv(run / "per_image.csv")
+        table = table[table["split"] == "test"].sort_values("stem")
+        dice.setdefault((share, run.name.split("-")[1]), []).append(table["dice"].to_numpy())
+    gains = {share: 100 * (np.array(dice[share, "strong"]) - np.array(dice[share, "none"])) for share in ("1", "0.75")}
 
-    assert max(map(abs, gains["1"])) > 0
+    assert np.abs(gains["1"]).max() > 0
 
-    def interval(values: list[float]) -> str:
-        mean = sum(values) / len(values)
-        low, high = stats.t.interval(0.95, 2, mean, stats.sem(values))
-        return f"{mean:+.2f} ({low:+.2f} to {high:+.2f})"
-
-    done = script("data_size/data_size.py", str(sweep))
+    done = script("data_size/data_size.py", str(sweep), "--results", str(tmp_path / "results"))
     assert done.returncode == 0, done.stderr
+    written = pd.read_csv(tmp_path / "results" / "shares.csv")
+    np.testing.assert_allclose(written["difference"], [gains["1"].mean(), gains["0.75"].mean()])
     all_images, fewer = [line.split(" | ") for line in done.stdout.splitlines()[2:]]
     assert all_images[:3] == ["| 1", "12", "3"]
     assert all_images[5] == interval(gains["1"])
-    changes = [a - b for a, b in zip(gains["0.75"], gains["1"], strict=True)]
-    assert fewer[5:] == [interval(gains["0.75"]), f"{interval(changes)} |"]
+    assert fewer[5:] == [interval(gains["0.75"]), f"{interval(gains['0.75'] - gains['1'])} |"]
 
     refused = script("choose_lr.py", str(sweep))
     assert (refused.returncode, "has another " in refused.stderr) == (1, True)
     shutil.rmtree(next(sweep.glob("unet-strong-*-s2-*")))
-    refused = script("data_size/data_size.py", str(sweep))
+    refused = script("data_size/data_size.py", str(sweep), "--results", str(tmp_path / "refused"))
+    assert not (tmp_path / "refused").exists()
     assert (refused.returncode, "has the seeds [0, 1]" in refused.stderr) == (1, True)
 
 
