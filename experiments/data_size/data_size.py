@@ -33,17 +33,22 @@ def main() -> None:
         rows = compared(grouped(given.sweep, KEYS))
     except InputError as error:
         raise SystemExit(str(error)) from None
+    print(table(rows))
     given.results.mkdir(parents=True, exist_ok=True)
     write_text(given.results / "shares.csv", rows.to_csv(index=False))
-    print(table(rows))
 
 
 def compared(groups: Groups) -> pd.DataFrame:
-    """Return a row a share, the largest first; InputError if a share lacks a group, or a run has other test images."""
+    """Return a row a share, all images first.
+
+    InputError if a group is missing, if there is one seed alone, or if a run has other test images.
+    """
     shares = sorted({(share, epochs) for share, epochs, _ in groups}, reverse=True)
     missing = [(*share, aug) for share in shares for aug in (BASELINE, COMPARED) if (*share, aug) not in groups]
     if missing:
         raise InputError(f"no runs of {missing[0]}; continue the sweep")
+    if shares[0][0] != 1:
+        raise InputError(f"no runs of all images, the largest share is {shares[0][0]:g}; continue the sweep")
     dice = _dice(groups)
     gains = {share: 100 * (dice[*share, COMPARED] - dice[*share, BASELINE]) for share in shares}
     rows = []
@@ -53,15 +58,18 @@ def compared(groups: Groups) -> pd.DataFrame:
         row |= _interval("difference", gain)
         row |= _interval("change", gain - gains[shares[0]]) if share != shares[0] else {}
         rows.append(row)
-    return pd.DataFrame(rows)
+    ends = [f"{name}{end}" for name in ("difference", "change") for end in ("", "_low", "_high")]
+    return pd.DataFrame(rows, columns=["share", "epochs", "seeds", BASELINE, COMPARED, *ends])
 
 
 def _dice(groups: Groups) -> dict[tuple[Any, ...], np.ndarray]:
     """Return the test Dice (seeds, images) of each group, a column being the same image everywhere."""
     first = next(iter(groups.values()))[0]
-    stems = first.images["test"].index
+    if len(next(iter(groups.values()))) < 2:
+        raise InputError("the groups have one seed, which does not tell how much training varies; run more")
+    stems = first.images.get("test", pd.DataFrame()).index
     for run in (run for runs in groups.values() for run in runs):
-        if {*run.images["test"].index} != {*stems}:
+        if {*run.images.get("test", pd.DataFrame()).index} != {*stems} or not len(stems):
             raise InputError(f"{run.folder}: has other test images than {first.name}")
     return {
         values: np.stack([run.images["test"]["dice"].loc[stems] for run in runs]) for values, runs in groups.items()

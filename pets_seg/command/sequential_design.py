@@ -20,7 +20,7 @@ from pets_seg.errors import InputError, nearest
 from pets_seg.machine import cuda
 from pets_seg.report.sequential.decisions import rule_of
 from pets_seg.report.sequential.intervals import FUTILE
-from pets_seg.report.study.groups import Group, find_baselines, group_runs, written
+from pets_seg.report.study.groups import Group, find_baselines, group_runs
 from pets_seg.report.study.runs import Run
 from pets_seg.run_folder.design import Design, DesignGroup
 from pets_seg.run_folder.folder import git_commit
@@ -108,16 +108,15 @@ def with_costs(design: Design) -> Design:
 
 
 def _refuse_uncompared(groups: Sequence[Group], baselines: Mapping[str, Group], given: Any) -> None:
-    """Raise InputError for a group that has no baseline and is none: it would get no verdict."""
+    """Raise InputError for a group that neither has a baseline nor is one of another group: it would get no verdict."""
     used = {group.name for group in baselines.values()}
     left = [group.name for group in groups if group.name not in baselines and group.name not in used]
     if left:
-        first = next(iter(baselines.values())).values
-        whole = ",".join(f"{key}:{written(value)}" for key, value in first.items())
         more = f" (and {len(left) - 1} more)" if len(left) > 1 else ""
+        keys = ",".join(f"{key}:VALUE" for key in groups[0].values)
         raise InputError(
-            f"report.baseline={given!s:.100}: no group has these values and, in the other keys, those of "
-            f"{left[0]}{more}; give every key a value, as in 'report.baseline={{{whole}}}', or leave the group out"
+            f"report.baseline={given!s:.100}: leaves {left[0]}{more} with no group to be compared with; give every key "
+            f"a value, 'report.baseline={{{keys}}}', which compares all groups with one, or leave that group out"
         )
 
 

@@ -85,8 +85,9 @@ def _rows(runs: Iterable[Run], digest: str) -> list[dict[str, str]]:
 
 def _without_baseline(study: Study) -> list[str]:
     baselines = set(study.baselines.values())
-    alone = [group for group in study.finished if group.data and group.name not in study.baselines]
-    names = [group.short for group in alone if group not in baselines]
+    alone = [group for group in study.finished if group not in baselines and group.name not in study.baselines]
+    alone = [group for group in alone if group.data]
+    names = [group.short for group in alone if not any(group.may_share_data(other) for other in baselines)]
     if not names or not baselines:
         return []
     verb, whose = ("is", "its") if len(names) == 1 else ("are", "their")

@@ -54,15 +54,19 @@ def remarks(study: Study) -> list[str]:
 
 
 def _uncompared(study: Study) -> list[str]:
-    """Return which groups have no baseline; `data_remarks` names those whose data are the reason."""
+    """Return which groups `report.baseline` leaves alone; `data_remarks` names those whose data are the reason."""
     used = set(study.baselines.values())
+    # What is missing may be a baseline, or what is compared with one.
+    if study.design or not used or any(not group.finished for group in study.groups):
+        return []
     alone = [group for group in study.finished if group not in used and group.name not in study.baselines]
-    names = [group.short for group in alone if not group.data]
-    if not names or not used or study.design:
+    names = [group.short for group in alone if not group.data or any(map(group.may_share_data, used))]
+    if not names:
         return []
     verb, them = ("is", "it") if len(names) == 1 else ("are", "them")
-    why = f"report.baseline leaves no finished group to compare {them} with"
-    return [f"{listed(names, 'and')} {verb} compared with no group: {why}."]
+    return [
+        f"{listed(names, 'and')} {verb} compared with no group: report.baseline leaves no group to compare {them} with."
+    ]
 
 
 def _without_effects(study: Study) -> list[str]:

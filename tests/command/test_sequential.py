@@ -176,12 +176,15 @@ def test_a_group_that_no_baseline_fits_is_refused(oxford: Path, tmp_path: Path) 
     given = words(oxford, "experiment=a,b,c,d", f"hydra.searchpath=[file://{tmp_path}/conf]", "dry_run=true")
     refused = forked(*given, "report.baseline={aug:none}", cwd=tmp_path)
     assert refused.returncode == 2
-    assert "those of aug=hflip optimizer.weight_decay=0.2 (and 1 more); give every key a value" in refused.stderr
-    # As the message says.
-    [proposed] = re.findall(r"'(report\.baseline=\S+)'", refused.stderr)
-    planned = forked(*given, proposed, cwd=tmp_path)
+    assert "leaves aug=hflip optimizer.weight_decay=0.2 (and 1 more) with no group" in refused.stderr
+    assert "'report.baseline={aug:VALUE,optimizer.weight_decay:VALUE}'" in refused.stderr
+    planned = forked(*given, "report.baseline={aug:none,optimizer.weight_decay:0.1}", cwd=tmp_path)
     assert planned.returncode == 0, planned.stderr
     assert "4 groups" in planned.stdout
+    # c has the values that are given, and is the baseline of none.
+    unused = forked(*given, "report.baseline={aug:hflip}", cwd=tmp_path)
+    assert unused.returncode == 2
+    assert "leaves aug=hflip optimizer.weight_decay=0.2 (and 1 more) with no group" in unused.stderr
 
 
 @pytest.mark.slow

@@ -116,6 +116,24 @@ def test_where_baselines_differ_in_a_factor_the_level_that_effects_are_against_i
     assert not any("against" in text for text in every)
 
 
+def test_a_level_without_a_baseline_is_no_base_level(tmp_path: Path) -> None:
+    # Of the least learning rate crop alone has finished.
+    cells = [(rate, aug) for rate in (0.1, 0.001, 0.01) for aug in ("none", "crop", "hflip")]
+    groups = {
+        str(cell): {
+            "config": {"optimizer.lr": cell[0], "aug.name": cell[1]},
+            "state": "failed" if cell[0] == 0.001 and cell[1] != "crop" else "finished",
+        }
+        for cell in cells
+    }
+    write_sweep(tmp_path / "s", groups, **SMALL)
+    study = read_study([tmp_path / "s"], {"aug": "none"})
+    assert [(item.level, len(item.pairs)) for item in study.main_effects] == [("crop", 2), ("hflip", 2)]
+    said = interaction_sentences(study)
+    assert len(said) == 2
+    assert all(text.startswith("The effect of optimizer.lr=0.1 (against optimizer.lr=0.01) on ") for text in said)
+
+
 def test_of_three_factors_each_is_averaged_over_the_others(tmp_path: Path) -> None:
     factors = {"model": NETWORKS, "aug": ("none", "crop"), "scheduler": ("constant", "cosine")}
     write(tmp_path / "s", factors, additive, seeds=3, seed_deviation=0.001, image_deviation=0.001)

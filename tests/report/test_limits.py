@@ -178,11 +178,16 @@ def test_groups_that_the_baseline_given_does_not_fit_are_named(tmp_path: Path) -
     # aug=none of UNet alone: those of the other network have nothing to be compared with.
     cells = [("unet", "none"), ("unet", "elastic"), ("resnet34_unet", "elastic"), ("resnet34_unet", "crop")]
     groups = {" ".join(cell): {"config": {"model.name": cell[0], "aug.name": cell[1]}} for cell in cells}
-    write_sweep(tmp_path, groups, **{**SMALL, "seeds": 2})
+    runs = write_sweep(tmp_path, groups, **{**SMALL, "seeds": 2})
     [left] = [text for text in remarks(read_study([tmp_path], {"aug": "none"})) if "compared with no group" in text]
     assert left == (
         "model=resnet34_unet aug=crop and model=resnet34_unet aug=elastic are compared with no group: report.baseline "
-        "leaves no finished group to compare them with."
+        "leaves no group to compare them with."
     )
     whole = remarks(read_study([tmp_path], {"model": "unet", "aug": "none"}))
     assert not any("compared with no group" in text for text in whole)
+    # Now one of them may be waiting for a baseline.
+    for run in runs[:2]:
+        status = json.loads((run / "status.json").read_text())
+        (run / "status.json").write_text(json.dumps(status | {"state": "running"}))
+    assert not any("compared with no group" in text for text in remarks(read_study([tmp_path], {"model": "unet"})))

@@ -78,8 +78,8 @@ def find_factorial(groups: Sequence[Group], baselines: Mapping[str, Group]) -> F
     Keys whose values go together one to one in all groups are one factor. A sweep is factorial if it has two factors or
     more, half of all combinations of their levels or more have finished runs, every level shares a combination of the
     other factors' levels with its base level, and in each factor some level shares two or more, to be averaged over.
-    The base level is that of all baselines; where these differ, the least of numbers, else that of the first. Groups of
-    other data than those of the first baseline are left out.
+    The base level is that of all baselines; where these differ, the least of their numbers, else that of the first.
+    Groups of other data than those of the first baseline are left out.
     """
     if not baselines:
         return None
@@ -91,7 +91,7 @@ def find_factorial(groups: Sequence[Group], baselines: Mapping[str, Group]) -> F
     for key, *along in joined(alike):
         base = comparable(first.values[key])
         has_base = all(comparable(group.values[key]) == base for group in bases)
-        ordered = [*([first] if has_base else []), *_sorted(finished, key)]
+        ordered = (_sorted(bases, key)[0], *_sorted(finished, key))
         values = {comparable(group.values[key]): group.values[key] for group in ordered}
         if len(values) > 1:
             factors.append(Factor(key, _distinct([*values.values()]), tuple(along), has_base))
