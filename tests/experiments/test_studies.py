@@ -28,6 +28,7 @@ PLANS = {
     ("recipe", 1): "3 groups, looked at after 4 seeds and after each one up to 20",
     ("recipe", 2): "3 groups, looked at after 4 seeds and after each one up to 20",
     ("recipe", 3): "Is val_dice of model=identity_unet better or worse than that of model=unet",
+    ("recipe", 4): "4 jobs in runs/explore",
     (
         "upsampling",
         0,
