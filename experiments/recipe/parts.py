@@ -9,6 +9,7 @@ intervals of each sweep, which are valid at every look and count the groups of t
 import argparse
 import csv
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 
 import matplotlib as mpl
@@ -27,6 +28,7 @@ WITHOUT = {
     "aug=none": "no flips",
     "data.normalisation=raw": "raw pixel values",
 }
+COLUMNS = {"group", "verdict", "seeds", "difference", "low", "high"}
 WIDTH, BELOW, ABOVE, DPI = 4.5, 0.5, 0.3, 200
 Row = dict[str, str]
 
@@ -39,7 +41,10 @@ def main() -> None:
         "--figure", type=Path, default=Path(__file__).parent / "parts/figure.png", help="file of the figure"
     )
     given = parser.parse_args()
-    rows = [row for path in given.verdicts for row in read(path)]
+    try:
+        rows = [row for path in given.verdicts for row in read(path)]
+    except OSError as error:
+        raise SystemExit(f"{error.filename}: {error.strerror}; give verdicts.csv of a sweep that decides") from None
     print("| instead | verdict | seeds | points (95 % joint CI) |\n|---|---|---|---|")
     for row in rows:
         print(f"| {row['name']} | {row['verdict']} | {row['seeds']} | {text(row)} |")
@@ -52,6 +57,8 @@ def read(path: Path) -> list[Row]:
     """Return the rows of a file of verdicts, with the `name` of what takes the place of a part."""
     with open(path, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
+    if not rows or not rows[0].keys() >= COLUMNS:
+        raise SystemExit(f"{path}: is no verdicts.csv of a sweep that decides")
     for row in rows:
         names = [name for words, name in WITHOUT.items() if words in row["group"].split(" ")]
         if len(names) != 1:
@@ -72,7 +79,7 @@ def draw(rows: Sequence[Row]) -> Figure:
     figure = Figure((WIDTH, BELOW + tall + ABOVE))
     axes = add_axes(figure, EDGE, BELOW, WIDTH - 2 * EDGE, tall)
     prepare(axes, len(rows))
-    for number, (row, colour) in enumerate(zip(rows, COLOURS, strict=False)):
+    for number, (row, colour) in enumerate(zip(rows, cycle(COLOURS), strict=False)):
         ends = float(row["low"]), float(row["high"])
         draw_interval(axes, number, ends, (float("-inf"), float("inf")), 2.2, color=colour)
         axes.plot(float(row["difference"]), number, "o", markersize=5, color=colour)

@@ -40,3 +40,12 @@ def test_a_group_that_leaves_out_none_or_two_is_refused(tmp_path: Path, group: s
     assert refused.returncode == 1
     assert refused.stderr.strip() == f"verdicts.csv: {group} leaves out no part that parts.py knows, or several"
     assert not (tmp_path / "figure.png").exists()
+
+
+def test_another_file_is_refused_in_one_line(tmp_path: Path) -> None:
+    command = [sys.executable, str(RECIPE / "parts.py"), "missing.csv", "--figure", "figure.png"]
+    missing = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=120)
+    assert (missing.returncode, len(missing.stderr.splitlines())) == (1, 1)
+    assert missing.stderr.startswith("missing.csv: ")
+    empty = parts(tmp_path)
+    assert (empty.returncode, empty.stderr.strip()) == (1, "verdicts.csv: is no verdicts.csv of a sweep that decides")

@@ -73,6 +73,15 @@ def test_what_augmentation_adds_is_compared_share_by_share(
     refused = script("data_size/data_size.py", str(sweep), "--results", str(tmp_path / "refused"))
     assert not (tmp_path / "refused").exists()
     assert (refused.returncode, "has the seeds [0, 1]" in refused.stderr) == (1, True)
+    for run in sweep.glob("unet-*-s[12]-*"):
+        shutil.rmtree(run)
+    alone = script("data_size/data_size.py", str(sweep), "--results", str(tmp_path / "refused"))
+    assert (alone.returncode, "have one seed" in alone.stderr) == (1, True)
+    for run in sweep.glob("unet-*"):
+        if "train_fraction: 0.75" not in (run / "config.yaml").read_text():
+            shutil.rmtree(run)
+    alone = script("data_size/data_size.py", str(sweep), "--results", str(tmp_path / "refused"))
+    assert (alone.returncode, "no runs of all images" in alone.stderr) == (1, True)
 
 
 @pytest.mark.slow

@@ -78,8 +78,8 @@ def find_factorial(groups: Sequence[Group], baselines: Mapping[str, Group]) -> F
     Keys whose values go together one to one in all groups are one factor. A sweep is factorial if it has two factors or
     more, half of all combinations of their levels or more have finished runs, every level shares a combination of the
     other factors' levels with its base level, and in each factor some level shares two or more, to be averaged over.
-    The base level is that of all baselines; where these differ, the least of their numbers, else that of the first.
-    Groups of other data than those of the first baseline are left out.
+    The base level is that of all baselines; where these differ, that of the first. Groups of other data than those of
+    the first baseline are left out.
     """
     if not baselines:
         return None
@@ -90,10 +90,9 @@ def find_factorial(groups: Sequence[Group], baselines: Mapping[str, Group]) -> F
     factors, indices = [], []
     for key, *along in joined(alike):
         base = comparable(first.values[key])
-        has_base = all(comparable(group.values[key]) == base for group in bases)
-        ordered = (_sorted(bases, key)[0], *_sorted(finished, key))
-        values = {comparable(group.values[key]): group.values[key] for group in ordered}
+        values = {comparable(group.values[key]): group.values[key] for group in (first, *_sorted(finished, key))}
         if len(values) > 1:
+            has_base = all(comparable(group.values[key]) == base for group in bases)
             factors.append(Factor(key, _distinct([*values.values()]), tuple(along), has_base))
             indices.append((key, {value: index for index, value in enumerate(values)}))
     cells = {tuple(known[comparable(group.values[key])] for key, known in indices): group for group in finished}
