@@ -129,6 +129,9 @@ def _call(name: str, arguments: Sequence[ast.expr], given: dict[str | None, Any]
         return str(words)
     if name == "only":
         return _only(_numbers(rows, columns[0]))
+    if name == "p_above":
+        column, mark = columns
+        return float(stats.ttest_1samp(_numbers(rows, column), mark, alternative="greater").pvalue)
     if name not in OF_VALUES:
         raise ValueError(f"{name} is no function that is known")
     values = np.concatenate([_numbers(rows, column) for column in columns])

@@ -109,6 +109,7 @@ def test_a_text_is_found_across_lines_with_its_numbers() -> None:
         ("sum(score, file='other.csv')", 3),
         ("paired_mean(score, 'group', 'name=a')", 0.2),
         ("share_high(0.1, 10)", 0.54429),
+        ("p_above(score, 0.4, where='group=x')", 0.5 - math.atan(2) / math.pi),
         ("-abs(0 - 2)/4", -0.5),
         ("found('b,x,([\\d.]+),')", "0.7"),
     ],
