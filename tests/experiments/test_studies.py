@@ -28,7 +28,11 @@ PLANS = {
     ("recipe", 1): "3 groups, looked at after 4 seeds and after each one up to 20",
     ("recipe", 2): "3 groups, looked at after 4 seeds and after each one up to 20",
     ("recipe", 3): "Is val_dice of model=identity_unet better or worse than that of model=unet",
-    ("recipe", 4): "4 jobs in runs/explore",
+    (
+        "recipe",
+        4,
+    ): "Is val_dice of optimizer.norm_factor=4 better or worse than that of optimizer.norm_factor=1",
+    ("recipe", 5): "4 jobs in runs/explore",
     (
         "upsampling",
         0,
