@@ -33,6 +33,9 @@ PLANS = {
         4,
     ): "Is val_dice of optimizer.norm_factor=4 better or worse than that of optimizer.norm_factor=1",
     ("recipe", 5): "4 jobs in runs/explore",
+    ("recipe", 6): "8 jobs in runs/record",
+    ("recipe", 7): "8 jobs in runs/explore_loss",
+    ("recipe", 8): "10 jobs in runs/record_two",
     (
         "upsampling",
         0,
