@@ -130,8 +130,7 @@ def _call(name: str, arguments: Sequence[ast.expr], given: dict[str | None, Any]
     if name == "only":
         return _only(_numbers(rows, columns[0]))
     if name == "p_above":
-        column, mark = columns
-        return float(stats.ttest_1samp(_numbers(rows, column), mark, alternative="greater").pvalue)
+        return _p_above(rows, *columns)
     if name not in OF_VALUES:
         raise ValueError(f"{name} is no function that is known")
     values = np.concatenate([_numbers(rows, column) for column in columns])
@@ -163,6 +162,14 @@ def _paired(rows: pd.DataFrame, source: Source, column: str, key: str, others: s
     beside = select_by_text(Source(source.folder, source.file, {}).rows(), others)
     sides = [pd.Series(_numbers(side, column), index=side[key]) for side in (rows, beside)]
     return (sides[0] - sides[1]).to_numpy()
+
+
+def _p_above(rows: pd.DataFrame, column: str, mark: float) -> float:
+    values = _numbers(rows, column)
+    known = values[~np.isnan(values)]
+    if len({*known}) < 2:
+        raise ValueError(f"p_above needs two or more values of {column} that differ")
+    return float(stats.ttest_1samp(known, mark, alternative="greater").pvalue)
 
 
 def _found(source: Source, pattern: str) -> str:

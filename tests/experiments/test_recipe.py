@@ -39,13 +39,16 @@ def test_a_record_counts_all_runs_that_differ_in_the_seed_alone(
 
     def record(mark: float) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(RECIPE / "record.py"), str(sweep), "--mark", str(mark)]
+        command += ["--results", str(tmp_path / "results")]
         return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
 
     done = record(0.05)
     assert done.returncode == 0, done.stderr
-    *rows, _, _ = done.stdout.splitlines()
+    *rows, _, _, _ = done.stdout.splitlines()
     assert [row.split(" | ")[0] for row in rows[2:]] == ["| 5", "| 6", "| 7"]
     assert [row.split(" | ")[3] for row in rows[2:]] == [f"{dice:.4f}" for dice in dices]
+    last = [pd.read_csv(path)["val/dice"].iloc[-1] for path in sorted(sweep.glob("*/metrics.csv"))]
+    assert pd.read_csv(tmp_path / "results" / "record.csv")["last_val_dice"].tolist() == pytest.approx(last)
     assert record(0.99).stdout.endswith("no record.\n")
     code, shown = in_process(*few, "name=record", "seed=8")
     assert code == 0, shown

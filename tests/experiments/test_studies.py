@@ -36,6 +36,8 @@ PLANS = {
     ("recipe", 6): "8 jobs in runs/record",
     ("recipe", 7): "8 jobs in runs/explore_loss",
     ("recipe", 8): "10 jobs in runs/record_two",
+    ("recipe", 9): "6 jobs in runs/final",
+    ("recipe", 10): "6 jobs in runs/final",
     (
         "upsampling",
         0,
