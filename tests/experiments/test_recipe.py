@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from conftest import tiny, write_oxford
 from scipy import stats
 from torch import nn
 
+from pets_seg.errors import InputError
 from pets_seg.training.muon import Muon
 
 RECIPE = Path(__file__).parents[2] / "experiments" / "recipe"
@@ -48,8 +50,14 @@ def test_a_record_counts_all_runs_that_differ_in_the_seed_alone(
     assert [row.split(" | ")[0] for row in rows[2:]] == ["| 5", "| 6", "| 7"]
     assert [row.split(" | ")[3] for row in rows[2:]] == [f"{dice:.4f}" for dice in dices]
     last = [pd.read_csv(path)["val/dice"].iloc[-1] for path in sorted(sweep.glob("*/metrics.csv"))]
-    assert pd.read_csv(tmp_path / "results" / "record.csv")["last_val_dice"].tolist() == pytest.approx(last)
+    assert pd.read_csv(tmp_path / "results" / "last_epoch.csv")["last_val_dice"].tolist() == pytest.approx(last)
     assert record(0.99).stdout.endswith("no record.\n")
+    metrics = next(iter(sweep.glob("*/metrics.csv")))
+    kept = metrics.read_text()
+    metrics.unlink()
+    damaged = record(0.05)
+    assert (damaged.returncode, damaged.stdout, len(damaged.stderr.splitlines())) == (1, "", 1)
+    metrics.write_text(kept)
     code, shown = in_process(*few, "name=record", "seed=8")
     assert code == 0, shown
     refused = record(0.05)
@@ -65,6 +73,23 @@ def test_the_test_of_a_record_is_one_sided(monkeypatch: pytest.MonkeyPatch) -> N
     assert verdict(dices, 0.9).endswith(f"p = {p:.2g}, no record.")
     assert verdict(dices, 0.89).endswith("a record.")
     assert verdict(dices, 0.92).endswith("p = 1, no record.")
+    assert verdict(dices, 0.9, 2).endswith(f"2 attempts counted: p = {2 * p:.2g}, no record.")
+    with pytest.raises(InputError, match="a test needs two that differ"):
+        verdict([0.9, 0.9], 0.8)
+    with pytest.raises(InputError, match="give 1 or more"):
+        verdict(dices, 0.9, 0)
+
+
+@pytest.mark.parametrize("name", ["record", "record_two"])
+def test_the_last_epochs_are_those_of_the_kept_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(RECIPE.parent / "verify"))
+    sweep = importlib.import_module("archive").unpack(RECIPE / name / "runs.tar.xz", tmp_path)
+    last = {
+        yaml.safe_load((path.parent / "config.yaml").read_text())["seed"]: pd.read_csv(path)["val/dice"].iloc[-1]
+        for path in sweep.glob("*/metrics.csv")
+    }
+    kept = pd.read_csv(RECIPE / name / "last_epoch.csv")
+    assert dict(zip(kept["seed"], kept["last_val_dice"], strict=True)) == last
 
 
 def test_convolutions_begin_as_identities(ladder: ModuleType) -> None:
