@@ -2,10 +2,10 @@
 
     python record.py runs/record_two --mark 0.90 --attempts 2 --results record_two
 
-The runs have to be alike but for the seed, and of seeds that no choice was made with. The test is a one-sided t test of
-the mean against the mark; a record asks for a p-value below 0.01 after it is multiplied by the number of attempts. It
-is made for the best epoch, which is chosen on the same images, and for the last one, which is not chosen. The validation
-Dice of the last epoch, which runs.csv of a comparison has not, is also written, as last_epoch.csv.
+The runs have to be alike but for the seed, and of seeds that no choice was made with. The test is a one-sided t test
+of the mean against the mark; a record asks for a p-value below 0.01 after it is multiplied by the number of attempts.
+It is made for the best epoch, which is chosen on the same images, and for the last one, which is not chosen. The
+validation Dice of the last epoch, which runs.csv of a comparison does not have, is also written, as last_epoch.csv.
 """
 
 import argparse
