@@ -24,6 +24,10 @@ ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 GUIDES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 PAGES = [*GUIDES, *sorted((ROOT / "experiments").glob("*/README.md"))]
+# What the commands of the pages wrote, as it was kept.
+KEPT_REPORTS = [
+    path for pattern in ("*", "*/*") for path in sorted((ROOT / "experiments").glob(f"{pattern}/report.md"))
+]
 MOST_WORDS = 1_700
 # Where the pages keep a user's own options, and what stands in them for a run.
 OWN, RUN = "/my/conf", "runs/NAME/RUN"
@@ -141,7 +145,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "conf"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=named)
+@pytest.mark.parametrize("page", [*PAGES, *KEPT_REPORTS], ids=named)
 def test_links_lead_somewhere(page: Path) -> None:
     wrong = {link: reason for link in links(page) if (reason := fault(page, link))}
     assert not wrong
