@@ -158,10 +158,10 @@ def _items(rows: pd.DataFrame, column: str, begin: str = "") -> int:
 
 
 def _paired(rows: pd.DataFrame, source: Source, column: str, key: str, others: str) -> np.ndarray:
-    """Return the differences between rows and those other rows of the file that have the same key."""
+    """Return the difference of each row from that other row of the file which has the same key; NaN if none has."""
     beside = select_by_text(Source(source.folder, source.file, {}).rows(), others)
     sides = [pd.Series(_numbers(side, column), index=side[key]) for side in (rows, beside)]
-    return (sides[0] - sides[1]).to_numpy()
+    return (sides[0] - sides[1].reindex(sides[0].index)).to_numpy()
 
 
 def _p_above(rows: pd.DataFrame, column: str, mark: float) -> float:

@@ -108,6 +108,9 @@ def test_a_text_is_found_across_lines_with_its_numbers() -> None:
         ("items('list', 'training') + items('list')", 5),
         ("sum(score, file='other.csv')", 3),
         ("paired_mean(score, 'group', 'name=a')", 0.2),
+        # Rows of other groups have no part in it, and without a row to be paired with there is no value.
+        ("paired_mean(score, 'group', 'name!=b; score>0')", 0.2),
+        ("paired_mean(score, 'group', 'name=c')", math.nan),
         ("share_high(0.1, 10)", 0.54429),
         ("p_above(score, 0.4, where='group=x')", 0.5 - math.atan(2) / math.pi),
         ("p_above(score, 0.8, where='group=x')", 0.5 + math.atan(2) / math.pi),
@@ -120,7 +123,7 @@ def test_an_expression_gives(expression: str, value: float | str, tmp_path: Path
     (tmp_path / "other.csv").write_text("score\n1\n2\n")
     where = {"name": "b"} if "paired" in expression else {}
     found = evaluate(expression, Source(tmp_path, "table.csv", where))
-    assert found == (value if isinstance(value, str) else pytest.approx(value, abs=1e-5))
+    assert found == (value if isinstance(value, str) else pytest.approx(value, abs=1e-5, nan_ok=True))
 
 
 @pytest.mark.parametrize(
