@@ -23,14 +23,14 @@ class Place:
 
 
 def find_place(name: str) -> Place:
-    """Return the device for `train.device`; auto takes CUDA, then MPS, then the CPU.
+    """Return the device for `train.device`; auto takes CUDA, or else the CPU.
 
     Each of several processes takes the CUDA device of its local rank. Raises InputError for another name, and for a
     device that this machine lacks. Imports torch only where the answer needs it.
     """
     world = this_world()
     if name == "auto":
-        name = "cuda" if cuda_devices() else "mps" if world.size == 1 and _has_mps() else "cpu"
+        name = "cuda" if cuda_devices() else "cpu"
     if not re.fullmatch(r"cpu|mps|cuda(:\d{1,3})?", name):
         raise InputError(f"train.device={name}: must be one of auto, cpu, cuda, cuda:N, mps")
     if world.size > 1 and name not in ("cpu", "cuda"):
@@ -47,7 +47,7 @@ def find_place(name: str) -> Place:
     if kind == "cuda" and (place.index or 0) >= count:
         raise InputError(f"train.device={name}: {count} CUDA devices here; train.device=auto takes what there is")
     if kind == "mps" and not _has_mps():
-        raise InputError("train.device=mps: no MPS device here; train.device=auto takes what there is")
+        raise InputError("train.device=mps: no MPS device here; train.device=auto takes CUDA or the CPU")
     return place
 
 
