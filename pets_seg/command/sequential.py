@@ -77,7 +77,7 @@ def _check(folder: Path, design: Design) -> None:
 
 
 class SequentialSweeper(Sweeper):
-    """Launches the runs that the next look needs, takes the look, and ends when all groups are told."""
+    """Launches the runs that the next look needs, takes the look, and ends when no group is open."""
 
     def __init__(self, **settings: object) -> None:
         self.launched = 0

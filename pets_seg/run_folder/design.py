@@ -144,7 +144,7 @@ def _check(design: Design) -> None:
 
 
 def exit_code(folder: Path) -> int:
-    """Return what a sequential sweep ends with: 0 if every group is told, 3 if not, 1 if it could not go on."""
+    """Return what a sequential sweep ends with: 0 if every group is decided, 3 if not, 1 if it could not go on."""
     try:
         verdicts = [group["verdict"] for group in read_json(folder / f"{VERDICTS}.json")["groups"]]
     except (ValueError, TypeError, KeyError):
