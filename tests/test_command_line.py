@@ -40,6 +40,20 @@ def test_help_is_quick_and_shows_groups_options_and_settings(tmp_path: Path) -> 
     assert 70 < max(map(len, done.stdout.splitlines())) <= 80
 
 
+def test_help_gives_what_a_setting_means_in_each_option_that_has_it(
+    in_process: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    shown = " ".join(in_process("--help")[1].split())
+    root = (
+        "data.root the folder that holds images/ and masks/, or train/, valid/ and test/ that each hold them [folder]; "
+    )
+    assert root + "the folder that holds oxford-iiit-pet/; null: the user's cache folder [oxford_pet] data." in shown
+    assert "data.size=64 side of image and mask in pixels data." in shown
+    chosen = " ".join(in_process("--help", "data=oxford_pet")[1].split())
+    assert "data.root=null the folder that holds oxford-iiit-pet/; null: the user's cache folder data." in chosen
+
+
 @pytest.mark.parametrize(("columns", "widest"), [("40", 64), ("80", 80), ("110", 110), ("400", 120)])
 def test_help_fits_the_terminal(
     columns: str, widest: int, in_process: Command, monkeypatch: pytest.MonkeyPatch

@@ -101,7 +101,11 @@ def _with_value(cfg: DictConfig, key: str) -> str:
 
 
 def _explained(chosen: dict[str, str], key: str, owners: dict[str, str]) -> str:
-    """Return the comment beside a setting, and which options have it if the chosen one does not."""
-    option = chosen.get(key.rpartition(".")[0], "")
-    text = owners.get(option) or next(filter(None, owners.values()), "")
-    return text if option in owners else f"{text} [{', '.join(owners)}]"
+    """Return the comment beside a setting; if the chosen option lacks it, each comment and the options that have it."""
+    option, known = chosen.get(key.rpartition(".")[0], ""), next(filter(None, owners.values()), "")
+    if option in owners:
+        return owners[option] or known
+    options: dict[str, list[str]] = {}
+    for name, text in owners.items():
+        options.setdefault(text or known, []).append(name)
+    return "; ".join(f"{text} [{', '.join(names)}]" for text, names in options.items())
