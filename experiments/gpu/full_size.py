@@ -3,9 +3,10 @@
     python experiments/gpu/full_size.py
     python experiments/gpu/full_size.py --pace 980
 
-The hours are those of training, validation and test, at the images a second that `reckoning.py` reckons for a UNet on
-an H100, or that are given. An image that is only scored counts as a third of one that is trained on, since it needs no
-backward pass. A sweep that decides is taken to need ten seeds a group.
+The hours are those of training, validation and test, at the images a second that `reckoning.py` reckons for the
+network on an H100. `--pace` is the measured pace of UNet of width 64; other networks then keep their reckoned ratio to
+it. An image that is only scored counts as a third of one that is trained on, since it needs no backward pass. A sweep
+that decides is taken to need ten seeds a group.
 """
 
 import argparse
@@ -22,18 +23,21 @@ from timing import Rows, table
 TRAINING, VALIDATION, TEST = 3312, 368, 3669
 SCORED = 1 / 3
 DECIDING = 10
-CASE = "unet 64 256 16"
+# Network, width, side in pixels, batch size.
+UNET = "unet 64 256 16"
+RESNET34_UNET = "resnet34_unet 32 256 16"
 
 
 @dataclass(frozen=True)
 class Part:
-    """Runs of one study that are alike: groups, seeds of each, epochs, and share of the training images."""
+    """Runs of one study that are alike: groups, seeds of each, epochs, share of the training images, and network."""
 
     study: str
     groups: int
     seeds: int = DECIDING
     epochs: int = 10
     share: float = 1
+    network: str = UNET
 
 
 STUDIES = (
@@ -45,7 +49,9 @@ STUDIES = (
     Part("recipe_tuning", 4, 2),
     Part("recipe_rates", 3),
     Part("recipe_parts", 3),
-    Part("upsampling", 3),
+    *(Part("upsampling", 1, network=network) for network in (UNET, "unet 97 256 16", f"{UNET} transposed")),
+    *(Part("architecture", 1, 5, network=network) for network in (UNET, "unet 85 256 16", RESNET34_UNET)),
+    Part("architecture", 1, 5, 29, network=RESNET34_UNET),
     Part("long_training", 4, 6, 40),
 )
 
@@ -54,9 +60,12 @@ def main() -> None:
     """Print one table of all studies."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_assumptions(parser)
-    parser.add_argument("--pace", type=pace, help="images a second that were measured")
+    parser.add_argument("--pace", type=pace, help="images a second that UNet of width 64 was measured at")
     given = parser.parse_args()
-    print(table(rows(given.pace or float(reckon(CASE, card_of(given))["images/s"]))))
+    networks = {part.network for part in STUDIES}
+    reckoned = {network: float(reckon(network, card_of(given))["images/s"]) for network in networks}
+    faster = given.pace / reckoned[UNET] if given.pace else 1
+    print(table(rows({network: faster * images for network, images in reckoned.items()})))
 
 
 def pace(text: str) -> float:
@@ -66,15 +75,21 @@ def pace(text: str) -> float:
     return value
 
 
-def rows(images_per_second: float) -> Rows:
-    """Return a row a part of a study, and the sum."""
+def rows(images_per_second: dict[str, float]) -> Rows:
+    """Return a row a part of a study, and the sum; `images_per_second` has those of each network."""
     found: Rows = []
     together = 0.0
     for part in STUDIES:
         images = part.epochs * (part.share * TRAINING + SCORED * VALIDATION) + SCORED * TEST
-        hours = part.groups * part.seeds * images / images_per_second / 3600
+        hours = part.groups * part.seeds * images / images_per_second[part.network] / 3600
         together += hours
-        numbers = {"groups": part.groups, "seeds": part.seeds, "epochs": part.epochs, "share of the images": part.share}
+        numbers = {
+            "network, width, px, batch": part.network,
+            "groups": part.groups,
+            "seeds": part.seeds,
+            "epochs": part.epochs,
+            "share of the images": part.share,
+        }
         found.append(
             {"study": part.study, **{name: str(number) for name, number in numbers.items()}, "hours": f"{hours:.2f}"}
         )

@@ -122,10 +122,13 @@ def convolution(func: Any, args: Sequence[Any], made: list[torch.Tensor], moved:
     return Operation("convolutions", flops * kernels, moved, min(weight.shape[:2]), kernels)
 
 
-def operations(name: str, width: int, size: int, batch: int) -> tuple[list[Operation], list[Operation]]:
+def operations(
+    name: str, width: int, size: int, batch: int, upsampling: str = "bilinear"
+) -> tuple[list[Operation], list[Operation]]:
     """Return the operations of the forward pass in bf16, and those of the backward pass and the update."""
     key = "width" if name == "unet" else "decoder_width"
-    settings = {"name": name, key: width, "_target_": own_option("model", name)["_target_"]}
+    target = own_option("model", name)["_target_"]
+    settings = {"name": name, key: width, "upsampling": upsampling, "_target_": target}
     network = on_meta(settings).to(torch.bfloat16)
     image = torch.empty(batch, 3, size, size, device="meta", dtype=torch.bfloat16)
     mask = torch.empty(batch, size, size, device="meta", dtype=torch.uint8)
@@ -143,9 +146,9 @@ def operations(name: str, width: int, size: int, batch: int) -> tuple[list[Opera
 
 def reckon(case: str, card: Card) -> dict[str, str]:
     """Return the row of a case: what its step needs, what bounds it, and the pace that follows."""
-    name, *numbers = case.split()
-    width, size, batch = map(int, numbers)
-    forward, backward = operations(name, width, size, batch)
+    name, *words = case.split()
+    width, size, batch = map(int, words[:3])
+    forward, backward = operations(name, width, size, batch, *words[3:])
     both = [*forward, *backward]
     times: Counter[str] = Counter()
     for operation in both:
@@ -198,7 +201,9 @@ def main() -> None:
     """Print one table of all cases."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     add_assumptions(parser)
-    parser.add_argument("cases", nargs="*", default=CASES, help="network, width, side in pixels, batch size")
+    parser.add_argument(
+        "cases", nargs="*", default=CASES, help="network, width, side in pixels, batch size[, upsampling]"
+    )
     given = parser.parse_args()
     rows: Rows = [reckon(case, card_of(given)) for case in given.cases]
     print(table(rows))

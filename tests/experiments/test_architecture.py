@@ -33,6 +33,8 @@ def test_a_narrow_network_is_the_package_s_at_its_width(monkeypatch: pytest.Monk
             assert weight.std().item() == pytest.approx(network.state_dict()[name].std().item(), rel=0.1), name
     # The numbers of its page.
     assert [parameters(each) for each in (network, narrow(12), UNet(16))] == [23_621_122, 834_878, 838_802]
+    # At full size a UNet is as large as the package's ResNet34-UNet.
+    assert parameters(UNet(85)) == pytest.approx(23_621_122, rel=0.01)
 
 
 def test_the_networks_of_upsampling_have_the_parameters_of_its_page() -> None:
