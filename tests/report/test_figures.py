@@ -163,6 +163,14 @@ def test_labels_are_short_and_tell_groups_apart() -> None:
     keys = {"model": "unet", "optimizer.lr": 0.01, "aug.operations.0.p": 0.2, "aug.operations.1.p": None}
     [label] = short_labels([Group("x", keys)]).values()
     assert label == "unet lr=0.01 0.p=0.2 1.p=null"
+    # A setting that the network decides is left out where it does not fit, and only then.
+    runs = (("unet", 1e-3, 5), ("unet", 1e-3, 16), ("narrow_resnet34_unet", 8e-3, 5))
+    groups = [
+        Group(str(index), dict(zip(("model", "optimizer.lr", "train.epochs"), values, strict=True)))
+        for index, values in enumerate(runs)
+    ]
+    assert [*short_labels(groups).values()] == ["unet epochs=5", "unet epochs=16", "narrow_resnet34_unet epochs=5"]
+    assert short_labels(groups, 9.0)["1"] == "unet lr=0.001 epochs=16"
     # Of keys and values that would be cut beyond recognition, the values stay.
     long = {
         f"optimizer.a_long_name_of_{letter}": value

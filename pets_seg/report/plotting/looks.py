@@ -67,12 +67,15 @@ def best_of(study: Study, groups: Sequence[Group], count: int) -> list[Group]:
 def short_labels(groups: Sequence[Group], longest: float = LONGEST) -> dict[str, str]:
     """Return a label for each group, no two alike, of at most `longest` inches.
 
-    Options stand alone, and `lr=0.1` for `optimizer.lr=0.1`. Where that is too wide, keys and values are shortened one
-    by one, then keys left out; labels that are still alike are numbered.
+    Options stand alone, and `lr=0.1` for `optimizer.lr=0.1`. Where that is too wide, settings are left out that the
+    options decide, then keys and values are shortened one by one, then keys left out; labels that are still alike are
+    numbered.
     """
     keys = list(groups[0].values) if groups else []
-    tails = {key: "" if key in COMPARED else escaped(_tail(key, keys)) for key in keys}
-    for names, least in ((tails, LEAST_WITH_KEY), (dict.fromkeys(keys, ""), 0.0)):
+    every = {key: "" if key in COMPARED else escaped(_tail(key, keys)) for key in keys}
+    decided = _decided_settings(groups, keys)
+    tails = {key: tail for key, tail in every.items() if key not in decided}
+    for names, least in ((every, longest), (tails, LEAST_WITH_KEY), (dict.fromkeys(tails, ""), 0.0)):
         for inches in (longest, *(inches for inches in PIECES if least <= inches < longest)):
             labels = [_label(group, names, inches) for group in groups]
             # Asked one by one, for the first that is too wide is enough.
@@ -104,11 +107,22 @@ def chosen(study: Study, names: Collection[str]) -> str:
 
 def _label(group: Group, names: Mapping[str, str], inches: float) -> str:
     pieces = []
-    for key, value in group.values.items():
+    for key in names:
         # A key gets less room, for it says less than a value.
         head = f"{shortened(names[key], max(0.6 * inches, PIECES[-1]))}=" if names[key] else ""
-        pieces.append(head + shortened(written(value), inches))
+        pieces.append(head + shortened(written(group.values[key]), inches))
     return with_data(" ".join(pieces), group.data)
+
+
+def _decided_settings(groups: Sequence[Group], keys: Sequence[str]) -> list[str]:
+    """Return the settings that have one value with the same options, as a learning rate chosen for each network."""
+    options = [tuple(group.values[key] for key in keys if key in COMPARED) for group in groups]
+    decided = []
+    for key in keys:
+        pairs = {(taken, written(group.values[key])) for taken, group in zip(options, groups, strict=True)}
+        if key not in COMPARED and len(pairs) == len(set(options)) > 1:
+            decided.append(key)
+    return decided
 
 
 def _tail(key: str, keys: Sequence[str]) -> str:
