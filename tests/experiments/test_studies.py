@@ -11,12 +11,13 @@ from conftest import write_oxford
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 # For each command of a page that takes files of its folder, by its number: what the plan says.
 PLANS = {
-    ("architecture", 0): "20 jobs in runs/architecture",
-    ("architecture", 1): "9 jobs in runs/architecture_tuning",
-    ("architecture", 2): "4 jobs in runs/architecture_tuning",
+    ("architecture", 0): "25 jobs in runs/architecture",
+    ("architecture", 1): "6 jobs in runs/architecture_pace",
+    ("architecture", 2): "9 jobs in runs/architecture_tuning",
+    ("architecture", 3): "4 jobs in runs/architecture_tuning",
     # A run alone is shown without its folder.
-    ("architecture", 3): "resnet34_unet-hflip-adamw-s1000",
-    ("architecture", 4): "narrow_resnet34_unet-hflip-adamw-s1000",
+    ("architecture", 4): "resnet34_unet-hflip-adamw-s1000",
+    ("architecture", 5): "narrow_resnet34_unet-hflip-adamw-s1000",
     ("augmentation", 0): "9 groups, looked at after 4 seeds and after each one up to 20",
     ("augmentation", 1): "3 groups, looked at after 4 seeds",
     ("confidence", 0): "18 jobs in runs/long_training",
