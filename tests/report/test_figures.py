@@ -159,18 +159,27 @@ def test_the_strip_shows_the_baseline_and_the_best(large: Study) -> None:
     assert draw_masks(large, find_looks(large), []) is None
 
 
+def groups_of(*runs: tuple[str, float, int]) -> list[Group]:
+    keys = ("model", "optimizer.lr", "train.epochs")
+    return [Group(f"{index} {run}", dict(zip(keys, run, strict=True))) for index, run in enumerate(runs)]
+
+
 def test_labels_are_short_and_tell_groups_apart() -> None:
     keys = {"model": "unet", "optimizer.lr": 0.01, "aug.operations.0.p": 0.2, "aug.operations.1.p": None}
     [label] = short_labels([Group("x", keys)]).values()
     assert label == "unet lr=0.01 0.p=0.2 1.p=null"
     # A setting that the network decides is left out where it does not fit, and only then.
-    runs = (("unet", 1e-3, 5), ("unet", 1e-3, 16), ("narrow_resnet34_unet", 8e-3, 5))
-    groups = [
-        Group(str(index), dict(zip(("model", "optimizer.lr", "train.epochs"), values, strict=True)))
-        for index, values in enumerate(runs)
-    ]
-    assert [*short_labels(groups).values()] == ["unet epochs=5", "unet epochs=16", "narrow_resnet34_unet epochs=5"]
-    assert short_labels(groups, 9.0)["1"] == "unet lr=0.001 epochs=16"
+    long_name = "narrow_resnet34_unet"
+    chosen = groups_of(("unet", 1e-3, 5), ("unet", 1e-3, 16), (long_name, 8e-3, 5))
+    assert [*short_labels(chosen).values()] == ["unet epochs=5", "unet epochs=16", f"{long_name} epochs=5"]
+    assert [*short_labels(chosen, 9.0).values()][1] == "unet lr=0.001 epochs=16"
+    # Where every network has one group, nothing shows what decides: `unet` alone would hide the epochs.
+    alone = short_labels(groups_of(("unet", 1e-3, 5), (long_name, 8e-3, 12)), 1.4)
+    assert "unet" not in alone.values()
+    # Names that are alike when they are cut are told apart by what the options decide.
+    cut = groups_of(*((f"a_network_{name}_with_a_long_name", lr, 5) for name, lr in (("of_a", 1e-3), ("of_b", 2e-3))))
+    cut += groups_of(("unet", 1e-3, 5), ("unet", 1e-3, 16))
+    assert not any("#" in label for label in short_labels(cut, 0.9).values())
     # Of keys and values that would be cut beyond recognition, the values stay.
     long = {
         f"optimizer.a_long_name_of_{letter}": value

@@ -74,8 +74,11 @@ def short_labels(groups: Sequence[Group], longest: float = LONGEST) -> dict[str,
     keys = list(groups[0].values) if groups else []
     every = {key: "" if key in COMPARED else escaped(_tail(key, keys)) for key in keys}
     decided = _decided_settings(groups, keys)
-    tails = {key: tail for key, tail in every.items() if key not in decided}
-    for names, least in ((every, longest), (tails, LEAST_WITH_KEY), (dict.fromkeys(tails, ""), 0.0)):
+    kept = {key: tail for key, tail in every.items() if key not in decided}
+    tries = [(every, longest)]
+    for tails in (kept, every) if decided else (every,):
+        tries += [(tails, LEAST_WITH_KEY), (dict.fromkeys(tails, ""), 0.0)]
+    for names, least in tries:
         for inches in (longest, *(inches for inches in PIECES if least <= inches < longest)):
             labels = [_label(group, names, inches) for group in groups]
             # Asked one by one, for the first that is too wide is enough.
@@ -85,7 +88,7 @@ def short_labels(groups: Sequence[Group], longest: float = LONGEST) -> dict[str,
                 break
     numbered, counts = {}, Counter[str]()
     for group in groups:
-        label = shortened(_label(group, tails, longest), longest - 0.35)
+        label = shortened(_label(group, every, longest), longest - 0.35)
         counts[label] += 1
         numbered[group.name] = f"{label} #{counts[label]}"
     return numbered
@@ -115,12 +118,17 @@ def _label(group: Group, names: Mapping[str, str], inches: float) -> str:
 
 
 def _decided_settings(groups: Sequence[Group], keys: Sequence[str]) -> list[str]:
-    """Return the settings that have one value with the same options, as a learning rate chosen for each network."""
+    """Return the settings that have one value with the same options, as a learning rate chosen for each network.
+
+    Where no two groups have the same options, nothing shows that these decide anything: no settings then.
+    """
     options = [tuple(group.values[key] for key in keys if key in COMPARED) for group in groups]
+    if len(groups) == len(set(options)):
+        return []
     decided = []
     for key in keys:
         pairs = {(taken, written(group.values[key])) for taken, group in zip(options, groups, strict=True)}
-        if key not in COMPARED and len(pairs) == len(set(options)) > 1:
+        if key not in COMPARED and len(pairs) == len(set(options)):
             decided.append(key)
     return decided
 
