@@ -4,9 +4,9 @@
     python experiments/gpu/full_size.py --pace 980
 
 The hours are those of training, validation and test, at the images a second that `reckoning.py` reckons for the
-network on an H100. `--pace` is the measured pace of UNet of width 64; other networks then keep their reckoned ratio to
-it. An image that is only scored counts as a third of one that is trained on, since it needs no backward pass. A sweep
-that decides is taken to need ten seeds a group.
+network on an H100. `--pace` is the measured pace of UNet of width 64 at 256 px; other networks then keep their
+reckoned ratio to it. An image that is only scored counts as a third of one that is trained on, since it needs no
+backward pass. A sweep that decides is taken to need ten seeds a group.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def main() -> None:
     """Print one table of all studies."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_assumptions(parser)
-    parser.add_argument("--pace", type=pace, help="images a second that UNet of width 64 was measured at")
+    parser.add_argument("--pace", type=pace, help="images a second of UNet of width 64 at 256 px, measured")
     given = parser.parse_args()
     networks = {part.network for part in STUDIES}
     reckoned = {network: float(reckon(network, card_of(given))["images/s"]) for network in networks}

@@ -25,7 +25,15 @@ from pets_seg.losses.cross_entropy import cross_entropy
 from pets_seg.models import on_meta
 
 # Network, width, side of the image in pixels, batch size.
-CASES = ("unet 64 256 16", "unet 64 128 32", "unet 64 128 16", "resnet34_unet 32 128 16", "unet 16 64 16")
+CASES = (
+    "unet 64 256 16",
+    "unet 85 256 16",
+    "resnet34_unet 32 256 16",
+    "unet 64 128 32",
+    "unet 64 128 16",
+    "resnet34_unet 32 128 16",
+    "unet 16 64 16",
+)
 CONVOLUTIONS = {torch.ops.aten.convolution: 1, torch.ops.aten.convolution_backward: 2}
 # What the columns of the table call operations, by a part of their names.
 KINDS = {"batch_norm": "batch norm", "pad": "padding", "upsample": "upsampling", "cat": "cat"}

@@ -9,7 +9,7 @@ import pytest
 from conftest import write_oxford
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-# For each command of a page that takes files of its folder, by its number: what the plan says.
+# For each command of a page that takes files of a study's folder, by its number: what the plan says.
 PLANS = {
     ("architecture", 0): "25 jobs in runs/architecture",
     ("architecture", 1): "6 jobs in runs/architecture_pace",
@@ -29,6 +29,8 @@ PLANS = {
     ): "Is test_dice of optimizer=adam_tuned, optimizer=muon_tuned, optimizer=sgd_tuned better or worse than",
     **{("optimizer", number): "8 jobs in runs/optimizer_tuning" for number in range(1, 5)},
     **{("optimizer", number): "4 jobs in runs/optimizer_tuning" for number in range(5, 7)},
+    ("gpu", 0): "9 groups, looked at after 4 seeds and after each one up to 20",
+    **{("gpu", number): "10 jobs in runs/architecture_256" for number in range(1, 3)},
     ("pitfalls", 0): "64 jobs in runs/pitfalls",
     ("recipe", 0): "8 jobs in runs/recipe_tuning",
     ("recipe", 1): "3 groups, looked at after 4 seeds and after each one up to 20",
@@ -51,16 +53,21 @@ PLANS = {
 }
 
 
-def commands(page: Path) -> list[str]:
-    """Return the commands of a page that train with files of its folder, each on a line."""
+def commands(page: Path) -> list[tuple[Path, str]]:
+    """Return the commands of a page that train with files of a folder, each on a line, and that folder."""
     text = page.read_text(encoding="utf-8").replace("\\\n", "")
-    lines = [line.strip() for line in text.splitlines() if line.startswith("    ")]
-    return [line for line in lines if "python -m pets_seg.run" in line and "hydra.searchpath" in line]
+    folder, found = page.parent, []
+    for line in (line.strip() for line in text.splitlines() if line.startswith("    ")):
+        if line.startswith("cd experiments/"):
+            folder = EXPERIMENTS.parent / line.removeprefix("cd ")
+        elif "python -m pets_seg.run" in line and "hydra.searchpath" in line:
+            found.append((folder, line))
+    return found
 
 
 def test_every_command_is_tried_here() -> None:
-    folders = sorted(folder.parent for folder in EXPERIMENTS.glob("*/conf"))
-    found = {(folder.name, number) for folder in folders for number in range(len(commands(folder / "README.md")))}
+    pages = sorted(EXPERIMENTS.glob("*/README.md"))
+    found = {(page.parent.name, number) for page in pages for number in range(len(commands(page)))}
     assert found == set(PLANS)
     stems = [path.stem for path in EXPERIMENTS.glob("*/conf/experiment/*.yaml")]
     assert len(stems) == len(set(stems))
@@ -70,13 +77,13 @@ def test_every_command_is_tried_here() -> None:
 @pytest.mark.parametrize(("name", "number"), PLANS)
 def test_the_study_is_planned(name: str, number: int, tmp_path: Path) -> None:
     write_oxford(tmp_path / "pets_seg")
-    command = commands(EXPERIMENTS / name / "README.md")[number]
+    folder, command = commands(EXPERIMENTS / name / "README.md")[number]
     # As with the environment activated, and the data set downloaded.
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "XDG_CACHE_HOME": str(tmp_path)}
     done = subprocess.run(
         ["bash", "-c", f"{command} dry_run=true"],
-        cwd=EXPERIMENTS / name,
+        cwd=folder,
         env=environment,
         check=False,
         capture_output=True,
