@@ -54,6 +54,7 @@ def pinned(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
     with Registry() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("npm_config_registry", f"{server.address}/")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
         monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         # It keeps the folder that it found first.
         user_cache.cache_clear()

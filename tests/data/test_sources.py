@@ -91,6 +91,8 @@ def test_what_is_not_there_is_said_with_a_way_out(tmp_path: Path, monkeypatch: p
     # A port that nobody listens on stands for a machine without network.
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
+    # urllib keeps the proxies of the first download of a process, for later tests too.
+    monkeypatch.setattr("urllib.request._opener", None)
     with pytest.raises(InputError, match=r"the download failed .* data=sample"):
         read_source({**data, "download": True})
     assert list(tmp_path.iterdir()) == []
