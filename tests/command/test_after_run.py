@@ -74,6 +74,7 @@ def test_a_network_that_predicts_one_class_is_named(
     assert caplog.messages == ["the network predicts background for every test image"]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_begun_again_has_no_picture_of_the_former(oxford: Path, tmp_path: Path) -> None:
     assert forked(*tiny(oxford), cwd=tmp_path).returncode == 0
     run = only_run(tmp_path)

@@ -119,6 +119,7 @@ def test_a_stopped_run_does_not_go_on_with_other_data(tmp_path: Path, root: Path
     assert not (trained / "summary.json").exists()
 
 
+@pytest.mark.slow
 def test_a_run_of_an_older_version_stays_valid_and_its_data_unknown(tmp_path: Path, root: Path, trained: Path) -> None:
     state = torch.load(trained / "checkpoints" / "last.pt", weights_only=True)
     state.pop("data")

@@ -59,6 +59,7 @@ def test_images_are_deformed_in_training_alone(pitfalls: ModuleType) -> None:
     assert 2 <= changed <= 16
 
 
+@pytest.mark.slow
 def test_a_run_with_all_faults_is_trained(
     pitfalls: ModuleType, tmp_path: Path, in_process: Callable[..., tuple[int, str]]
 ) -> None:

@@ -81,6 +81,7 @@ def test_the_page_holds_the_machine_and_every_table(
     assert text.strip() in capsys.readouterr().out.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "width", "size"), [("unet", 4, 48), ("resnet34_unet", 32, 64)])
 @pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
 def test_ours_equals_the_plain_network(

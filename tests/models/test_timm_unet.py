@@ -33,6 +33,7 @@ ENCODERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_every_weight_of_a_network_learns(encoder: str) -> None:
     torch.manual_seed(0)
@@ -93,6 +94,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "hub"
 
 
+@pytest.mark.slow
 def test_weights_that_were_downloaded_are_taken(hub: Path, in_process: Command, oxford: Path, tmp_path: Path) -> None:
     torch.manual_seed(1)
     published = timm.create_model(SMALLEST)

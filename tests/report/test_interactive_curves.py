@@ -196,6 +196,7 @@ def test_keys_move_through_the_values_and_zoom(browser: Browser, study: Study, p
     assert browser.problems == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("epochs", "width"), [(1, 390), (2, 1280), (5, 390)])
 def test_few_epochs_have_whole_numbers_and_fit_the_window(
     browser: Browser, tmp_path: Path, epochs: int, width: int

@@ -90,6 +90,7 @@ def test_the_interval_excludes_zero_just_when_p_is_below_its_level(
         assert found.high >= alone[1] - 1e-12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("seeds", [2, 3, 5, 10])
 @pytest.mark.parametrize("images", [10, 148])

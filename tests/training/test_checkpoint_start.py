@@ -220,6 +220,7 @@ def test_a_replay_starts_from_the_same_weights_or_not_at_all(oxford: Path, tmp_p
     assert (code, "starting from" in shown) == (0, False)
 
 
+@pytest.mark.slow
 def test_a_run_of_an_older_version_that_was_given_a_checkpoint_never_read_it(
     oxford: Path, tmp_path: Path, in_process: Command
 ) -> None:

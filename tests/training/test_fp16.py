@@ -16,6 +16,7 @@ import pets_seg.training.setup
 Command = Callable[..., tuple[int, str]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "optimizer",
     [["optimizer=adamw"], ["optimizer=sgd"], ["optimizer=sgd", "optimizer.fused=false"], ["optimizer=muon"]],

@@ -69,6 +69,7 @@ def no_files() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
 
+@pytest.mark.slow
 def test_a_real_limit_stops_the_large_files(whole: tuple[list[str], Path], tmp_path: Path) -> None:
     arguments, undisturbed = whole
     work = tmp_path / "work"

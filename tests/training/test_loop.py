@@ -131,6 +131,7 @@ def test_every_choice_trains(oxford: Path, tmp_path: Path, in_process: Command, 
     assert {"parameters", "macs", "peak_memory_mb", "train_seconds", "epochs_to_080", "epochs_to_090"} <= summary.keys()
 
 
+@pytest.mark.slow
 def test_with_keep_original_a_run_sees_more_images_in_as_many_updates(
     oxford: Path, tmp_path: Path, in_process: Command
 ) -> None:
@@ -166,6 +167,7 @@ def test_activations_computed_again_and_exact_algorithms_change_no_figure(
         assert (run / "per_image.csv").read_text() == (plain / "per_image.csv").read_text()
 
 
+@pytest.mark.slow
 def test_the_averaged_weights_are_validated_and_kept(oxford: Path, tmp_path: Path, in_process: Command) -> None:
     runs = {}
     for decay in (0, 0.9):
@@ -182,6 +184,7 @@ def test_the_averaged_weights_are_validated_and_kept(oxford: Path, tmp_path: Pat
     assert not any(torch.equal(state["network"][name], weights[name]) for name in trained)
 
 
+@pytest.mark.slow
 def test_a_batch_in_parts_gives_the_same_update_but_for_batch_norm(
     oxford: Path, tmp_path: Path, in_process: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
