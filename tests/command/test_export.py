@@ -57,6 +57,7 @@ def test_the_file_gives_what_the_network_gives(trained: Path, tmp_path: Path, in
     np.testing.assert_allclose(probabilities(file, batch), one_by_one, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_file_says_what_it_is(trained: Path, tmp_path: Path, in_process: Command) -> None:
     code, shown = in_process("task=export", f"checkpoint={trained}", f"output={tmp_path}/pets.onnx")
     assert code == 0, shown

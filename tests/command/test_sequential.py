@@ -162,6 +162,7 @@ def test_what_is_wrong_is_said_before_anything_is_made(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_a_group_that_no_baseline_fits_is_refused(oxford: Path, tmp_path: Path) -> None:
     folder = tmp_path / "conf" / "experiment"
     folder.mkdir(parents=True)

@@ -50,6 +50,7 @@ def test_its_card_says_what_it_is() -> None:
     assert figures.groups() == (f"{summary['test_dice']:.4f}", str(data["test"]), f"{summary['test_iou']:.4f}")
 
 
+@pytest.mark.slow
 def test_it_scores_on_the_bundled_test_images_as_on_all() -> None:
     about = read_about(SHIPPED)
     dataset = open_dataset(

@@ -53,6 +53,7 @@ VISIBLE = """[...document.querySelectorAll("{} .cell")]
   .map((cell) => cell.textContent)"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SWEEPS)
 def test_nothing_is_wider_than_the_window(name: str, browser: Browser, tmp_path: Path) -> None:
     groups, seeds = SWEEPS[name]
