@@ -1,5 +1,6 @@
 """What `make gpu` does on a GPU, tried on the CPU with networks and figures that are as small as can be."""
 
+import argparse
 import csv
 import queue
 import subprocess
@@ -94,8 +95,10 @@ def test_hours_at_full_size_are_images_over_pace(load: Load, capsys: pytest.Capt
     _, _, *rows = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in capsys.readouterr().out.splitlines()
     ]
-    card = load("reckoning").Card(989e12, 3.35e12, 0.8, {128: 0.45, 64: 0.32, 32: 0.17, 8: 0.08, 1: 0.04}, 8e-6)
-    reckoned = {name: float(load("reckoning").reckon(name, card)["images/s"]) for name in {row[1] for row in rows[:-1]}}
+    reckoning, parser = load("reckoning"), argparse.ArgumentParser()
+    reckoning.add_assumptions(parser)
+    card = reckoning.card_of(parser.parse_args([]))
+    reckoned = {name: float(reckoning.reckon(name, card)["images/s"]) for name in {row[1] for row in rows[:-1]}}
     assert len(reckoned) > 2
     for _, network, groups, seeds, epochs, share, hours in rows[:-1]:
         # Oxford's images: training, validation after each epoch, and the test at the end.
